@@ -1,0 +1,7 @@
+// The wall clock as a dependency, so that tests and replay choose the time.
+//
+// Rooms never call Date.now(): the batch carries its scoredTimeMs, taken once by the hallway.
+
+export type Clock = { readonly nowMs: () => number }
+
+export const systemClock: Clock = { nowMs: () => Date.now() }

@@ -1,0 +1,187 @@
+// The one table of codes, and the one error class.
+//
+// Three kinds of trouble, three treatments. Bad data is a value (a Rejection that carries one of
+// these codes) and is never thrown. Trouble outside is thrown by an adapter as a WeirError and may
+// be retried. Our own mistake is an assertion: it ends the process, and the restart resumes from
+// the last commit. Codes are few, because they serve as metric labels; the reference page
+// docs/reference/errors.md is proved against this table.
+
+export type ErrorKind = 'bad_data' | 'outside' | 'ours'
+
+export type ErrorEntry = {
+  readonly kind: ErrorKind
+  readonly sentence: string
+  readonly canRetry: boolean
+  readonly action: string
+}
+
+const badData = (sentence: string, action: string): ErrorEntry => ({
+  kind: 'bad_data',
+  sentence,
+  canRetry: false,
+  action,
+})
+
+const outside = (sentence: string, canRetry: boolean, action: string): ErrorEntry => ({
+  kind: 'outside',
+  sentence,
+  canRetry,
+  action,
+})
+
+const ours = (sentence: string, action: string): ErrorEntry => ({
+  kind: 'ours',
+  sentence,
+  canRetry: false,
+  action,
+})
+
+const askProducer = 'Show the rejected event to the team that produces the topic.'
+
+export const errorTable = {
+  WEIR_DECODE_EMPTY: badData('The message has no value.', askProducer),
+  WEIR_DECODE_NOT_AVRO: badData(
+    'The value is not Avro in the Confluent wire format (magic byte 0, 4-byte schema id).',
+    askProducer,
+  ),
+  WEIR_DECODE_GUID_PREFIX: badData(
+    'The value uses the 16-byte schema GUID prefix (magic byte 1), which is not supported.',
+    'Configure the producer to write schema ids, not GUIDs.',
+  ),
+  WEIR_DECODE_UNKNOWN_SCHEMA: badData(
+    'The registry does not know the schema id in the value.',
+    'Check that producer and scorer use the same registry.',
+  ),
+  WEIR_DECODE_BAD_BODY: badData(
+    'The body does not decode with its schema, or bytes are left over.',
+    askProducer,
+  ),
+  WEIR_VALIDATE_ID: badData('A required id is empty or longer than the limit.', askProducer),
+  WEIR_VALIDATE_AMOUNT: badData('The amount is negative or above the limit.', askProducer),
+  WEIR_VALIDATE_CURRENCY: badData('The currency is not an ISO 4217 code.', askProducer),
+  WEIR_VALIDATE_TOO_OLD: badData(
+    'The event time is older than the pipeline accepts (validate.ageMax).',
+    'Replay history with `weir replay`, or raise validate.ageMax in the pipeline file.',
+  ),
+  WEIR_VALIDATE_FUTURE: badData(
+    "The event time is ahead of the broker's clock by more than validate.futureMax.",
+    "Check the producer's clock.",
+  ),
+  WEIR_ENRICH_LATE: badData(
+    'The event is later than late.allowed and the pipeline diverts such events.',
+    'Look for a stalled producer; raise late.allowed or choose `then: score_only`.',
+  ),
+  WEIR_ENRICH_FENCED: outside(
+    'Another scorer has claimed this lane.',
+    false,
+    'Nothing: the lane stops here and goes on at its new owner.',
+  ),
+  WEIR_ENRICH_STATE_LOST: outside(
+    'The store knows less than this lane has already applied: it was emptied or restored.',
+    false,
+    'Refill the state from the topics (`weir rebuild`) before scoring goes on.',
+  ),
+  WEIR_ENRICH_STORE_AWAY: outside(
+    'The feature store did not answer.',
+    true,
+    'Check Redis; lanes wait, and Kafka holds the data.',
+  ),
+  WEIR_CLASSIFY_MODEL_REFUSED: outside(
+    'The model was refused: files, hash, feature set or golden scores do not match its manifest.',
+    false,
+    'Publish the model again with the manifest that training wrote.',
+  ),
+  WEIR_CLASSIFY_PROVIDER_REFUSED: outside(
+    'The required execution provider did not run the model.',
+    false,
+    'Install the provider, or set execution.require to false in the pipeline file.',
+  ),
+  WEIR_CLASSIFY_RUN_FAILED: outside(
+    'ONNX Runtime failed while scoring a batch.',
+    true,
+    'See the log for the runtime message; roll back to the previous model.',
+  ),
+  WEIR_PUBLISH_IN_DOUBT: outside(
+    'The outcome of a Kafka transaction is unknown.',
+    true,
+    'Nothing: the producer is made anew and the lane resumes from the committed offset.',
+  ),
+  WEIR_KAFKA_AWAY: outside(
+    'Kafka did not answer.',
+    true,
+    'Check the brokers and WEIR_KAFKA_BROKERS.',
+  ),
+  WEIR_KAFKA_OFFSET_OUT_OF_RANGE: outside(
+    'The committed offset is no longer in the topic: events expired before they were scored.',
+    false,
+    'Raise retention.ms of the topic; decide about the lost events, then reset the group.',
+  ),
+  WEIR_REGISTRY_AWAY: outside(
+    'The schema registry did not answer.',
+    true,
+    'Check the registry and WEIR_REGISTRY_URL; schema ids already known keep working.',
+  ),
+  WEIR_REGISTRY_INCOMPATIBLE: outside(
+    'The registry refused a schema as incompatible.',
+    false,
+    'Change the schema compatibly, as the reason says.',
+  ),
+  WEIR_TOPICS_DIFFER: outside(
+    'A topic differs from the plan in a way that is not changed by itself.',
+    false,
+    'Follow the detail, then run `weir topics apply` again.',
+  ),
+  WEIR_PIPELINE_INVALID: outside(
+    'The pipeline file has faults.',
+    false,
+    'Mend the lines that are listed.',
+  ),
+  WEIR_SETTINGS_INVALID: outside(
+    'A setting in the environment or on the command line is wrong.',
+    false,
+    'Mend the settings that are listed; docs/reference/settings.md has them all.',
+  ),
+  WEIR_FILE_INVALID: outside(
+    'An input file cannot be read as transactions or labels.',
+    false,
+    'Mend the file, or the input section of the pipeline file.',
+  ),
+  WEIR_HOUSE_CONSERVATION: ours(
+    'passed + rejected + diverted differs from received.',
+    'Report it with the log: this is a defect in Weir.',
+  ),
+  WEIR_HOUSE_INVARIANT: ours(
+    'An invariant of the code does not hold.',
+    'Report it with the log: this is a defect in Weir.',
+  ),
+  WEIR_LANE_STUCK: ours(
+    'A lane has work but finished no batch within the watchdog time.',
+    'The process ends and is started again; report it if it comes back.',
+  ),
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorTable
+
+/** A code whose kind is bad data: the only ones that a Rejection may carry. */
+export type RejectionCode = Extract<
+  ErrorCode,
+  `WEIR_DECODE_${string}` | `WEIR_VALIDATE_${string}` | 'WEIR_ENRICH_LATE'
+>
+
+export class WeirError extends Error {
+  readonly code: ErrorCode
+  readonly canRetry: boolean
+
+  /** @param detail the found value, the expected value and the setting to change; no card data. */
+  constructor(code: ErrorCode, detail: string, options: { cause?: unknown } = {}) {
+    super(`${code}: ${errorTable[code].sentence} ${detail}`.trim(), options)
+    this.name = 'WeirError'
+    this.code = code
+    this.canRetry = errorTable[code].canRetry
+  }
+}
+
+/** Asserts our own invariants; what fails here is a defect of Weir and ends the process. */
+export function assertInvariant(holds: boolean, detail: string): asserts holds {
+  if (!holds) throw new WeirError('WEIR_HOUSE_INVARIANT', detail)
+}

@@ -1,0 +1,52 @@
+// Every ceiling of the system, each with its reason: memory, batch sizes, queues, retries, times.
+//
+// Nothing in Weir grows or waits without one of these. What a user should choose per pipeline is in
+// the pipeline file instead; docs/reference/limits.md is proved against this table.
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const limits = {
+  /** Events of all lanes in one shared micro-batch; ONNX and Redis cost per event is flat above ~1,000. */
+  batchEventsMax: 2000,
+  /** Input bytes in one shared micro-batch; keeps a transaction far below the broker's request limit. */
+  batchBytesMax: 2 * MIB,
+  /** Micro-batches between enrich and commit; three keep main thread, worker, Redis and broker busy. */
+  batchesInFlightMax: 3,
+  /** Events queued per lane before fetching from it pauses; about two fetches. */
+  laneQueueEventsMax: 8000,
+  /** Bytes queued per lane before fetching from it pauses. */
+  laneQueueBytesMax: 8 * MIB,
+  /** Ids longer than this are refused: they are keys in Redis and labels of nothing good. */
+  idLengthMax: 64,
+  /** Largest amount in minor units; 4,096 of them sum exactly in a double (below 2^53). */
+  amountMinorMax: 1_000_000_000_000,
+  /** Bytes of an offending value that are kept in a rejection; whole up to Kafka's usual limit. */
+  rejectedOriginalBytesMax: 1 * MIB,
+  /** Features in one vector; a wider table is a modelling mistake and a memory one. */
+  featuresMax: 256,
+  /** Entities in one pipeline; each costs a key, a cache entry and a Redis append per event. */
+  entitiesMax: 8,
+  /** Challengers beside the champion; each costs one ONNX run per batch. */
+  challengersMax: 8,
+  /** Raw records of an entity that windows look back on; older ones are dropped and marked saturated. */
+  entityRecordsMax: 4096,
+  /** Raw records physically kept before trimming: twice the ceiling makes trimming rare and amortized. */
+  entityRecordsKeptMax: 8192,
+  /** Records kept when trimming: the ceiling plus room for records in flight that look back from before. */
+  entityRecordsKeptAfterTrim: 5120,
+  /** Bytes of decoded entity logs cached per scorer. */
+  entityCacheBytesMax: 256 * MIB,
+  /** Attempts for one operation against Kafka, Redis or the registry before the lane is given up. */
+  retryAttemptsMax: 8,
+  /** Longest pause between two attempts. */
+  retryPauseMsMax: 1000,
+  /** A Redis command without an answer after this long has failed. */
+  redisCommandMsMax: 5000,
+  /** A transaction that stays open longer is aborted by the broker; held-back readers wait no longer. */
+  transactionMsMax: 15_000,
+  /** SIGTERM to exit. */
+  drainMsMax: 10_000,
+  /** Work waiting but no batch finished for this long: not ready, then exit. */
+  watchdogMsMax: 60_000,
+} as const

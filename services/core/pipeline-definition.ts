@@ -1,0 +1,150 @@
+// What a pipeline file says, after reading: checked, expanded, frozen.
+//
+// The loader (adapters/file/pipeline-file.ts) makes it and reports every fault with its line; rooms
+// only read it. All durations are milliseconds, all windows are expanded to one feature each, and
+// the order of `features` is the order of the vector.
+
+/** sum, mean, min, max, stddev and last take an integer field; distinct takes any field. */
+export const windowOps = [
+  'count',
+  'sum',
+  'mean',
+  'min',
+  'max',
+  'stddev',
+  'distinct',
+  'seconds_since_last',
+  'seconds_since_first',
+  'last',
+  'fraud_rate',
+] as const
+export type WindowOp = (typeof windowOps)[number]
+
+export type EntityDefinition = {
+  readonly name: string
+  /** Fields of the transaction that make the key, in order. */
+  readonly key: readonly string[]
+}
+
+/** A plain number of the transaction itself, or 1/0 for a field that equals one of some values. */
+export type FieldFeature = {
+  readonly kind: 'field'
+  readonly name: string
+  readonly field: string
+  readonly scale: number
+  readonly equals: readonly string[] | null
+  /** The feature where the optional field is absent. */
+  readonly absent: number
+}
+
+/** A number read off the event time in UTC. Hours are inclusive on both ends. */
+export type CalendarFeature = {
+  readonly kind: 'calendar'
+  readonly name: string
+  readonly calendar: 'weekend' | 'hours' | 'hour_of_day' | 'day_of_week'
+  readonly fromHour: number
+  readonly toHour: number
+}
+
+/** An op over the entity's log in (t - delay - window, t - delay]; see design section 5. */
+export type WindowFeature = {
+  readonly kind: 'window'
+  readonly name: string
+  readonly entity: string
+  readonly op: WindowOp
+  /** The field aggregated; null for count, seconds_since_*, fraud_rate. */
+  readonly of: string | null
+  readonly windowMs: number
+  readonly delayMs: number
+  /** Whether the transaction itself is in its window; always false for seconds_since_last and last. */
+  readonly current: boolean
+  readonly scale: number
+  /** The feature where the window is empty. */
+  readonly absent: number
+}
+
+/** Two earlier features divided, before rounding to float32; `absent` where the divisor is 0. */
+export type RatioFeature = {
+  readonly kind: 'ratio'
+  readonly name: string
+  readonly numerator: string
+  readonly denominator: string
+  readonly absent: number
+}
+
+export type FeatureDefinition = FieldFeature | CalendarFeature | WindowFeature | RatioFeature
+
+export type ExecutionProvider = 'cuda' | 'webgpu' | 'cpu'
+
+export type ModelReference = {
+  readonly name: string
+  readonly version: string
+  /** Folder that holds <name>/<version>/manifest.json, absolute after loading. */
+  readonly source: string
+}
+
+export type ExecutionPolicy = {
+  readonly providers: readonly ExecutionProvider[]
+  readonly isRequired: boolean
+  readonly workers: number
+}
+
+export type ListRule = {
+  readonly entity: string
+  readonly keys: readonly string[]
+}
+
+export type PolicyDefinition = {
+  /** Scores at or above are flagged: review, and from `block` on blocked. Probabilities in [0, 1]. */
+  readonly review: number
+  readonly block: number
+  /** Largest share of flagged events over the brake's window before decisions turn observe-only. */
+  readonly flaggedShareMax: number
+  /** Events of a lane over which the share is taken. */
+  readonly brakeWindowEvents: number
+  readonly deny: readonly ListRule[]
+  readonly allow: readonly ListRule[]
+}
+
+export type TopicNames = {
+  readonly transactions: string
+  readonly labels: string | null
+  readonly scored: string
+  readonly alerts: string
+  readonly driftSamples: string
+  readonly rejected: string
+  readonly late: string
+  readonly driftReports: string
+  readonly modelControl: string
+}
+
+/** Column of a file for each field of the schema; only fields that differ are named. */
+export type ColumnMap = Readonly<Record<string, string>>
+
+export type PipelineDefinition = {
+  readonly pipeline: string
+  /** sha-256 of the canonical definition without topics: what makes a score, not where it runs. */
+  readonly hash: string
+  /** sha-256 of the feature table (names, order, definitions); manifests carry the names' hash. */
+  readonly layoutHash: string
+  /** sha-256 of the feature names in order, joined by newline; equals the manifest's featureSet. */
+  readonly featureSet: string
+  readonly topics: TopicNames
+  readonly input: {
+    readonly transactionColumns: ColumnMap
+    readonly labelColumns: ColumnMap
+  }
+  readonly entities: readonly EntityDefinition[]
+  readonly features: readonly FeatureDefinition[]
+  readonly validate: { readonly ageMaxMs: number; readonly futureMaxMs: number }
+  readonly late: { readonly allowedMs: number; readonly then: 'score_only' | 'divert' }
+  readonly align: { readonly driftMsMax: number; readonly waitMsMax: number }
+  readonly model: {
+    readonly champion: ModelReference
+    readonly challengers: readonly ModelReference[]
+  }
+  readonly execution: ExecutionPolicy
+  readonly policy: PolicyDefinition
+  readonly drift: { readonly sampleShare: number }
+  readonly store: { readonly buckets: number; readonly retentionMs: number }
+}

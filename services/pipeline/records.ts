@@ -1,0 +1,161 @@
+// The parcel at each stage. A batch is columns beside one list of events: each room adds columns
+// and never rewrites those of a room before it.
+//
+//   RawMessage ─decode─► Decoded ─validate─► Arrival ─(merge)─► Batch ─enrich─► EnrichedBatch
+//     ─classify─► ScoredBatch ─decide─► DecidedBatch ─publish─► records for Kafka, one list per lane
+//
+// Invariant: an event keeps its (lane, offset) through the whole house; that pair is its identity
+// for fencing, rejection and redelivery.
+
+import type { RejectionCode } from '../core/errors.ts'
+
+export const streams = ['transactions', 'labels'] as const
+export type Stream = (typeof streams)[number]
+
+/** Bytes as Kafka or a file delivered them. */
+export type RawMessage = {
+  readonly offset: number
+  /** The broker's append time, ms since the epoch; replay from files takes the event time. */
+  readonly brokerTimeMs: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+/** Fields as in schemas/transaction.avsc. Times in ms since the epoch, amount in minor units. */
+export type Transaction = {
+  readonly transactionId: string
+  readonly eventTime: number
+  readonly customerId: string
+  readonly terminalId: string
+  readonly amountMinor: number
+  readonly currency: string
+  readonly mcc: string | null
+  readonly country: string | null
+  readonly channel: string | null
+  readonly deviceId: string | null
+  readonly ipAddress: string | null
+}
+
+/** Fields as in schemas/label.avsc; eventTime is that of the labelled transaction. */
+export type Label = {
+  readonly transactionId: string
+  readonly eventTime: number
+  readonly customerId: string
+  readonly terminalId: string
+  readonly isFraud: boolean
+  readonly labelTime: number
+  readonly source: string
+}
+
+export type Rejection = {
+  readonly code: RejectionCode
+  readonly room: 'decode' | 'validate' | 'enrich'
+  readonly detail: string
+}
+
+/** One message after decode and validate: exactly one of transaction, label and rejection is set. */
+export type Arrival = {
+  readonly raw: RawMessage
+  readonly transaction: Transaction | null
+  readonly label: Label | null
+  readonly rejection: Rejection | null
+}
+
+/** One lane's share of a batch; a lane is one input partition. */
+export type LaneSlice = {
+  /** Number of the lane in the stores and fences: stable for a topic's partition. */
+  readonly laneId: number
+  readonly stream: Stream
+  readonly partition: number
+  /** Proof of ownership given by the store's claim; an older one is refused. */
+  readonly epoch: number
+  readonly firstOffset: number
+  readonly lastOffset: number
+  /** Highest event time of the lane after this batch, ms. */
+  readonly watermarkMs: number
+  /** Caught up with the topic's end: others need not wait for it. */
+  readonly isIdle: boolean
+}
+
+/** What the lanes hand to the hallway: all lanes' events merged by event time. */
+export type Batch = {
+  readonly lanes: readonly LaneSlice[]
+  /** Merged order; a lane's own order never changes. */
+  readonly arrivals: readonly Arrival[]
+  /** Index into `lanes` for each arrival. */
+  readonly laneIndexes: Uint16Array
+  /** The lane's highest event time before the event, minus the event's, at least 0; ms. */
+  readonly latenessMs: Float64Array
+  /** The brake of each lane before this batch; decide moves it on. */
+  readonly brakes: readonly Brake[]
+}
+
+/** Running counts of a lane for `policy.flaggedShareMax`; travels in the committed offset. */
+export type Brake = {
+  /** Events and flagged events of the running window and of the one before it. */
+  events: number
+  flagged: number
+  eventsBefore: number
+  flaggedBefore: number
+}
+
+/** `count` transactions of a batch in merged order with their vectors; labels are already applied. */
+export type EnrichedBatch = {
+  readonly batch: Batch
+  readonly count: number
+  /** Index into batch.arrivals of each transaction that goes on to be scored. */
+  readonly arrivalIndexes: Uint32Array
+  /** count x features, row after row, in the pipeline's order. */
+  readonly vectors: Float32Array
+  /** count x entities: position in the entity's log since its beginning; -1 = not counted. */
+  readonly ordinals: Float64Array
+  /** count x entities: events of the entity's log that were visible, the current one excluded. */
+  readonly eventsSeen: Float64Array
+  /** count x entities with labels: labels of the entity's label log that were visible. */
+  readonly labelsSeen: Float64Array
+  /** 1 where a window looked back further than the records that are kept. */
+  readonly saturated: Uint8Array
+  /** Arrivals that are later than allowed and go to the late topic (indexes into batch.arrivals). */
+  readonly diverted: readonly number[]
+}
+
+export type ScoringModel = {
+  readonly name: string
+  readonly version: string
+  readonly sha256: string
+  /** What really executed the graph, from the attestation: cpu, webgpu, cuda or a mix of them. */
+  readonly provider: string
+}
+
+/** A reason for a flagged event: how much the score falls when the feature is at its median. */
+export type Reason = {
+  readonly feature: string
+  readonly value: number
+  readonly contribution: number
+}
+
+export type ScoredBatch = {
+  readonly enriched: EnrichedBatch
+  readonly champion: ScoringModel
+  readonly challengers: readonly ScoringModel[]
+  /** Champion's scores, count long, probabilities in [0, 1]. */
+  readonly scores: Float32Array
+  /** One array of count scores per challenger, in their order. */
+  readonly challengerScores: readonly Float32Array[]
+  /** Reasons by row for rows whose score reached the review band. */
+  readonly reasons: ReadonlyMap<number, readonly Reason[]>
+}
+
+export const decisions = ['approve', 'review', 'block'] as const
+export type Decision = (typeof decisions)[number]
+
+export const decisionSources = ['policy', 'deny_list', 'allow_list', 'brake'] as const
+export type DecisionSource = (typeof decisionSources)[number]
+
+export type DecidedBatch = {
+  readonly scored: ScoredBatch
+  readonly decisions: readonly Decision[]
+  readonly decidedBy: readonly DecisionSource[]
+  /** The lanes' brakes after this batch, parallel to batch.lanes. */
+  readonly brakesAfter: readonly Brake[]
+}
