@@ -69,6 +69,8 @@ export type LaneSlice = {
   readonly partition: number
   /** Proof of ownership given by the store's claim; an older one is refused. */
   readonly epoch: number
+  /** Offset that the batch before this one committed, or will: nothing lies between the two. */
+  readonly fromOffset: number
   readonly firstOffset: number
   readonly lastOffset: number
   /** Highest event time of the lane after this batch, ms. */
@@ -86,7 +88,7 @@ export type Batch = {
   readonly laneIndexes: Uint16Array
   /** The lane's highest event time before the event, minus the event's, at least 0; ms. */
   readonly latenessMs: Float64Array
-  /** The brake of each lane before this batch; decide moves it on. */
+  /** The lanes' own brakes, parallel to `lanes`; decide moves them on in the order of batches. */
   readonly brakes: readonly Brake[]
 }
 

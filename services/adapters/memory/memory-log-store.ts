@@ -1,0 +1,117 @@
+// The entity logs in this process' memory: for replay and tests. The same port and the same fence
+// rules as the Redis store, so that one contract suite holds for both.
+//
+// In: the records of a batch. Out: the logs with each record's place. Refused: an older epoch and a
+// lane that was never claimed. Invariant: a record whose offset its lane has applied is found, not
+// appended again; memory per entity is bounded by limits.entityRecordsKeptMax.
+
+import { limits } from '../../core/limits.ts'
+import {
+  appendRow,
+  createEntityLog,
+  dropOldestRows,
+  type EntityLog,
+  findRow,
+  offsetOfSource,
+} from '../../pipeline/enrich/entity-log.ts'
+import {
+  type AdvanceReply,
+  type AdvanceRequest,
+  type EntityLogStore,
+  LaneRefusedError,
+  type LogKind,
+} from '../../pipeline/enrich/log-store.ts'
+import type { LaneSlice } from '../../pipeline/records.ts'
+
+type Fence = { epoch: number; appliedOffset: number; watermarkMs: number; isIdle: boolean }
+
+export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore {
+  const logs = kinds.map(() => new Map<string, EntityLog>())
+  const fences = new Map<number, Fence>()
+
+  const open = (kind: number, key: string): EntityLog => {
+    const known = logs[kind]!.get(key)
+    if (known !== undefined) return known
+    const made = createEntityLog(kinds[kind]!.shape)
+    logs[kind]!.set(key, made)
+    return made
+  }
+
+  const claim = async (laneId: number) => {
+    const before = fences.get(laneId)
+    const epoch = (before?.epoch ?? 0) + 1
+    const appliedOffset = before?.appliedOffset ?? -1
+    fences.set(laneId, {
+      epoch,
+      appliedOffset,
+      watermarkMs: before?.watermarkMs ?? Number.NEGATIVE_INFINITY,
+      isIdle: false,
+    })
+    return { epoch, appliedOffset }
+  }
+
+  const advance = async ({ lanes, records }: AdvanceRequest): Promise<AdvanceReply> => {
+    const appliedBefore = lanes.map((lane) => checkFence(lane, fences.get(lane.laneId)))
+    const reply = {
+      logs: new Array<EntityLog>(records.count),
+      positions: new Int32Array(records.count).fill(-1),
+      visible: new Int32Array(records.count),
+    }
+    for (let i = 0; i < records.count; i++) {
+      const log = open(records.kinds[i]!, records.keys[i]!)
+      if (log.count > limits.entityRecordsKeptMax) {
+        dropOldestRows(log, limits.entityRecordsKeptAfterTrim)
+      }
+      reply.logs[i] = log
+    }
+    for (let i = 0; i < records.count; i++) {
+      const log = reply.logs[i]!
+      const source = records.sources[i]!
+      let position = -1
+      if (records.appends[i] === 1) {
+        const isApplied = offsetOfSource(source) <= appliedBefore[records.laneIndexes[i]!]!
+        const values = i * records.valueStride
+        position = isApplied
+          ? findRow(log, source)
+          : appendRow(log, records.eventTimesMs[i]!, source, records.values, values)
+      }
+      reply.positions[i] = position
+      reply.visible[i] = position < 0 ? log.count : position
+    }
+    for (const lane of lanes) raiseFence(lane, fences.get(lane.laneId)!)
+    return { ...reply, watermarks: listWatermarks(fences) }
+  }
+
+  return {
+    claim,
+    advance,
+    watermarks: async () => listWatermarks(fences),
+    close: async () => undefined,
+  }
+}
+
+/** Returns the lane's applied offset before the batch. */
+function checkFence(lane: LaneSlice, fence: Fence | undefined): number {
+  if (fence === undefined) {
+    throw new LaneRefusedError('WEIR_ENRICH_STATE_LOST', lane.laneId, 'was never claimed here.')
+  }
+  if (lane.epoch !== fence.epoch) {
+    const detail = `epoch ${lane.epoch}, the store holds ${fence.epoch}.`
+    throw new LaneRefusedError('WEIR_ENRICH_FENCED', lane.laneId, detail)
+  }
+  return fence.appliedOffset
+}
+
+function raiseFence(lane: LaneSlice, fence: Fence): void {
+  fence.appliedOffset = Math.max(fence.appliedOffset, lane.lastOffset)
+  fence.watermarkMs = Math.max(fence.watermarkMs, lane.watermarkMs)
+  fence.isIdle = lane.isIdle
+}
+
+const listWatermarks = (fences: ReadonlyMap<number, Fence>) =>
+  [...fences].map(([laneId, { watermarkMs, isIdle }]) => ({
+    laneId,
+    watermarkMs,
+    isIdle,
+    touchedMs: 0,
+  }))

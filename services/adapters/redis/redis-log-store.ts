@@ -1,0 +1,387 @@
+// The entity logs in Redis: one string per log, one function call per bucket and batch.
+//
+// In: the records of a batch. Out: the logs, decoded, with each record's place. A batch is one round
+// trip: every bucket's call is sent before any answer is awaited. Redis answers only what this
+// scorer has not seen; the rest is in the bounded cache.
+// Refused: an older epoch (FENCED), a fence that knows less than this lane has applied (LOST).
+// Invariants: a call that is sent twice has the effect of one, because the fence skips what is
+// applied; so time-outs are simply sent again. A cached log whose key's generation changed is
+// dropped and read anew. Every call touches every bucket's fence, so that all buckets of a lane
+// agree on its applied offset once a batch is through.
+
+import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WeirError } from '../../core/errors.ts'
+import { hashToBucket } from '../../core/hash.ts'
+import { limits } from '../../core/limits.ts'
+import {
+  appendRow,
+  dropOldestRows,
+  type EntityLog,
+  emptyLog,
+  findRow,
+  offsetOfSource,
+} from '../../pipeline/enrich/entity-log.ts'
+import {
+  type AdvanceReply,
+  type AdvanceRequest,
+  type EntityLogStore,
+  type LaneClaim,
+  LaneRefusedError,
+  type LaneWatermark,
+  type LogKind,
+  type LogRecords,
+} from '../../pipeline/enrich/log-store.ts'
+import type { Observe } from '../../pipeline/observe/happenings.ts'
+import { type CachedLog, createLogCache, type LogCache } from './log-cache.ts'
+import {
+  type BucketDraft,
+  decodeRecords,
+  decodeTold,
+  decodeWatermarks,
+  encodeAdvance,
+  type RequestFrame,
+  recordSize,
+} from './log-layout.ts'
+import type { RedisClient } from './redis-client.ts'
+
+export type RedisLogStoreOptions = {
+  readonly redis: RedisClient
+  readonly kinds: readonly LogKind[]
+  /** Begins every key; carries pipeline and layout hash, so that another layout never meets it. */
+  readonly prefix: string
+  readonly buckets: number
+  readonly retentionMs: number
+  readonly observe: Observe
+  readonly cacheBytesMax?: number
+}
+
+const FUNCTIONS = readFileSync(new URL('./weir-functions.lua', import.meta.url), 'utf8')
+/** Refresh a key's expiry once this share of the retention has passed since it was last set. */
+const EXPIRY_REFRESH_SHARE = 0.1
+const BATCHES_PER_TURN = 64
+/** New keys get the generations nonce + 1, nonce + 2, ...: never 0, which means `no key`. */
+const NONCE_MAX = 2 ** 31
+
+export async function createRedisLogStore(options: RedisLogStoreOptions): Promise<EntityLogStore> {
+  await loadFunctions(options.redis)
+  const { prefix, buckets } = options
+  const fenceKeys = Array.from({ length: buckets }, (_, bucket) => `{${prefix}:${bucket}}fence`)
+  const cache = createLogCache({
+    kinds: options.kinds,
+    bytesMax: options.cacheBytesMax ?? limits.entityCacheBytesMax,
+    locate: (kind, key) => {
+      const bucket = hashToBucket(key, buckets)
+      return { redisKey: `{${prefix}:${bucket}}${kind}:${key}`, bucket }
+    },
+  })
+  const applied = new Map<number, number>()
+  let batches = 0
+
+  const claim = async (laneId: number): Promise<LaneClaim> => {
+    const claimed = await claimLane(options.redis, fenceKeys, laneId)
+    applied.set(laneId, claimed.appliedOffset)
+    return claimed
+  }
+
+  const advance = async (request: AdvanceRequest): Promise<AdvanceReply> => {
+    batches++
+    if (batches % BATCHES_PER_TURN === 0) turnCache(cache, options.observe)
+    const appliedBefore = request.lanes.map(({ laneId }) => applied.get(laneId) ?? -1)
+    const draft = draftBatch(request.records, { cache, buckets, batch: batches, options })
+    const calls = { request, draft, appliedBefore, fenceKeys, options, cache }
+    const watermarks = await sendBatch(calls)
+    for (const { laneId, lastOffset } of request.lanes) {
+      applied.set(laneId, Math.max(applied.get(laneId) ?? -1, lastOffset))
+    }
+    return { logs: draft.logs, positions: draft.positions, visible: draft.visible, watermarks }
+  }
+
+  const watermarks = async () =>
+    decodeWatermarks((await options.redis.call('weir_watermarks', [fenceKeys[0]!], [])) as Buffer)
+
+  return { claim, advance, watermarks, close: async () => options.redis.disconnect() }
+}
+
+/** Loading again what is there is harmless: the library's name carries its version. */
+async function loadFunctions(redis: RedisClient): Promise<void> {
+  await redis.loadFunctions(FUNCTIONS)
+}
+
+function turnCache(cache: LogCache, observe: Observe): void {
+  cache.turn()
+  const { logs, bytes } = cache.size()
+  observe({ kind: 'store_size', cachedLogs: logs, cachedBytes: bytes })
+}
+
+async function claimLane(
+  redis: RedisClient,
+  fenceKeys: readonly string[],
+  laneId: number,
+): Promise<LaneClaim> {
+  const call = (key: string, wanted: number, exactly: boolean) =>
+    redis.call('weir_claim', [key], [String(laneId), String(wanted), exactly ? '1' : '0'])
+  // The first bucket hands out epochs. A bucket that was lost and made anew may lag behind the
+  // others; then the highest epoch found among them decides, and the first bucket is raised to it.
+  let wanted = 0
+  for (let attempt = 0; attempt < limits.retryAttemptsMax; attempt++) {
+    const [epoch, offset] = readPair(await call(fenceKeys[0]!, wanted, false))
+    const others = await Promise.all(fenceKeys.slice(1).map((key) => call(key, epoch, true)))
+    const pairs = others.map(readPair)
+    const refused = pairs.filter(([granted]) => granted < 0)
+    if (refused.length === 0) {
+      return { epoch, appliedOffset: Math.min(offset, ...pairs.map(([, at]) => at)) }
+    }
+    wanted = Math.max(...refused.map(([, stored]) => stored)) + 1
+  }
+  throw new LaneRefusedError('WEIR_ENRICH_FENCED', laneId, 'others keep claiming it.')
+}
+
+function readPair(reply: unknown): [number, number] {
+  const [first, second] = reply as [Buffer, Buffer]
+  return [Number(first.toString()), Number(second.toString())]
+}
+
+/** A batch grouped for sending, with room for the places that the answers give. */
+type Draft = {
+  readonly logs: readonly EntityLog[]
+  readonly appends: Uint8Array
+  readonly nextEntries: Int32Array
+  readonly buckets: readonly BucketDraft[]
+  readonly positions: Int32Array
+  readonly visible: Int32Array
+}
+
+type DraftContext = {
+  readonly cache: LogCache
+  readonly buckets: number
+  readonly batch: number
+  readonly options: RedisLogStoreOptions
+}
+
+/** Groups a batch's entries by log and logs by bucket; entries of one log form a chain. */
+function draftBatch(records: LogRecords, context: DraftContext): Draft {
+  const { cache, batch, options } = context
+  const logs = new Array<EntityLog>(records.count)
+  const nextEntries = new Int32Array(records.count).fill(-1)
+  const buckets = Array.from({ length: context.buckets }, () => ({ logs: [], recordBytes: 0 }))
+  const nowMs = Date.now()
+  for (let entry = 0; entry < records.count; entry++) {
+    const cached = cache.open(records.kinds[entry]!, records.keys[entry]!)
+    const bucket: BucketDraft = buckets[cached.bucket]!
+    logs[entry] = cached.log
+    if (cached.batch !== batch) {
+      startLog(cached, batch, entry, nowMs, options.retentionMs)
+      bucket.logs.push(cached)
+    } else {
+      nextEntries[cached.lastEntry] = entry
+      cached.lastEntry = entry
+    }
+    if (records.appends[entry] === 1) {
+      cached.appendCount++
+      bucket.recordBytes += recordSize(cached.log.shape)
+    }
+  }
+  return {
+    logs,
+    appends: records.appends,
+    nextEntries,
+    buckets,
+    positions: new Int32Array(records.count).fill(-1),
+    visible: new Int32Array(records.count),
+  }
+}
+
+function startLog(
+  cached: CachedLog,
+  batch: number,
+  entry: number,
+  nowMs: number,
+  retentionMs: number,
+): void {
+  if (cached.log.count > limits.entityRecordsKeptMax) {
+    dropOldestRows(cached.log, limits.entityRecordsKeptAfterTrim)
+  }
+  cached.batch = batch
+  cached.firstEntry = entry
+  cached.lastEntry = entry
+  cached.appendCount = 0
+  cached.needsExpiry = nowMs - cached.expirySetMs > retentionMs * EXPIRY_REFRESH_SHARE
+  if (cached.needsExpiry) cached.expirySetMs = nowMs
+}
+
+type BatchCalls = {
+  readonly request: AdvanceRequest
+  readonly draft: Draft
+  readonly appliedBefore: readonly number[]
+  readonly fenceKeys: readonly string[]
+  readonly options: RedisLogStoreOptions
+  readonly cache: LogCache
+}
+
+async function sendBatch(calls: BatchCalls): Promise<readonly LaneWatermark[]> {
+  const startedMs = performance.now()
+  const sizes = { sent: 0, received: 0, told: 0 }
+  // All answers are awaited even when one fails: none may meet the next batch's cached logs.
+  const answers = await Promise.allSettled(
+    calls.draft.buckets.map((_, bucket) => advanceBucket(calls, bucket, sizes)),
+  )
+  const failed = answers.find((answer) => answer.status === 'rejected')
+  if (failed !== undefined) {
+    calls.cache.forget()
+    throw failed.reason
+  }
+  const logs = calls.draft.buckets.reduce((sum, { logs }) => sum + logs.length, 0)
+  calls.options.observe({
+    kind: 'store_round_trip',
+    durationMs: performance.now() - startedMs,
+    bytesSent: sizes.sent,
+    bytesReceived: sizes.received,
+    logs,
+    cacheHits: logs - sizes.told,
+    redelivered: countRedelivered(calls),
+  })
+  const [first] = answers
+  return first?.status === 'fulfilled' ? first.value : []
+}
+
+/** Records of the batch that the lane had applied before: delivered again, counted once. */
+function countRedelivered({ request, appliedBefore }: BatchCalls): number {
+  const { lanes, records } = request
+  if (lanes.every(({ firstOffset }, i) => firstOffset > appliedBefore[i]!)) return 0
+  let redelivered = 0
+  for (let entry = 0; entry < records.count; entry++) {
+    if (records.appends[entry] === 0) continue
+    const offset = offsetOfSource(records.sources[entry]!)
+    if (offset <= appliedBefore[records.laneIndexes[entry]!]!) redelivered++
+  }
+  return redelivered
+}
+
+type Sizes = { sent: number; received: number; told: number }
+
+/** Sends one bucket's call until it is answered; what was applied meanwhile is skipped by the fence. */
+async function advanceBucket(
+  calls: BatchCalls,
+  bucket: number,
+  sizes: Sizes,
+): Promise<readonly LaneWatermark[]> {
+  const { request, draft, appliedBefore, options } = calls
+  const bucketDraft = draft.buckets[bucket]!
+  const frame: RequestFrame = {
+    nonce: randomInt(1, NONCE_MAX),
+    retentionMs: options.retentionMs,
+    wantsLanes: bucket === 0,
+    lanes: request.lanes,
+    appliedBefore,
+    records: request.records,
+    nextEntries: draft.nextEntries,
+  }
+  const body = encodeAdvance(bucketDraft, frame)
+  const keys = [calls.fenceKeys[bucket]!]
+  for (const { redisKey } of bucketDraft.logs) keys.push(redisKey)
+  sizes.sent += body.length
+  const reply = await callWithRetry(options, keys, body)
+  const status = reply[0]!.toString()
+  if (status !== 'OK') throw refusal(status, reply, calls)
+  const told = applyReply(reply, bucketDraft, frame, draft)
+  sizes.told += told.size
+  for (let i = 2; i < reply.length; i++) sizes.received += reply[i]!.length
+  return bucket === 0 ? decodeWatermarks(reply[1]!) : []
+}
+
+function refusal(status: string, reply: readonly Buffer[], calls: BatchCalls): LaneRefusedError {
+  const [laneId, epoch, applied] = reply.slice(1).map((part) => Number(part.toString()))
+  const code = status === 'FENCED' ? 'WEIR_ENRICH_FENCED' : 'WEIR_ENRICH_STATE_LOST'
+  const lane = calls.request.lanes.find((slice) => slice.laneId === laneId)
+  const detail = `this scorer holds epoch ${lane?.epoch}, the store epoch ${epoch} and offset ${applied}.`
+  return new LaneRefusedError(code, laneId!, detail)
+}
+
+async function callWithRetry(
+  { redis, observe }: RedisLogStoreOptions,
+  keys: readonly string[],
+  body: Buffer,
+): Promise<Buffer[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await redis.call('weir_advance', keys, [body])) as Buffer[]
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause)
+      if (attempt >= limits.retryAttemptsMax) {
+        throw new WeirError('WEIR_ENRICH_STORE_AWAY', detail, { cause })
+      }
+      observe({
+        kind: 'retried',
+        operation: 'advance',
+        attempt,
+        code: 'WEIR_ENRICH_STORE_AWAY',
+        detail,
+      })
+      if (/function not found/i.test(detail)) await loadFunctions(redis)
+      await sleep(Math.min(limits.retryPauseMsMax, 20 * 2 ** attempt))
+    }
+  }
+}
+
+/** Brings the cached logs of a bucket to where Redis says they are, and places the batch's entries. */
+function applyReply(
+  reply: readonly Buffer[],
+  { logs }: BucketDraft,
+  frame: RequestFrame,
+  draft: Draft,
+): ReadonlySet<CachedLog> {
+  const told = new Set<CachedLog>()
+  for (let i = 2; i < reply.length; i += 2) {
+    const { place, generation, base, from } = decodeTold(reply[i]!)
+    const cached = logs[place]!
+    const { log } = cached
+    const isSuffix = generation === cached.generation && from === log.base + log.count
+    if (!isSuffix || generation === 0) emptyLog(log, Math.max(base, from))
+    cached.generation = generation
+    decodeRecords(reply[i + 1]!, log)
+    told.add(cached)
+    placeEntries(cached, draft, (entry) => findRow(log, frame.records.sources[entry]!))
+  }
+  for (let place = 0; place < logs.length; place++) {
+    const cached = logs[place]!
+    if (told.has(cached)) continue
+    if (cached.generation === 0 && cached.appendCount > 0) {
+      cached.generation = frame.nonce + place + 1
+    }
+    placeEntries(cached, draft, (entry) => appendEntry(cached.log, frame.records, entry))
+  }
+  return told
+}
+
+function appendEntry(log: EntityLog, records: LogRecords, entry: number): number {
+  const { eventTimesMs, sources, values, valueStride } = records
+  return appendRow(log, eventTimesMs[entry]!, sources[entry]!, values, entry * valueStride)
+}
+
+/** Entries that append nothing see what lies before the log's next entry that does. */
+function placeEntries(cached: CachedLog, draft: Draft, place: (entry: number) => number): void {
+  const { appends, nextEntries, positions, visible } = draft
+  let firstLooker = -1
+  for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
+    if (appends[entry] === 1) positions[entry] = place(entry)
+    if (positions[entry]! < 0) {
+      if (firstLooker < 0) firstLooker = entry
+      continue
+    }
+    visible[entry] = positions[entry]!
+    if (firstLooker >= 0) showUntil(firstLooker, entry, positions[entry]!, draft)
+    firstLooker = -1
+  }
+  if (firstLooker >= 0) showUntil(firstLooker, -1, cached.log.count, draft)
+}
+
+function showUntil(
+  from: number,
+  end: number,
+  count: number,
+  { nextEntries, visible }: Draft,
+): void {
+  for (let entry = from; entry !== end; entry = nextEntries[entry]!) visible[entry] = count
+}

@@ -1,0 +1,33 @@
+// The decode room: bytes in, values or rejections out, in the order of the messages.
+//
+// Synchronous and pure. A message whose schema id is not known yet is neither passed nor rejected:
+// its id is returned in `missingIds`; the hallway learns it and decodes the messages again.
+// Rejected: an empty value, bytes that are not Avro in the wire format, an id that the registry does
+// not know, a body that does not fit. Invariant: every message has a value or a rejection.
+
+import type { RawMessage, Rejection } from '../records.ts'
+import { DecodeFault, type Decoder } from './message-decoder.ts'
+
+export type Decoded<T> = {
+  readonly values: readonly (T | null)[]
+  readonly rejections: readonly (Rejection | null)[]
+  readonly missingIds: ReadonlySet<number>
+}
+
+export function decode<T>(messages: readonly RawMessage[], decoder: Decoder<T>): Decoded<T> {
+  const values: (T | null)[] = new Array(messages.length)
+  const rejections: (Rejection | null)[] = new Array(messages.length)
+  const missingIds = new Set<number>()
+  for (let i = 0; i < messages.length; i++) {
+    const result = decoder.decode(messages[i]!.value)
+    if (result instanceof DecodeFault) {
+      if (result.missingId !== null) missingIds.add(result.missingId)
+      values[i] = null
+      rejections[i] = { code: result.code, room: 'decode', detail: result.detail }
+    } else {
+      values[i] = result
+      rejections[i] = null
+    }
+  }
+  return { values, rejections, missingIds }
+}

@@ -1,0 +1,153 @@
+// One entity's log, decoded: rows of doubles in arrival order, and what windows need beside them.
+//
+// A row is  [ event time | highest event time so far | source | values ... | running sums ... ]
+//             ms           ms                          lane,offset
+// The second column never falls, so a binary search on it finds where a window can begin even when
+// late events lie out of order. Sums run over integers below 2^53: they are exact, and a window's
+// sum is a difference of two of them. `base` is the ordinal of row 0: it grows when the oldest rows
+// are dropped, so that ordinal = base + row index survives.
+// Invariant: rows [0, count) are never changed, only appended to or dropped from the front.
+
+export const TIME = 0
+export const TIME_MAX = 1
+export const SOURCE = 2
+export const VALUES = 3
+
+/** Numbers that a row stores of its event; the first `summed` of them carry running sums. */
+export type RowShape = {
+  readonly values: number
+  readonly summed: number
+}
+
+export type EntityLog = {
+  rows: Float64Array
+  readonly stride: number
+  readonly shape: RowShape
+  base: number
+  count: number
+  /** Index of the last row whose event time lies before an earlier row's; -1 while in order. */
+  lastDisorder: number
+}
+
+const FIRST_CAPACITY = 4
+const SOURCE_LANE = 2 ** 44
+
+/** (lane, offset) in one double: exact for 512 lanes of 1.7e13 offsets each. */
+export const encodeSource = (laneId: number, offset: number): number =>
+  laneId * SOURCE_LANE + offset
+
+export function createEntityLog(shape: RowShape, base = 0): EntityLog {
+  const stride = VALUES + shape.values + shape.summed
+  return {
+    rows: new Float64Array(FIRST_CAPACITY * stride),
+    stride,
+    shape,
+    base,
+    count: 0,
+    lastDisorder: -1,
+  }
+}
+
+export const offsetOfSource = (source: number): number => source % SOURCE_LANE
+
+/** Appends a row whose values start at `values[from]`; returns its index. */
+export function appendRow(
+  log: EntityLog,
+  timeMs: number,
+  source: number,
+  values: Float64Array,
+  from: number,
+): number {
+  const index = log.count
+  const at = index * log.stride
+  if (at + log.stride > log.rows.length) growRows(log)
+  writeRow(log, index, timeMs, source, values, from)
+  log.count = index + 1
+  return index
+}
+
+/** Writes the row at `index` as the successor of the row before it; the caller keeps `count` true. */
+export function writeRow(
+  log: EntityLog,
+  index: number,
+  timeMs: number,
+  source: number,
+  values: Float64Array,
+  from: number,
+): void {
+  const { rows, stride, shape } = log
+  const at = index * stride
+  const before = at - stride
+  const timeMaxBefore = index > 0 ? rows[before + TIME_MAX]! : Number.NEGATIVE_INFINITY
+  if (timeMs < timeMaxBefore) log.lastDisorder = index
+  rows[at + TIME] = timeMs
+  rows[at + TIME_MAX] = Math.max(timeMs, timeMaxBefore)
+  rows[at + SOURCE] = source
+  for (let i = 0; i < shape.values; i++) rows[at + VALUES + i] = values[from + i]!
+  const sums = VALUES + shape.values
+  for (let i = 0; i < shape.summed; i++) {
+    const sumBefore = index > 0 ? rows[before + sums + i]! : 0
+    rows[at + sums + i] = sumBefore + values[from + i]!
+  }
+}
+
+/** Drops the oldest rows so that `keep` remain; sums restart, so that they stay small and exact. */
+export function dropOldestRows(log: EntityLog, keep: number): void {
+  const dropped = log.count - keep
+  if (dropped <= 0) return
+  const { rows, stride, shape } = log
+  const kept = rows.slice(dropped * stride, log.count * stride)
+  log.rows = new Float64Array(kept.length + FIRST_CAPACITY * stride)
+  log.base += dropped
+  log.count = 0
+  log.lastDisorder = -1
+  for (let at = 0; at < kept.length; at += stride) {
+    const values = kept.subarray(at + VALUES, at + VALUES + shape.values)
+    appendRow(log, kept[at + TIME]!, kept[at + SOURCE]!, values, 0)
+  }
+}
+
+/** Row index of the event with this source, searched from the newest; -1 when it is not there. */
+export function findRow(log: EntityLog, source: number): number {
+  for (let index = log.count - 1; index >= 0; index--) {
+    if (log.rows[index * log.stride + SOURCE] === source) return index
+  }
+  return -1
+}
+
+/**
+ * Runs `look` with a row that is not part of the log standing at index `visible`, as if it had been
+ * appended there; then puts everything back. For events that are scored but not counted.
+ */
+export function withVirtualRow<T>(
+  log: EntityLog,
+  visible: number,
+  row: { timeMs: number; values: Float64Array; from: number },
+  look: () => T,
+): T {
+  const { stride } = log
+  const at = visible * stride
+  if (at + stride > log.rows.length) growRows(log)
+  const saved = log.rows.slice(at, at + stride)
+  const disorder = log.lastDisorder
+  writeRow(log, visible, row.timeMs, -1, row.values, row.from)
+  // Rows behind the virtual one were summed without it: only scans that stop at it are right.
+  log.lastDisorder = Math.max(disorder, visible)
+  const result = look()
+  log.rows.set(saved, at)
+  log.lastDisorder = disorder
+  return result
+}
+
+/** Forgets all rows; the next one appended has the ordinal `base`. */
+export function emptyLog(log: EntityLog, base: number): void {
+  log.base = base
+  log.count = 0
+  log.lastDisorder = -1
+}
+
+function growRows(log: EntityLog): void {
+  const grown = new Float64Array(log.rows.length * 2)
+  grown.set(log.rows)
+  log.rows = grown
+}

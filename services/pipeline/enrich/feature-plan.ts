@@ -1,0 +1,190 @@
+// The feature table, planned once at start: which logs there are, which numbers a record stores,
+// which windows each entity is asked for, and one function per feature.
+//
+// In: the pipeline definition. Out: a FeaturePlan that the enrich room runs per transaction. All
+// branching on schema, op or feature kind happens here; what is left for the hot path is a list of
+// functions over numbers. Nothing is refused: the loader has already checked the definition.
+
+import { hashToInteger } from '../../core/hash.ts'
+import type {
+  EntityDefinition,
+  FeatureDefinition,
+  PipelineDefinition,
+  WindowFeature,
+} from '../../core/pipeline-definition.ts'
+import type { Label, Transaction } from '../records.ts'
+import type { LogKind } from './log-store.ts'
+import { planTransactionFeature, type TransactionFeature } from './transaction-features.ts'
+import { planWindowFeature, type WindowFunction } from './window-features.ts'
+
+/** A number that a record stores of its transaction; text is stored as a hash. */
+export type StoredValue = {
+  readonly field: string
+  readonly read: (transaction: Transaction) => number
+}
+
+export type PlannedWindow = {
+  readonly windowMs: number
+  readonly delayMs: number
+  readonly current: boolean
+}
+
+export type EntityPlan = {
+  readonly name: string
+  readonly readKey: (event: Transaction | Label) => string
+  /** Index of the log kind of its transactions, and of its labels (-1 without label features). */
+  readonly kind: number
+  readonly labelKind: number
+  /** Index among the entities with labels; -1 without. */
+  readonly labelColumn: number
+  readonly storedValues: readonly StoredValue[]
+  readonly windows: readonly PlannedWindow[]
+  /** Longest look back, for `saturated`: ms. */
+  readonly spanMs: number
+}
+
+export type PlannedFeature =
+  | { readonly source: 'transaction'; readonly compute: TransactionFeature }
+  | {
+      readonly source: 'log'
+      readonly entity: number
+      readonly window: number
+      readonly compute: WindowFunction
+    }
+  | {
+      readonly source: 'ratio'
+      readonly numerator: number
+      readonly denominator: number
+      readonly absent: number
+    }
+
+export type FeaturePlan = {
+  readonly entities: readonly EntityPlan[]
+  readonly kinds: readonly LogKind[]
+  readonly features: readonly PlannedFeature[]
+  readonly labelEntityCount: number
+  /** Doubles per record entry: the widest kind's values. */
+  readonly valueStride: number
+}
+
+const LABEL_SHAPE = { values: 2, summed: 0 }
+
+const summedOps = new Set(['sum', 'mean'])
+
+export function planFeatures(definition: PipelineDefinition): FeaturePlan {
+  const windowFeatures = definition.features.filter((f) => f.kind === 'window')
+  const kinds: LogKind[] = []
+  const entities = definition.entities.map((entity) =>
+    planEntity(
+      entity,
+      windowFeatures.filter((f) => f.entity === entity.name),
+      kinds,
+    ),
+  )
+  let labelEntityCount = 0
+  const numbered = entities.map((entity) => ({
+    ...entity,
+    labelColumn: entity.labelKind < 0 ? -1 : labelEntityCount++,
+  }))
+  return {
+    entities: numbered,
+    kinds,
+    features: definition.features.map((f) => planFeature(f, definition, numbered)),
+    labelEntityCount,
+    valueStride: Math.max(1, ...kinds.map((kind) => kind.shape.values)),
+  }
+}
+
+function planEntity(
+  entity: EntityDefinition,
+  features: readonly WindowFeature[],
+  kinds: LogKind[],
+): EntityPlan {
+  // Summed fields come first, so that their running sums need no map from value to sum.
+  const summed = fieldsOf(features.filter((f) => summedOps.has(f.op)))
+  const others = fieldsOf(features).filter((field) => !summed.includes(field))
+  const fields = [...summed, ...others]
+  const kind = kinds.push({
+    name: entity.name,
+    shape: { values: fields.length, summed: summed.length },
+  })
+  const hasLabels = features.some((f) => f.op === 'fraud_rate')
+  const labelKind = hasLabels
+    ? kinds.push({ name: `${entity.name}.labels`, shape: LABEL_SHAPE })
+    : 0
+  return {
+    name: entity.name,
+    readKey: planKey(entity.key),
+    kind: kind - 1,
+    labelKind: labelKind - 1,
+    labelColumn: -1,
+    storedValues: fields.map((field) => ({ field, read: planStoredValue(field) })),
+    windows: distinctWindows(features),
+    spanMs: Math.max(0, ...features.map((f) => f.windowMs + f.delayMs)),
+  }
+}
+
+const fieldsOf = (features: readonly WindowFeature[]): string[] => [
+  ...new Set(features.flatMap((f) => (f.of === null ? [] : [f.of]))),
+]
+
+const isSameWindow = (a: PlannedWindow, b: PlannedWindow): boolean =>
+  a.windowMs === b.windowMs && a.delayMs === b.delayMs && a.current === b.current
+
+function distinctWindows(features: readonly WindowFeature[]): PlannedWindow[] {
+  const windows: PlannedWindow[] = []
+  for (const { windowMs, delayMs, current } of features) {
+    const window = { windowMs, delayMs, current }
+    if (!windows.some((known) => isSameWindow(known, window))) windows.push(window)
+  }
+  return windows
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** A key of several fields joins them by `|`, escaped so that no two keys meet. */
+function planKey(fields: readonly string[]): (event: Transaction | Label) => string {
+  const [first, ...rest] = fields
+  if (rest.length === 0) return (event) => (event as unknown as Fields)[first!] as string
+  const escapePart = (text: string): string =>
+    text.includes('|') || text.includes('\\') ? text.replace(/[\\|]/g, '\\$&') : text
+  return (event) =>
+    fields.map((field) => escapePart((event as unknown as Fields)[field] as string)).join('|')
+}
+
+/** Numbers are stored as they are; text as a 52-bit hash; an absent optional field as -1. */
+function planStoredValue(field: string): (transaction: Transaction) => number {
+  return (transaction) => {
+    const value = (transaction as unknown as Fields)[field]
+    if (typeof value === 'number') return value
+    return value === null || value === undefined ? -1 : hashToInteger(String(value))
+  }
+}
+
+function planFeature(
+  feature: FeatureDefinition,
+  definition: PipelineDefinition,
+  entities: readonly EntityPlan[],
+): PlannedFeature {
+  if (feature.kind === 'ratio') {
+    const indexOf = (name: string) => definition.features.findIndex((f) => f.name === name)
+    return {
+      source: 'ratio',
+      numerator: indexOf(feature.numerator),
+      denominator: indexOf(feature.denominator),
+      absent: feature.absent,
+    }
+  }
+  if (feature.kind !== 'window') {
+    return { source: 'transaction', compute: planTransactionFeature(feature) }
+  }
+  const entity = entities.findIndex(({ name }) => name === feature.entity)
+  const plan = entities[entity]!
+  const valueIndex = plan.storedValues.findIndex(({ field }) => field === feature.of)
+  return {
+    source: 'log',
+    entity,
+    window: plan.windows.findIndex((window) => isSameWindow(window, feature)),
+    compute: planWindowFeature(feature, valueIndex, plan.storedValues.length),
+  }
+}

@@ -1,0 +1,90 @@
+// The store port: one call per micro-batch appends the batch's records to their entities' logs and
+// gives back those logs, decoded, with the place of each record in them.
+//
+// Implemented by adapters/redis (shared between scorers) and adapters/memory (replay, tests); one
+// contract suite and a naive oracle hold both to this page.
+// What may be refused: a claim by an older epoch (WEIR_ENRICH_FENCED), a store that knows less than
+// the lane has applied (WEIR_ENRICH_STATE_LOST), a store that does not answer (…_STORE_AWAY).
+// Invariants: a record is appended exactly once, whatever is delivered again; a redelivered record
+// is found at its first place; a log's order is the order in which its records were first applied.
+
+import { WeirError } from '../../core/errors.ts'
+import type { LaneSlice } from '../records.ts'
+import type { EntityLog, RowShape } from './entity-log.ts'
+
+/** A kind of log: an entity's transactions, or an entity's labels. */
+export type LogKind = {
+  readonly name: string
+  readonly shape: RowShape
+}
+
+/** Columns, one entry per (event, log); entries stand in the batch's merged order. */
+export type LogRecords = {
+  count: number
+  /** Index into the store's log kinds. */
+  readonly kinds: Uint8Array
+  readonly keys: string[]
+  readonly eventTimesMs: Float64Array
+  /** encodeSource(lane, offset). */
+  readonly sources: Float64Array
+  /** Index into `lanes` of the request. */
+  readonly laneIndexes: Uint16Array
+  /** 1 = append; 0 = only show the log as it stands at this place of the batch. */
+  readonly appends: Uint8Array
+  /** `valueStride` doubles per entry, of which the kind's shape uses the first ones. */
+  readonly values: Float64Array
+  readonly valueStride: number
+}
+
+export type AdvanceRequest = {
+  readonly lanes: readonly LaneSlice[]
+  readonly records: LogRecords
+}
+
+export type AdvanceReply = {
+  /** The log of each entry; shared objects, valid until the next advance. */
+  readonly logs: readonly EntityLog[]
+  /** Row index of each appended entry; -1 where nothing was appended. */
+  readonly positions: Int32Array
+  /** Rows of the log that lie before the entry: its row index, or what a reader sees. */
+  readonly visible: Int32Array
+  /** Watermarks of all lanes that share the store, this process' own included. */
+  readonly watermarks: readonly LaneWatermark[]
+}
+
+export type LaneWatermark = {
+  readonly laneId: number
+  readonly watermarkMs: number
+  readonly isIdle: boolean
+  /** Store's clock when the lane last advanced, ms. */
+  readonly touchedMs: number
+}
+
+export type LaneClaim = {
+  readonly epoch: number
+  /** Highest offset of the lane that every bucket of the store has applied; -1 for none. */
+  readonly appliedOffset: number
+}
+
+export type EntityLogStore = {
+  /** Takes a lane over: whoever held it before is refused from now on. */
+  readonly claim: (laneId: number) => Promise<LaneClaim>
+  readonly advance: (request: AdvanceRequest) => Promise<AdvanceReply>
+  /** Everybody's watermarks as they stand now, without advancing. */
+  readonly watermarks: () => Promise<readonly LaneWatermark[]>
+  readonly close: () => Promise<void>
+}
+
+/** The store refused a lane: another scorer holds it, or the store has lost what the lane applied. */
+export class LaneRefusedError extends WeirError {
+  readonly laneId: number
+
+  constructor(
+    code: 'WEIR_ENRICH_FENCED' | 'WEIR_ENRICH_STATE_LOST',
+    laneId: number,
+    detail: string,
+  ) {
+    super(code, `Lane ${laneId}: ${detail}`)
+    this.laneId = laneId
+  }
+}

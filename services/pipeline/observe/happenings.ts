@@ -1,0 +1,136 @@
+// Everything that is counted or logged, as data. The hallway and the lanes emit happenings; adapters
+// emit connection happenings; one adapter (adapters/prometheus) turns them into metrics and log lines.
+//
+// Rooms do not log or count. Invariant: nothing here is emitted per event; one happening covers a
+// batch, a lane's life or a connection. Labels come from closed sets, never from a transaction.
+
+import type { ErrorCode, RejectionCode } from '../../core/errors.ts'
+import type { Stream } from '../records.ts'
+
+export const rooms = ['decode', 'validate', 'enrich', 'classify', 'decide', 'publish'] as const
+export type Room = (typeof rooms)[number]
+
+export type Happening =
+  /** A room finished a batch: how many came in, how many passed on, and how long it took. */
+  | {
+      readonly kind: 'room_done'
+      readonly room: Room
+      readonly events: number
+      readonly passed: number
+      readonly durationMs: number
+    }
+  /** Messages were taken into the house. */
+  | { readonly kind: 'received'; readonly stream: Stream; readonly events: number }
+  /** A lane's share of a batch was committed: the outcomes that readers can now see. */
+  | {
+      readonly kind: 'committed'
+      readonly stream: Stream
+      readonly partition: number
+      readonly scored: number
+      readonly labels: number
+      readonly diverted: number
+      readonly flagged: { readonly review: number; readonly block: number }
+      readonly braked: number
+      readonly rejected: ReadonlyMap<RejectionCode, number>
+      readonly samples: number
+      readonly committedOffset: number
+    }
+  /** A lane's share of a batch was given up before its commit; its events will be read again. */
+  | {
+      readonly kind: 'abandoned'
+      readonly stream: Stream
+      readonly partition: number
+      readonly events: number
+    }
+  /** Input events of a lane not yet committed (high watermark - committed offset). */
+  | {
+      readonly kind: 'lag'
+      readonly stream: Stream
+      readonly partition: number
+      readonly events: number
+    }
+  | {
+      readonly kind: 'batch_done'
+      readonly events: number
+      readonly lanes: number
+      readonly bytes: number
+      readonly durationMs: number
+    }
+  /** End-to-end latency of a committed batch: now - broker time, for its oldest and newest event. */
+  | {
+      readonly kind: 'latency'
+      readonly oldestMs: number
+      readonly newestMs: number
+      readonly events: number
+    }
+  | { readonly kind: 'lateness'; readonly bucketCounts: readonly number[] }
+  | { readonly kind: 'alignment_waited'; readonly durationMs: number; readonly gaveUp: boolean }
+  | {
+      readonly kind: 'lane_claimed'
+      readonly stream: Stream
+      readonly partition: number
+      readonly epoch: number
+      readonly committedOffset: number
+      readonly durationMs: number
+    }
+  | {
+      readonly kind: 'lane_released'
+      readonly stream: Stream
+      readonly partition: number
+      readonly reason: string
+    }
+  | { readonly kind: 'producer_recreated'; readonly partition: number; readonly reason: string }
+  | {
+      readonly kind: 'retried'
+      readonly operation: string
+      readonly attempt: number
+      readonly code: ErrorCode
+      readonly detail: string
+    }
+  | { readonly kind: 'rebalanced'; readonly lanes: number }
+  | {
+      readonly kind: 'store_round_trip'
+      readonly durationMs: number
+      readonly bytesSent: number
+      readonly bytesReceived: number
+      readonly logs: number
+      readonly cacheHits: number
+      readonly redelivered: number
+    }
+  | { readonly kind: 'store_size'; readonly cachedLogs: number; readonly cachedBytes: number }
+  | {
+      readonly kind: 'model_loaded'
+      readonly name: string
+      readonly version: string
+      readonly role: 'champion' | 'challenger'
+      readonly provider: string
+      readonly sha256: string
+      readonly durationMs: number
+    }
+  | {
+      readonly kind: 'model_ran'
+      readonly events: number
+      readonly durationMs: number
+      readonly reasonRows: number
+    }
+  | { readonly kind: 'braked'; readonly partition: number; readonly share: number }
+  | {
+      readonly kind: 'connection'
+      readonly system: 'kafka' | 'redis' | 'registry'
+      readonly state: 'up' | 'down'
+      readonly detail: string
+    }
+  | { readonly kind: 'started'; readonly detail: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'draining'; readonly reason: string }
+  | { readonly kind: 'stopped'; readonly durationMs: number }
+  | {
+      readonly kind: 'failed'
+      readonly code: ErrorCode
+      readonly detail: string
+      readonly stack: string | undefined
+    }
+
+export type Observe = (happening: Happening) => void
+
+/** For tests and for doors that observe nothing. */
+export const observeNothing: Observe = () => undefined

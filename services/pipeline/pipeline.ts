@@ -1,0 +1,200 @@
+// The hallway: the rooms once, in order, and the only place with control flow across them.
+//
+//   admit:   decode ─► validate                                   per fetch, synchronous
+//   process: enrich ─► classify ─► decide ─► publish              per micro-batch of merged lanes
+//
+// Several batches are on their way at once, each in another room: enrich and decide take them in
+// their order, classify may overtake. Whoever is behind a batch that failed turns back as well:
+// `isWanted` is asked again at each door, so no lane ever publishes past a gap.
+// In: raw messages; batches of arrivals. Out: one tally per lane. Thrown: what a port throws, and
+// BatchAbandoned for a batch that is no longer wanted. Invariants: after each room, passed +
+// rejected = received; rooms neither log nor count, the hallway emits one happening per room.
+
+import type { Clock } from '../core/clock.ts'
+import { assertInvariant } from '../core/errors.ts'
+import { type ClassifyDeps, classify } from './classify/classify.ts'
+import { type DecideDeps, decide } from './decide/decide.ts'
+import { type Decoded, decode } from './decode/decode.ts'
+import type { Decoder } from './decode/message-decoder.ts'
+import { type EnrichDeps, enrich } from './enrich/enrich.ts'
+import type { Observe, Room } from './observe/happenings.ts'
+import { type LaneTally, type PublishDeps, publish } from './publish/publish.ts'
+import type { Arrival, Batch, Label, RawMessage, Stream, Transaction } from './records.ts'
+import { type ValidateRules, validateLabel, validateTransaction } from './validate/validate.ts'
+
+export type PipelineDeps = {
+  readonly decoders: {
+    readonly transactions: Decoder<Transaction>
+    readonly labels: Decoder<Label>
+  }
+  readonly validate: ValidateRules
+  readonly enrich: EnrichDeps
+  readonly classify: ClassifyDeps
+  readonly decide: DecideDeps
+  readonly publish: PublishDeps
+  readonly clock: Clock
+  readonly observe: Observe
+}
+
+/** The messages of one fetch, admitted; or the schema ids to learn before they can be. */
+export type Admission =
+  | { readonly arrivals: readonly Arrival[]; readonly missingIds: null }
+  | { readonly arrivals: null; readonly missingIds: ReadonlySet<number> }
+
+export type Pipeline = {
+  readonly admit: (stream: Stream, messages: readonly RawMessage[]) => Admission
+  /** Asks the registry for schema ids; throws WEIR_REGISTRY_AWAY while it does not answer. */
+  readonly learn: (stream: Stream, ids: ReadonlySet<number>) => Promise<void>
+  /** Batches must be handed in in their order; each may be handed in before the last is done. */
+  readonly process: (batch: Batch, isWanted: () => boolean) => Promise<readonly LaneTally[]>
+}
+
+/** The batch was turned back because one before it failed; its events will be read again. */
+export class BatchAbandoned extends Error {}
+
+export function createPipeline(deps: PipelineDeps): Pipeline {
+  const { clock, observe } = deps
+  const enrichTurn = createTurn()
+  const decideTurn = createTurn()
+
+  const timed = async <T>(
+    room: Room,
+    events: number,
+    work: () => T | Promise<T>,
+    countPassed: (result: T) => number,
+  ): Promise<T> => {
+    const startedMs = performance.now()
+    const result = await work()
+    const durationMs = performance.now() - startedMs
+    observe({ kind: 'room_done', room, events, passed: countPassed(result), durationMs })
+    return result
+  }
+
+  const process = async (batch: Batch, isWanted: () => boolean) => {
+    const passDoor = () => {
+      if (!isWanted()) throw new BatchAbandoned('a batch before this one failed')
+    }
+    const events = batch.arrivals.length
+    const transactions = countTransactions(batch)
+    const enriched = await enrichTurn(() => {
+      passDoor()
+      return timed(
+        'enrich',
+        transactions,
+        () => enrich(batch, deps.enrich),
+        (result) => result.count,
+      )
+    })
+    assertInvariant(
+      enriched.count + enriched.diverted.length === transactions,
+      `enrich passed ${enriched.count} and diverted ${enriched.diverted.length} of ${transactions}`,
+    )
+    const { count } = enriched
+    const scoring = timed(
+      'classify',
+      count,
+      () => classify(enriched, deps.classify),
+      () => count,
+    )
+    // decide keeps the order of batches: its turn is taken before the scores are there.
+    const publishing = await decideTurn(async () => {
+      const scored = await scoring
+      passDoor()
+      const decided = await timed(
+        'decide',
+        count,
+        () => decide(scored, deps.decide),
+        () => count,
+      )
+      const scoredTimeMs = clock.nowMs()
+      // Deliveries are queued per lane here, in order, and awaited outside the turn.
+      const tallies = timed(
+        'publish',
+        events,
+        () => publish(decided, scoredTimeMs, deps.publish),
+        (result) => result.reduce((sum, tally) => sum + countCommitted(tally), 0),
+      )
+      return { tallies }
+    })
+    return publishing.tallies
+  }
+
+  return {
+    admit: (stream, messages) => admit(stream, messages, deps),
+    learn: async (stream, ids) => {
+      for (const id of ids) await deps.decoders[stream].learn(id)
+    },
+    process,
+  }
+}
+
+function admit(stream: Stream, messages: readonly RawMessage[], deps: PipelineDeps): Admission {
+  const decodeStartMs = performance.now()
+  const decoded: Decoded<Transaction | Label> =
+    stream === 'transactions'
+      ? decode(messages, deps.decoders.transactions)
+      : decode(messages, deps.decoders.labels)
+  if (decoded.missingIds.size > 0) return { arrivals: null, missingIds: decoded.missingIds }
+  const validateStartMs = performance.now()
+  const arrivals = messages.map((raw, i): Arrival => {
+    const rejection = decoded.rejections[i]!
+    if (rejection !== null) return { raw, transaction: null, label: null, rejection }
+    return stream === 'transactions'
+      ? admitTransaction(raw, decoded.values[i] as Transaction, deps.validate)
+      : admitLabel(raw, decoded.values[i] as Label, deps.validate)
+  })
+  const doneMs = performance.now()
+  const refusedByDecode = decoded.rejections.reduce((n, refused) => (refused ? n + 1 : n), 0)
+  const refused = arrivals.reduce((n, { rejection }) => (rejection ? n + 1 : n), 0)
+  const events = messages.length
+  const passed = events - refusedByDecode
+  deps.observe({
+    kind: 'room_done',
+    room: 'decode',
+    events,
+    passed,
+    durationMs: validateStartMs - decodeStartMs,
+  })
+  deps.observe({
+    kind: 'room_done',
+    room: 'validate',
+    events: passed,
+    passed: events - refused,
+    durationMs: doneMs - validateStartMs,
+  })
+  return { arrivals, missingIds: null }
+}
+
+function admitTransaction(
+  raw: RawMessage,
+  transaction: Transaction,
+  rules: ValidateRules,
+): Arrival {
+  const rejection = validateTransaction(transaction, raw, rules)
+  return rejection === null
+    ? { raw, transaction, label: null, rejection: null }
+    : { raw, transaction: null, label: null, rejection }
+}
+
+function admitLabel(raw: RawMessage, label: Label, rules: ValidateRules): Arrival {
+  const rejection = validateLabel(label, raw, rules)
+  return rejection === null
+    ? { raw, transaction: null, label, rejection: null }
+    : { raw, transaction: null, label: null, rejection }
+}
+
+const countTransactions = (batch: Batch): number =>
+  batch.arrivals.reduce((n, { transaction }) => (transaction === null ? n : n + 1), 0)
+
+const countCommitted = ({ outcome, events }: LaneTally): number =>
+  outcome === 'committed' ? events : 0
+
+/** Runs what is handed in one after the other, in order; a failure does not stop those behind. */
+function createTurn(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const mine = last.then(work)
+    last = mine.catch(() => undefined)
+    return mine
+  }
+}

@@ -1,0 +1,167 @@
+// One event's records: a scored event, an alert where it is flagged, a drift sample where it is due.
+//
+// In: a row of a decided batch. Out: records in the shape of the schemas. Synchronous and pure: the
+// same row gives the same records, and a drift sample is chosen by the transaction's id alone, so a
+// redelivered event is sampled again or not at all, like the first time.
+
+import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
+import type { Arrival, DecidedBatch, LaneSlice, Reason, Rejection } from '../records.ts'
+import type {
+  ChallengerScore,
+  DriftSampleRecord,
+  FraudAlertRecord,
+  RejectedRecord,
+  ScoredTransactionRecord,
+} from './output-records.ts'
+
+export type PublishContext = {
+  readonly definition: PipelineDefinition
+  readonly featureCount: number
+  readonly entityCount: number
+  readonly labelEntityCount: number
+}
+
+const NO_REASONS: readonly Reason[] = []
+const NOTHING: readonly number[] = []
+
+/** One row of a column as a plain array, which is what the Avro encoder takes. */
+function takeRow(column: Float32Array | Float64Array, row: number, width: number): number[] {
+  const values: number[] = new Array(width)
+  for (let i = 0, at = row * width; i < width; i++, at++) values[i] = column[at]!
+  return values
+}
+
+export function composeScored(
+  decided: DecidedBatch,
+  row: number,
+  scoredTimeMs: number,
+  context: PublishContext,
+): ScoredTransactionRecord {
+  const { scored } = decided
+  const { enriched, champion } = scored
+  const { batch } = enriched
+  const index = enriched.arrivalIndexes[row]!
+  const { transaction, raw } = batch.arrivals[index]!
+  const { definition, entityCount } = context
+  const isCounted = enriched.ordinals[row * entityCount]! >= 0
+  return {
+    transactionId: transaction!.transactionId,
+    eventTime: transaction!.eventTime,
+    customerId: transaction!.customerId,
+    terminalId: transaction!.terminalId,
+    amountMinor: transaction!.amountMinor,
+    currency: transaction!.currency,
+    score: scored.scores[row]!,
+    decision: decided.decisions[row]!,
+    decidedBy: decided.decidedBy[row]!,
+    reasons: (scored.reasons.get(row) ?? NO_REASONS).map(({ feature }) => feature),
+    modelName: champion.name,
+    modelVersion: champion.version,
+    modelSha256: champion.sha256,
+    modelProvider: champion.provider,
+    challengers: composeChallengers(decided, row),
+    features: takeRow(enriched.vectors, row, context.featureCount),
+    featureSet: definition.featureSet,
+    ordinals: takeRow(enriched.ordinals, row, entityCount),
+    eventsSeen: isCounted ? NOTHING : takeRow(enriched.eventsSeen, row, entityCount),
+    labelsSeen: takeRow(enriched.labelsSeen, row, context.labelEntityCount),
+    saturated: enriched.saturated[row] === 1,
+    sourcePartition: batch.lanes[batch.laneIndexes[index]!]!.partition,
+    sourceOffset: raw.offset,
+    latenessMs: batch.latenessMs[index]!,
+    brokerTime: raw.brokerTimeMs,
+    scoredTime: scoredTimeMs,
+    degraded: false,
+    pipeline: definition.pipeline,
+    pipelineHash: definition.hash,
+    controlEpoch: 0,
+  }
+}
+
+function composeChallengers({ scored }: DecidedBatch, row: number): ChallengerScore[] {
+  return scored.challengers.map(({ name, version }, i) => ({
+    name,
+    version,
+    score: scored.challengerScores[i]![row]!,
+  }))
+}
+
+export function composeAlert(
+  event: ScoredTransactionRecord,
+  reasons: readonly Reason[] = NO_REASONS,
+): FraudAlertRecord {
+  return {
+    // From where the event stands in Kafka: an alert that is published again is the same alert.
+    alertId: `${event.pipeline}:${event.sourcePartition}:${event.sourceOffset}`,
+    transactionId: event.transactionId,
+    customerId: event.customerId,
+    terminalId: event.terminalId,
+    amountMinor: event.amountMinor,
+    currency: event.currency,
+    eventTime: event.eventTime,
+    decision: event.decision,
+    decidedBy: event.decidedBy,
+    score: event.score,
+    reasons,
+    modelName: event.modelName,
+    modelVersion: event.modelVersion,
+    modelSha256: event.modelSha256,
+    modelProvider: event.modelProvider,
+    pipeline: event.pipeline,
+    brokerTime: event.brokerTime,
+    scoredTime: event.scoredTime,
+    sourcePartition: event.sourcePartition,
+    sourceOffset: event.sourceOffset,
+  }
+}
+
+export function composeDriftSample(
+  event: ScoredTransactionRecord,
+  sampling: { samplingRate: number; sampled: boolean; alert: boolean },
+): DriftSampleRecord {
+  return {
+    transactionId: event.transactionId,
+    eventTime: event.eventTime,
+    features: event.features,
+    featureSet: event.featureSet,
+    score: event.score,
+    decision: event.decision,
+    samplingRate: sampling.samplingRate,
+    alert: sampling.alert,
+    sampled: sampling.sampled,
+    modelName: event.modelName,
+    modelVersion: event.modelVersion,
+    challengers: event.challengers,
+    pipeline: event.pipeline,
+    controlEpoch: event.controlEpoch,
+  }
+}
+
+export type RefusedEvent = {
+  readonly arrival: Arrival
+  readonly lane: LaneSlice
+  readonly rejection: Rejection
+  readonly rejectedTimeMs: number
+  readonly latenessMs: number | null
+}
+
+export function composeRejected(
+  { arrival, lane, rejection, rejectedTimeMs, latenessMs }: RefusedEvent,
+  { definition }: PublishContext,
+): RejectedRecord {
+  const { raw } = arrival
+  return {
+    original: raw.value,
+    originalKey: raw.key,
+    code: rejection.code,
+    room: rejection.room,
+    detail: rejection.detail,
+    sourceTopic: definition.topics[lane.stream] ?? lane.stream,
+    sourcePartition: lane.partition,
+    sourceOffset: raw.offset,
+    brokerTime: raw.brokerTimeMs,
+    rejectedTime: rejectedTimeMs,
+    pipeline: definition.pipeline,
+    latenessMs,
+  }
+}

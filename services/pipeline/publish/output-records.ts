@@ -1,0 +1,108 @@
+// What Weir publishes, field by field, as in schemas/*.avsc: the shapes that the encoders take.
+//
+// Times in ms since the epoch, amounts in minor units, scores as probabilities in [0, 1].
+
+import type { Decision, DecisionSource, Reason } from '../records.ts'
+
+export type ChallengerScore = {
+  readonly name: string
+  readonly version: string
+  readonly score: number
+}
+
+export type ScoredTransactionRecord = {
+  readonly transactionId: string
+  readonly eventTime: number
+  readonly customerId: string
+  readonly terminalId: string
+  readonly amountMinor: number
+  readonly currency: string
+  readonly score: number
+  readonly decision: Decision
+  readonly decidedBy: DecisionSource
+  readonly reasons: readonly string[]
+  readonly modelName: string
+  readonly modelVersion: string
+  readonly modelSha256: string
+  readonly modelProvider: string
+  readonly challengers: readonly ChallengerScore[]
+  readonly features: readonly number[]
+  readonly featureSet: string
+  readonly ordinals: readonly number[]
+  readonly eventsSeen: readonly number[]
+  readonly labelsSeen: readonly number[]
+  readonly saturated: boolean
+  readonly sourcePartition: number
+  readonly sourceOffset: number
+  readonly latenessMs: number
+  readonly brokerTime: number
+  readonly scoredTime: number
+  readonly degraded: boolean
+  readonly pipeline: string
+  readonly pipelineHash: string
+  readonly controlEpoch: number
+}
+
+export type FraudAlertRecord = {
+  readonly alertId: string
+  readonly transactionId: string
+  readonly customerId: string
+  readonly terminalId: string
+  readonly amountMinor: number
+  readonly currency: string
+  readonly eventTime: number
+  readonly decision: Decision
+  readonly decidedBy: DecisionSource
+  readonly score: number
+  readonly reasons: readonly Reason[]
+  readonly modelName: string
+  readonly modelVersion: string
+  readonly modelSha256: string
+  readonly modelProvider: string
+  readonly pipeline: string
+  readonly brokerTime: number
+  readonly scoredTime: number
+  readonly sourcePartition: number
+  readonly sourceOffset: number
+}
+
+export type DriftSampleRecord = {
+  readonly transactionId: string
+  readonly eventTime: number
+  readonly features: readonly number[]
+  readonly featureSet: string
+  readonly score: number
+  readonly decision: Decision
+  readonly samplingRate: number
+  readonly alert: boolean
+  readonly sampled: boolean
+  readonly modelName: string
+  readonly modelVersion: string
+  readonly challengers: readonly ChallengerScore[]
+  readonly pipeline: string
+  readonly controlEpoch: number
+}
+
+/** Also the shape of a late transaction, whose latenessMs is set. */
+export type RejectedRecord = {
+  readonly original: Buffer | null
+  readonly originalKey: Buffer | null
+  readonly code: string
+  readonly room: string
+  readonly detail: string
+  readonly sourceTopic: string
+  readonly sourcePartition: number
+  readonly sourceOffset: number
+  readonly brokerTime: number
+  readonly rejectedTime: number
+  readonly pipeline: string
+  readonly latenessMs: number | null
+}
+
+export type OutputEncoders = {
+  readonly scored: (record: ScoredTransactionRecord) => Buffer
+  readonly alerts: (record: FraudAlertRecord) => Buffer
+  readonly driftSamples: (record: DriftSampleRecord) => Buffer
+  readonly rejected: (record: RejectedRecord) => Buffer
+  readonly late: (record: RejectedRecord) => Buffer
+}
