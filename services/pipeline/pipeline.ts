@@ -96,6 +96,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       () => classify(enriched, deps.classify),
       () => count,
     )
+    // Its failure is met at the turn below; until then it must not count as unhandled.
+    scoring.catch(() => undefined)
     // decide keeps the order of batches: its turn is taken before the scores are there.
     const publishing = await decideTurn(async () => {
       const scored = await scoring

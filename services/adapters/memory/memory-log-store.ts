@@ -79,13 +79,14 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
       reply.visible[i] = position < 0 ? log.count : position
     }
     for (const lane of lanes) raiseFence(lane, fences.get(lane.laneId)!)
-    return { ...reply, watermarks: listWatermarks(fences) }
+    return reply
   }
 
   return {
     claim,
     advance,
-    watermarks: async () => listWatermarks(fences),
+    knownWatermarks: () => listWatermarks(fences),
+    refreshWatermarks: async () => undefined,
     close: async () => undefined,
   }
 }

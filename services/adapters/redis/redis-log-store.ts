@@ -78,6 +78,7 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
   })
   const applied = new Map<number, number>()
   let batches = 0
+  let watermarks: readonly LaneWatermark[] = []
 
   const claim = async (laneId: number): Promise<LaneClaim> => {
     const claimed = await claimLane(options.redis, fenceKeys, laneId)
@@ -91,17 +92,25 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
     const appliedBefore = request.lanes.map(({ laneId }) => applied.get(laneId) ?? -1)
     const draft = draftBatch(request.records, { cache, buckets, batch: batches, options })
     const calls = { request, draft, appliedBefore, fenceKeys, options, cache }
-    const watermarks = await sendBatch(calls)
+    watermarks = await sendBatch(calls)
     for (const { laneId, lastOffset } of request.lanes) {
       applied.set(laneId, Math.max(applied.get(laneId) ?? -1, lastOffset))
     }
-    return { logs: draft.logs, positions: draft.positions, visible: draft.visible, watermarks }
+    return { logs: draft.logs, positions: draft.positions, visible: draft.visible }
   }
 
-  const watermarks = async () =>
-    decodeWatermarks((await options.redis.call('weir_watermarks', [fenceKeys[0]!], [])) as Buffer)
+  const refreshWatermarks = async (): Promise<void> => {
+    const reply = await options.redis.call('weir_watermarks', [fenceKeys[0]!], [])
+    watermarks = decodeWatermarks(reply as Buffer)
+  }
 
-  return { claim, advance, watermarks, close: async () => options.redis.disconnect() }
+  return {
+    claim,
+    advance,
+    knownWatermarks: () => watermarks,
+    refreshWatermarks,
+    close: async () => options.redis.disconnect(),
+  }
 }
 
 /** Loading again what is there is harmless: the library's name carries its version. */

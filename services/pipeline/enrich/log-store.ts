@@ -48,8 +48,6 @@ export type AdvanceReply = {
   readonly positions: Int32Array
   /** Rows of the log that lie before the entry: its row index, or what a reader sees. */
   readonly visible: Int32Array
-  /** Watermarks of all lanes that share the store, this process' own included. */
-  readonly watermarks: readonly LaneWatermark[]
 }
 
 export type LaneWatermark = {
@@ -70,8 +68,10 @@ export type EntityLogStore = {
   /** Takes a lane over: whoever held it before is refused from now on. */
   readonly claim: (laneId: number) => Promise<LaneClaim>
   readonly advance: (request: AdvanceRequest) => Promise<AdvanceReply>
-  /** Everybody's watermarks as they stand now, without advancing. */
-  readonly watermarks: () => Promise<readonly LaneWatermark[]>
+  /** Watermarks of all lanes that share the store, this process' own included, as last heard of. */
+  readonly knownWatermarks: () => readonly LaneWatermark[]
+  /** Asks for them without advancing; every advance brings them anyway. */
+  readonly refreshWatermarks: () => Promise<void>
   readonly close: () => Promise<void>
 }
 

@@ -1,0 +1,51 @@
+// The hashes that tell pipelines, state layouts and models apart.
+//
+// Comes in: a definition without its hashes. Goes out: three sha-256 in hex. Canonical JSON sorts the
+// keys of every object, so that the order in which a file writes them does not matter; the order of
+// lists does. Invariant: what depends on the place (topics, the folder of the models) is in no hash,
+// so that the same file has the same hashes everywhere.
+
+import { createHash } from 'node:crypto'
+import type {
+  EntityDefinition,
+  FeatureDefinition,
+  PipelineDefinition,
+} from '../../core/pipeline-definition.ts'
+import { featureSetHash } from '../../pipeline/classify/manifest.ts'
+
+export type Hashes = Pick<PipelineDefinition, 'hash' | 'layoutHash' | 'featureSet'>
+
+export function hashDefinition(definition: Omit<PipelineDefinition, keyof Hashes>): Hashes {
+  const { topics: _place, ...rest } = definition
+  const { champion, challengers } = definition.model
+  const model = {
+    champion: { ...champion, source: null },
+    challengers: challengers.map((challenger) => ({ ...challenger, source: null })),
+  }
+  return {
+    hash: hashText(toCanonicalJson({ ...rest, model })),
+    layoutHash: hashText(toCanonicalJson(toLayout(definition))),
+    featureSet: featureSetHash(definition.features.map((feature) => feature.name)),
+  }
+}
+
+/** A window is defined by its entity's key, not by its entity's name alone. */
+const toLayout = (definition: {
+  readonly entities: readonly EntityDefinition[]
+  readonly features: readonly FeatureDefinition[]
+}): readonly unknown[] =>
+  definition.features.map((feature) => {
+    if (feature.kind !== 'window') return feature
+    const entity = definition.entities.find((other) => other.name === feature.entity)
+    return { ...feature, key: entity?.key ?? [] }
+  })
+
+const hashText = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
+
+/** JSON with the keys of every object in code unit order. */
+export function toCanonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}

@@ -1,0 +1,157 @@
+// The rules of window features, as a table.
+//
+// Comes in: a window feature with its expanded windows, and what it may refer to. Goes out: at most
+// one fault per rule. What is refused: entities and fields that do not exist, fields whose type the op
+// cannot aggregate exactly, windows out of range or missing, labels that are not there. The op's own
+// needs stand as data in feature-table.ts.
+
+import { nearestName } from '../../core/nearest-name.ts'
+import { checkField } from './avro-fields.ts'
+import { dayMs, parseDuration } from './duration.ts'
+import type { FeatureContext, Found, Rule } from './feature-rule.ts'
+import { opRules, type WindowEntry, writtenWindows } from './feature-table.ts'
+import { quote, suggest } from './pipeline-fault.ts'
+
+export const windowMsMin = 60_000
+export const windowMsMax = 400 * dayMs
+const windowRange = 'a window from 1m to 400d'
+
+export const windowRules: readonly Rule<WindowEntry>[] = [
+  ({ written }, context) => checkEntity(written.entity, context),
+  ({ written: { op, of } }) => {
+    const wanted = opRules[op].of
+    if (wanted === 'nothing' && of !== undefined) {
+      return {
+        key: 'of',
+        at: 'key',
+        found: `of with the op ${op}`,
+        expected: `no of: ${op} takes no field`,
+      }
+    }
+    if (wanted === 'nothing' || of !== undefined) return null
+    return { key: 'op', found: `${op} without of`, expected: `of: ${wanted} for ${op} to look at` }
+  },
+  ({ written: { of, op } }, { transactionFields }) => {
+    const found =
+      of === undefined || opRules[op].of === 'nothing' ? null : checkField(of, transactionFields)
+    return found && { key: 'of', ...found }
+  },
+  checkAggregatedType,
+  ({ written }) =>
+    written.window === undefined || written.windows === undefined
+      ? null
+      : { key: 'windows', at: 'key', found: 'both window and windows', expected: 'one of them' },
+  checkNameTemplate,
+  checkWindowGiven,
+  ({ written }) => {
+    const windows = writtenWindows(written)
+    const index = windows.findIndex((window) => !isWithinRange(window, windowMsMin))
+    if (index === -1) return null
+    const place = written.windows === undefined ? { key: 'window' } : { key: 'windows', index }
+    return { ...place, found: quote(windows[index]!), expected: windowRange }
+  },
+  ({ written: { delay } }) =>
+    delay === undefined || isWithinRange(delay, 0)
+      ? null
+      : { key: 'delay', found: quote(delay), expected: 'a delay up to 400d' },
+  ({ written: { current, op } }) =>
+    current !== true || opRules[op].current === 'chosen'
+      ? null
+      : {
+          key: 'current',
+          found: `true with the op ${op}`,
+          expected: 'false: it looks at the one before',
+        },
+  checkFraudRate,
+]
+
+export function checkEntity(entity: string, { entities }: FeatureContext): Found | null {
+  if (entities === null || entities.has(entity)) return null
+  const names = [...entities.keys()]
+  return {
+    key: 'entity',
+    found: `unknown entity ${quote(entity)}`,
+    expected: `one of ${names.join(', ')}`,
+    ...suggest(nearestName(entity, names)),
+  }
+}
+
+function checkAggregatedType({ written }: WindowEntry, context: FeatureContext): Found | null {
+  const { of, op } = written
+  const field = of === undefined ? undefined : context.transactionFields.get(of)
+  const wanted = opRules[op].of
+  if (field === undefined || wanted === 'nothing') return null
+  const found = `${op} of the ${field.avroType} field ${of}`
+  if (field.type === 'float') {
+    const expected = 'an int or long field, because window arithmetic is over integers'
+    return { key: 'of', found, expected, hint: 'give the amount in minor units' }
+  }
+  if (wanted === 'any field') return null
+  const expected = 'an int or long field'
+  if (field.type !== 'integer')
+    return { key: 'of', found, expected, ...suggestDistinct(field.type) }
+  if (!field.isOptional) return null
+  return {
+    key: 'of',
+    found: `${found}, which may be absent`,
+    expected: `${expected} that is required`,
+  }
+}
+
+const suggestDistinct = (type: string) =>
+  type === 'text' ? { hint: 'op: distinct counts texts' } : {}
+
+function checkNameTemplate({ written }: WindowEntry): Found | null {
+  const hasTemplate = written.name.includes('{window}')
+  const count = writtenWindows(written).length
+  if (hasTemplate && count === 0) {
+    return { key: 'name', found: '{window} without a window', expected: 'window or windows' }
+  }
+  if (hasTemplate || written.windows === undefined) return null
+  const found = `${quote(written.name)} for ${count} windows`
+  const hint = `such as "${written.name}_{window}"`
+  return { key: 'name', found, expected: 'a name with {window}', hint }
+}
+
+function checkWindowGiven(
+  { written, features }: WindowEntry,
+  context: FeatureContext,
+): Found | null {
+  if (writtenWindows(written).length > 0) return null
+  const found = `${written.op} without a window`
+  if (opRules[written.op].window === 'written') {
+    return { key: 'op', found, expected: 'window or windows' }
+  }
+  // A feature with faults may be the one that has the window.
+  const isUnsure = context.entries.some((entry) => entry.kind === 'unsound')
+  if (isUnsure || (features[0]?.windowMs ?? 0) > 0) return null
+  const expected = `window, as no other feature of ${written.entity} has one to take over`
+  return { key: 'op', found, expected }
+}
+
+const isWithinRange = (duration: string, minMs: number): boolean => {
+  const ms = parseDuration(duration)
+  return ms >= minMs && ms <= windowMsMax
+}
+
+/** Labels carry only some of the transaction's fields: their logs need every part of the key. */
+function checkFraudRate({ written }: WindowEntry, context: FeatureContext): Found | null {
+  if (written.op !== 'fraud_rate') return null
+  if (!context.hasLabels) {
+    const hint = 'name the topic under topics.labels'
+    return {
+      key: 'op',
+      found: 'fraud_rate with topics.labels none',
+      expected: 'a labels topic',
+      hint,
+    }
+  }
+  const key = context.entities?.get(written.entity) ?? []
+  const missing = key.filter(
+    (field) => context.transactionFields.has(field) && !context.labelFields.has(field),
+  )
+  if (missing.length === 0) return null
+  const found = `fraud_rate by ${missing.join(', ')}, which labels do not carry`
+  const known = [...context.labelFields.keys()].join(', ')
+  return { key: 'op', found, expected: `an entity whose key is among ${known}` }
+}

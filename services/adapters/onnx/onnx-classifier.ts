@@ -1,0 +1,56 @@
+// The classifier port on ONNX Runtime: model references in, a running classifier out.
+//
+// Reads and verifies every model once, then starts the workers that open, check and attest them.
+// Refused at start: WEIR_CLASSIFY_MODEL_REFUSED (model-folder.ts, model-session.ts) and
+// WEIR_CLASSIFY_PROVIDER_REFUSED (model-session.ts); nothing is left running then. Runs and their
+// failures are run-dispatcher.ts. Invariant: the models never change inside one classifier; a new
+// roster is a new classifier with fresh workers, because ONNX Runtime leaks released sessions.
+
+import { limits } from '../../core/limits.ts'
+import type { ExecutionPolicy, ModelReference } from '../../core/pipeline-definition.ts'
+import type { Classifier } from '../../pipeline/classify/classifier.ts'
+import type { Observe } from '../../pipeline/observe/happenings.ts'
+import type { ScoringModel } from '../../pipeline/records.ts'
+import { readModelFolder } from './model-folder.ts'
+import { RunDispatcher } from './run-dispatcher.ts'
+
+export type OnnxClassifierOptions = {
+  readonly models: {
+    readonly champion: ModelReference
+    readonly challengers: readonly ModelReference[]
+  }
+  readonly policy: ExecutionPolicy
+  /** The pipeline's feature names, in the vector's order. */
+  readonly features: readonly string[]
+  readonly observe: Observe
+}
+
+export type OnnxClassifier = Classifier & {
+  /** The champion, then the challengers, as the first worker attested them. */
+  readonly models: readonly ScoringModel[]
+  /** Ends the workers; requests still waiting are rejected. */
+  readonly close: () => Promise<void>
+}
+
+export const createOnnxClassifier = async (
+  options: OnnxClassifierOptions,
+): Promise<OnnxClassifier> => {
+  const { models, policy, features, observe } = options
+  const files = [
+    await readModelFolder(models.champion, 'champion', features),
+    ...(await Promise.all(
+      models.challengers.map((model) => readModelFolder(model, 'challenger', features)),
+    )),
+  ]
+  const dispatcher = new RunDispatcher(
+    { models: files, policy, rowsMax: limits.batchEventsMax },
+    observe,
+  )
+  try {
+    await dispatcher.startWorkers(policy.workers)
+  } catch (error) {
+    await dispatcher.close()
+    throw error
+  }
+  return dispatcher
+}

@@ -1,0 +1,56 @@
+// Which happening becomes which log line.
+//
+// Levels: error = data was lost or a human is needed; info = life cycle; debug = the rest that helps
+// when one lane is watched. null = metrics only, because it comes with every batch.
+// Invariant: one entry per kind (a new kind does not compile without), and no line per event.
+
+import type { Happening } from '../../pipeline/observe/happenings.ts'
+
+export type LineLevel = 'error' | 'info' | 'debug'
+
+export type LogRule = {
+  readonly level: LineLevel
+  readonly sentence: string
+  /** The same line is held back for this long, per code or partition; 0 = never. */
+  readonly quietMs: number
+} | null
+
+const line = (level: LineLevel, sentence: string, quietMs = 0): LogRule => ({
+  level,
+  sentence,
+  quietMs,
+})
+
+const MINUTE_MS = 60_000
+
+export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
+  room_done: null,
+  received: null,
+  committed: null,
+  lag: null,
+  batch_done: null,
+  latency: null,
+  lateness: null,
+  store_round_trip: null,
+  store_size: null,
+  model_ran: null,
+  abandoned: line('debug', 'a share of a batch was abandoned and will be read again'),
+  alignment_waited: line('debug', 'waited for slower lanes'),
+  retried: line('debug', 'trying again'),
+  lane_claimed: line('info', 'lane claimed'),
+  lane_released: line('info', 'lane released'),
+  producer_recreated: line('info', 'producer made anew, lane resumes from the committed offset'),
+  rebalanced: line('info', 'consumer group rebalanced'),
+  model_loaded: line('info', 'model loaded'),
+  connection: line('info', 'connection changed'),
+  started: line('info', 'started'),
+  draining: line('info', 'draining'),
+  stopped: line('info', 'stopped'),
+  // Repeated with every batch while it holds; once a minute is enough to page somebody.
+  braked: line(
+    'error',
+    'flagged share above policy.flaggedShareMax: decisions observe only',
+    MINUTE_MS,
+  ),
+  failed: line('error', 'failed'),
+}

@@ -1,0 +1,251 @@
+// Which happening moves which metric.
+//
+// In: one happening, per batch or rarer. Out: counters, gauges and histograms moved. Refuses
+// nothing at run time: the table below has one entry per kind, so that a new kind does not compile
+// until somebody has decided what it counts.
+// Invariant: children of small closed label sets are made once, at start, so that a rate over the
+// first event is right and the hot path looks nothing up.
+
+import type { RejectionCode } from '../../core/errors.ts'
+import { type Happening, rooms } from '../../pipeline/observe/happenings.ts'
+import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
+import { streams } from '../../pipeline/records.ts'
+import { operations, rejectionCodes, systems } from './metric-table.ts'
+import type { LabelsOf, Metrics } from './metrics.ts'
+
+type Kind = Happening['kind']
+type Of<K extends Kind> = Extract<Happening, { kind: K }>
+type Recorders<K extends Kind> = { readonly [P in K]: (happening: Of<P>) => void }
+
+const none = {}
+const doNothing = (): void => undefined
+
+export function createMetricRecorder(metrics: Metrics): (happening: Happening) => void {
+  const recorders: Recorders<Kind> = {
+    ...recordOutcomes(metrics),
+    ...recordBatches(metrics),
+    ...recordLanes(metrics),
+    ...recordStore(metrics),
+    ...recordModels(metrics),
+    ...recordLife(metrics),
+  }
+  return (happening) => (recorders[happening.kind] as (happening: Happening) => void)(happening)
+}
+
+function recordOutcomes(
+  metrics: Metrics,
+): Recorders<'received' | 'committed' | 'abandoned' | 'lateness'> {
+  const received = forEach(streams, (stream) =>
+    metrics.counter('weir_received_events_total', { stream }),
+  )
+  const abandoned = forEach(streams, (stream) =>
+    metrics.counter('weir_abandoned_events_total', { stream }),
+  )
+  const rejected = forEach(streams, (stream) =>
+    forEach(rejectionCodes as RejectionCode[], (code) =>
+      metrics.counter('weir_rejected_events_total', { stream, code }),
+    ),
+  )
+  const scored = metrics.counter('weir_scored_events_total', none)
+  const labels = metrics.counter('weir_applied_labels_total', none)
+  const diverted = metrics.counter('weir_diverted_events_total', none)
+  const review = metrics.counter('weir_flagged_events_total', { decision: 'review' })
+  const block = metrics.counter('weir_flagged_events_total', { decision: 'block' })
+  const braked = metrics.counter('weir_braked_events_total', none)
+  const samples = metrics.counter('weir_drift_sampled_events_total', none)
+  const lateness = latenessBuckets.map((bucket) =>
+    metrics.counter('weir_lateness_events_total', { bucket }),
+  )
+  return {
+    received: ({ stream, events }) => received[stream].inc(events),
+    abandoned: ({ stream, events }) => abandoned[stream].inc(events),
+    committed: (batch) => {
+      scored.inc(batch.scored)
+      labels.inc(batch.labels)
+      diverted.inc(batch.diverted)
+      review.inc(batch.flagged.review)
+      block.inc(batch.flagged.block)
+      braked.inc(batch.braked)
+      samples.inc(batch.samples)
+      for (const [code, events] of batch.rejected) rejected[batch.stream][code].inc(events)
+    },
+    lateness: ({ bucketCounts }) => {
+      for (const [bucket, events] of bucketCounts.entries()) lateness[bucket]?.inc(events)
+    },
+  }
+}
+
+function recordBatches(
+  metrics: Metrics,
+): Recorders<'room_done' | 'batch_done' | 'latency' | 'alignment_waited'> {
+  const roomChildren = forEach(rooms, (room) => ({
+    duration: metrics.histogram('weir_room_duration_seconds', { room }),
+    events: metrics.histogram('weir_room_batch_events', { room }),
+    refused: metrics.counter('weir_room_refused_events_total', { room }),
+  }))
+  const events = metrics.histogram('weir_batch_events', none)
+  const bytes = metrics.histogram('weir_batch_bytes', none)
+  const lanes = metrics.histogram('weir_batch_lanes', none)
+  const duration = metrics.histogram('weir_batch_duration_seconds', none)
+  const waited = metrics.histogram('weir_alignment_wait_duration_seconds', none)
+  const abandonedWaits = metrics.counter('weir_alignment_abandoned_waits_total', none)
+  return {
+    room_done: (done) => {
+      const room = roomChildren[done.room]
+      room.duration.observe(done.durationMs / 1000)
+      room.events.observe(done.events)
+      room.refused.inc(done.events - done.passed)
+    },
+    batch_done: (batch) => {
+      events.observe(batch.events)
+      bytes.observe(batch.bytes)
+      lanes.observe(batch.lanes)
+      duration.observe(batch.durationMs / 1000)
+    },
+    latency: ({ newestMs, oldestMs, events: count }) => {
+      if (count === 0) return
+      // The broker's clock may be ahead of ours by a little: a negative age is none.
+      const newest = Math.max(0, newestMs)
+      metrics.latency.observeSpread(newest / 1000, Math.max(newest, oldestMs) / 1000, count)
+    },
+    alignment_waited: ({ durationMs, gaveUp }) => {
+      waited.observe(durationMs / 1000)
+      if (gaveUp) abandonedWaits.inc()
+    },
+  }
+}
+
+function recordLanes(
+  metrics: Metrics,
+): Recorders<
+  | 'lag'
+  | 'lane_claimed'
+  | 'lane_released'
+  | 'producer_recreated'
+  | 'retried'
+  | 'rebalanced'
+  | 'braked'
+> {
+  const owned = new Set<string>()
+  const children = forEach(streams, (stream) => ({
+    owned: metrics.gauge('weir_owned_lanes', { stream }),
+    claimed: metrics.counter('weir_claimed_lanes_total', { stream }),
+    released: metrics.counter('weir_released_lanes_total', { stream }),
+  }))
+  const claim = metrics.histogram('weir_lane_claim_duration_seconds', none)
+  const recreated = metrics.counter('weir_recreated_producers_total', none)
+  const rebalances = metrics.counter('weir_group_rebalances_total', none)
+  return {
+    lag: ({ stream, partition, events }) => {
+      if (!owned.has(`${stream} ${partition}`)) return
+      metrics.gauge('weir_lag_events', { stream, partition: String(partition) }).set(events)
+    },
+    lane_claimed: ({ stream, partition, durationMs }) => {
+      // A lane that is positioned again after doubt is claimed twice and still owned once.
+      const isNew = !owned.has(`${stream} ${partition}`)
+      owned.add(`${stream} ${partition}`)
+      if (isNew) children[stream].owned.inc()
+      children[stream].claimed.inc()
+      claim.observe(durationMs / 1000)
+    },
+    lane_released: ({ stream, partition }) => {
+      children[stream].released.inc()
+      if (owned.delete(`${stream} ${partition}`)) children[stream].owned.dec()
+      metrics.removeGauge('weir_lag_events', { stream, partition: String(partition) })
+      if (stream === 'transactions') {
+        metrics.removeGauge('weir_flagged_share_ratio', { partition: String(partition) })
+      }
+    },
+    producer_recreated: () => recreated.inc(),
+    retried: ({ operation, code }) =>
+      metrics
+        .counter('weir_retried_operations_total', { operation: nameOperation(operation), code })
+        .inc(),
+    rebalanced: () => rebalances.inc(),
+    braked: ({ partition, share }) =>
+      metrics.gauge('weir_flagged_share_ratio', { partition: String(partition) }).set(share),
+  }
+}
+
+function recordStore(metrics: Metrics): Recorders<'store_round_trip' | 'store_size'> {
+  const duration = metrics.histogram('weir_store_round_trip_duration_seconds', none)
+  const sent = metrics.counter('weir_store_sent_bytes_total', none)
+  const received = metrics.counter('weir_store_received_bytes_total', none)
+  const advanced = metrics.counter('weir_store_advanced_logs_total', none)
+  const hits = metrics.counter('weir_store_cache_hit_logs_total', none)
+  const misses = metrics.counter('weir_store_cache_missed_logs_total', none)
+  const redelivered = metrics.counter('weir_store_redelivered_events_total', none)
+  const cachedLogs = metrics.gauge('weir_store_cached_logs', none)
+  const cachedBytes = metrics.gauge('weir_store_cached_bytes', none)
+  return {
+    store_round_trip: (trip) => {
+      duration.observe(trip.durationMs / 1000)
+      sent.inc(trip.bytesSent)
+      received.inc(trip.bytesReceived)
+      advanced.inc(trip.logs)
+      hits.inc(trip.cacheHits)
+      misses.inc(trip.logs - trip.cacheHits)
+      redelivered.inc(trip.redelivered)
+    },
+    store_size: (size) => {
+      cachedLogs.set(size.cachedLogs)
+      cachedBytes.set(size.cachedBytes)
+    },
+  }
+}
+
+function recordModels(metrics: Metrics): Recorders<'model_loaded' | 'model_ran'> {
+  const loads = metrics.histogram('weir_model_load_duration_seconds', none)
+  const runs = metrics.histogram('weir_model_run_duration_seconds', none)
+  const rows = metrics.histogram('weir_model_run_rows', none)
+  const reasonRows = metrics.counter('weir_model_reason_rows_total', none)
+  let inUse: LabelsOf<'weir_model_loaded_info'>[] = []
+  return {
+    model_loaded: ({ name, version, role, provider, sha256, durationMs }) => {
+      loads.observe(durationMs / 1000)
+      // There is one champion, and a version has one role: what this replaces is no longer in use.
+      const isReplaced = (other: LabelsOf<'weir_model_loaded_info'>): boolean =>
+        (role === 'champion' && other.role === 'champion') ||
+        (other.name === name && other.version === version)
+      for (const old of inUse.filter(isReplaced)) metrics.removeGauge('weir_model_loaded_info', old)
+      const model = { name, version, role, provider, sha256 }
+      inUse = [...inUse.filter((other) => !isReplaced(other)), model]
+      metrics.gauge('weir_model_loaded_info', model).set(1)
+    },
+    model_ran: (run) => {
+      runs.observe(run.durationMs / 1000)
+      rows.observe(run.events)
+      reasonRows.inc(run.reasonRows)
+    },
+  }
+}
+
+function recordLife(
+  metrics: Metrics,
+): Recorders<'connection' | 'started' | 'draining' | 'stopped' | 'failed'> {
+  const isUp = new Map<string, boolean>()
+  const connections = forEach(systems, (system) => ({
+    up: metrics.gauge('weir_connection_up', { system }),
+    lost: metrics.counter('weir_lost_connections_total', { system }),
+  }))
+  return {
+    connection: ({ system, state }) => {
+      connections[system].up.set(state === 'up' ? 1 : 0)
+      if (state === 'down' && isUp.get(system)) connections[system].lost.inc()
+      isUp.set(system, state === 'up')
+    },
+    failed: ({ code }) => metrics.counter('weir_process_failures_total', { code }).inc(),
+    started: doNothing,
+    draining: doNothing,
+    stopped: doNothing,
+  }
+}
+
+/** The closed set holds what Weir does; a name that is not in it must not become a label. */
+function nameOperation(operation: string): (typeof operations)[number] {
+  return operations.find((known) => known === operation) ?? 'other'
+}
+
+function forEach<K extends string, V>(keys: readonly K[], make: (key: K) => V): Record<K, V> {
+  return Object.fromEntries(keys.map((key) => [key, make(key)])) as Record<K, V>
+}

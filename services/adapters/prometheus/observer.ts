@@ -1,0 +1,138 @@
+// The one place that turns happenings into metrics, log lines and the books of the process.
+//
+// In: happenings from the hallway, the lanes and the adapters. Out: `observe` for all of them,
+// `snapshot` for the demo's table and /health/ready. Refuses nothing and throws only on our own
+// mistakes. Invariant: what is measured and what is logged is data (metric-table.ts, log-table.ts);
+// a log line is never written per event, and no label or field holds a transaction.
+
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import { type Clock, systemClock } from '../../core/clock.ts'
+import { errorTable } from '../../core/errors.ts'
+import type { Happening, Observe } from '../../pipeline/observe/happenings.ts'
+import { type Stream, streams } from '../../pipeline/records.ts'
+import { type CountInFlight, createLedger, type Ledger, type StreamBooks } from './ledger.ts'
+import { type LineLevel, logTable } from './log-table.ts'
+import { createMetricRecorder } from './metric-recorder.ts'
+import { latencyBoundsMs } from './metric-table.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { type BuildFacts, collectProcessMetrics, recordBuild } from './process-metrics.ts'
+import { quantileOf } from './spread-histogram.ts'
+
+export type Snapshot = {
+  readonly atMs: number
+  readonly streams: Readonly<Record<Stream, StreamBooks>>
+  readonly batches: { readonly count: number; readonly events: number }
+  readonly redelivered: number
+  /** Events per latency bucket since the start; see latencyQuantileMs. */
+  readonly latencyCounts: readonly number[]
+}
+
+export type Observer = {
+  readonly observe: Observe
+  readonly snapshot: () => Snapshot
+  /** Lets the lanes' own count prove the books; see ledger.ts for when it has to change. */
+  readonly watchInFlight: (count: CountInFlight) => void
+}
+
+export type ObserverOptions = {
+  readonly logger: Logger
+  readonly registry: Registry
+  readonly clock?: Clock
+  readonly build?: BuildFacts
+}
+
+export function createObserver(options: ObserverOptions): Observer {
+  const { logger, registry, clock = systemClock, build } = options
+  const metrics = createMetrics(registry)
+  const ledger = createLedger()
+  const batches = { count: 0, events: 0 }
+  let redelivered = 0
+  const snapshot = (): Snapshot => ({
+    atMs: clock.nowMs(),
+    streams: { transactions: ledger.read('transactions'), labels: ledger.read('labels') },
+    batches: { ...batches },
+    redelivered,
+    latencyCounts: metrics.latency.readCounts(),
+  })
+  const record = createMetricRecorder(metrics)
+  const log = createHappeningLog(logger, clock, snapshot)
+  collectProcessMetrics(registry, metrics)
+  collectConservation(metrics, ledger)
+  if (build !== undefined) recordBuild(metrics, build)
+  return {
+    observe: (happening) => {
+      ledger.enter(happening)
+      record(happening)
+      if (happening.kind === 'batch_done') {
+        batches.count++
+        batches.events += happening.events
+      }
+      if (happening.kind === 'store_round_trip') redelivered += happening.redelivered
+      log(happening)
+    },
+    snapshot,
+    watchInFlight: ledger.watchInFlight,
+  }
+}
+
+/** Latency of the events between two snapshots (or since the start); null without events. */
+export function latencyQuantileMs(
+  quantile: number,
+  after: Snapshot,
+  before?: Snapshot,
+): number | null {
+  const counts = after.latencyCounts.map(
+    (count, bucket) => count - (before?.latencyCounts[bucket] ?? 0),
+  )
+  return quantileOf(quantile, latencyBoundsMs, counts)
+}
+
+function collectConservation(metrics: Metrics, ledger: Ledger): void {
+  for (const stream of streams) {
+    metrics.gauge('weir_in_flight_events', { stream }).set(0)
+    metrics.gauge('weir_conservation_difference_events', { stream }).set(0)
+  }
+  metrics.onCollect('weir_in_flight_events', () => {
+    for (const stream of streams) {
+      metrics.gauge('weir_in_flight_events', { stream }).set(ledger.read(stream).inFlight)
+    }
+  })
+  metrics.onCollect('weir_conservation_difference_events', () => {
+    for (const stream of streams) {
+      const { difference } = ledger.read(stream)
+      metrics.gauge('weir_conservation_difference_events', { stream }).set(difference)
+    }
+  })
+}
+
+function createHappeningLog(logger: Logger, clock: Clock, snapshot: () => Snapshot): Observe {
+  const lastWrittenMs = new Map<string, number>()
+  const isQuiet = (happening: Happening, quietMs: number): boolean => {
+    if (quietMs === 0) return false
+    const key = `${happening.kind} ${'partition' in happening ? happening.partition : ''}`
+    const lastMs = lastWrittenMs.get(key)
+    if (lastMs !== undefined && clock.nowMs() - lastMs < quietMs) return true
+    lastWrittenMs.set(key, clock.nowMs())
+    return false
+  }
+  return (happening) => {
+    const rule = logTable[happening.kind]
+    if (rule === null || isQuiet(happening, rule.quietMs)) return
+    const level: LineLevel = rule.level
+    if (!logger.isLevelEnabled(level)) return
+    logger[level](describeHappening(happening, snapshot), rule.sentence)
+  }
+}
+
+function describeHappening(happening: Happening, snapshot: () => Snapshot): object {
+  const { kind, ...fields } = happening
+  if (happening.kind === 'stopped') {
+    return { happening: kind, ...fields, streams: snapshot().streams }
+  }
+  if (happening.kind === 'failed') {
+    const { sentence, action } = errorTable[happening.code]
+    return { happening: kind, ...fields, sentence, action }
+  }
+  return { happening: kind, ...fields }
+}

@@ -1,0 +1,85 @@
+// How far the lanes of this process may run: alignment by event time, inside and across processes.
+//
+// Inside a process the merge waits for a dry lane that still has events in the topic; across
+// processes a head more than `driftMsMax` of event time ahead of the slowest lane that is not idle
+// waits. Both waits end after `waitMsMax`, are counted, and the lanes go on: alignment makes
+// windows right under backlog, it never stops the river.
+// Invariant: a lane that is idle, or whose owner has not advanced for a while, holds nobody back.
+
+import type { Clock } from '../core/clock.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { EntityLogStore, LaneWatermark } from '../pipeline/enrich/log-store.ts'
+import type { Observe } from '../pipeline/observe/happenings.ts'
+import type { Lane } from './lane.ts'
+
+/** Lanes that others own are looked at this often. */
+const REFRESH_MS = 20
+/** A lane that has not advanced for so long belongs to nobody who is working. */
+const SILENT_MS = 10_000
+const FOREVER_MS = 1000
+
+type GateDeps = {
+  readonly store: EntityLogStore
+  readonly align: PipelineDefinition['align']
+  readonly clock: Clock
+  readonly observe: Observe
+}
+
+export type AlignmentGate = {
+  /** Asks the store for the other processes' lanes, when something is waiting for them. */
+  readonly refresh: () => Promise<void>
+  /** Event time up to which heads may be taken, ms. */
+  readonly untilMs: (mine: readonly Lane[]) => number
+  /** The wait has lasted long enough: go on without. */
+  readonly isPatienceOver: () => boolean
+  /** Tells the gate what the merge came to, so that it knows how long it has been waiting. */
+  readonly note: (outcome: 'batch' | 'empty' | 'held_back') => void
+  /** How long the loop may sleep before it looks again, ms. */
+  readonly pauseMs: () => number
+}
+
+export function createAlignmentGate({ store, align, clock, observe }: GateDeps): AlignmentGate {
+  let waitingSinceMs: number | null = null
+  let refreshedMs = 0
+
+  const isPatienceOver = (): boolean =>
+    waitingSinceMs !== null && clock.nowMs() - waitingSinceMs >= align.waitMsMax
+
+  return {
+    refresh: async () => {
+      const nowMs = clock.nowMs()
+      if (waitingSinceMs === null || nowMs - refreshedMs < REFRESH_MS) return
+      refreshedMs = nowMs
+      await store.refreshWatermarks()
+    },
+    untilMs: (mine) => {
+      if (isPatienceOver()) return Number.POSITIVE_INFINITY
+      const own = new Set(mine.map(({ address }) => address.laneId))
+      return slowestOf(store.knownWatermarks(), own) + align.driftMsMax
+    },
+    isPatienceOver,
+    note: (outcome) => {
+      if (outcome === 'held_back') {
+        waitingSinceMs ??= clock.nowMs()
+        return
+      }
+      if (waitingSinceMs === null) return
+      const durationMs = clock.nowMs() - waitingSinceMs
+      observe({ kind: 'alignment_waited', durationMs, gaveUp: durationMs >= align.waitMsMax })
+      waitingSinceMs = null
+    },
+    pauseMs: () => (waitingSinceMs === null ? FOREVER_MS : REFRESH_MS),
+  }
+}
+
+function slowestOf(watermarks: readonly LaneWatermark[], own: ReadonlySet<number>): number {
+  // The store's own clock tells who is silent: the newest touch is its `now`.
+  const nowMs = watermarks.reduce((newest, { touchedMs }) => Math.max(newest, touchedMs), 0)
+  let slowestMs = Number.POSITIVE_INFINITY
+  for (const { laneId, watermarkMs, isIdle, touchedMs } of watermarks) {
+    if (own.has(laneId) || isIdle || watermarkMs < 0) continue
+    if (nowMs - touchedMs > SILENT_MS) continue
+    slowestMs = Math.min(slowestMs, watermarkMs)
+  }
+  return slowestMs
+}

@@ -1,0 +1,282 @@
+// The conductor: claims lanes, feeds them, merges them into batches and sends those through the house.
+//
+//   fetched ─► lane queues ─► merge by event time ─► house (several batches at once) ─► tallies
+//                   ▲                                                                     │
+//                   └──────────── claim again from what is committed ◄──── in doubt ◄─────┘
+//
+// In: assignments and messages from the input port. Out: nothing but happenings; the house publishes.
+// Trouble: a lane in doubt takes no more events, waits until its batches in flight have ended, and is
+// claimed anew: the store's epoch is raised, the producer made new, the committed offset read again.
+// Invariants: a batch holds lanes of one claim only; batches in flight and queues are bounded; after
+// drain or revocation nothing is taken any more.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../core/clock.ts'
+import { type ErrorCode, WeirError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
+import type { Observe } from '../pipeline/observe/happenings.ts'
+import { BatchAbandoned, type Pipeline } from '../pipeline/pipeline.ts'
+import type { Batch } from '../pipeline/records.ts'
+import { createAlignmentGate } from './alignment-gate.ts'
+import { claimLane } from './claim-lane.ts'
+import { Lane } from './lane.ts'
+import type { Fetched, LaneAddress, LaneInput } from './lane-input.ts'
+import type { LaneTransactions } from './lane-transactions.ts'
+import { mergeLanes } from './merge-lanes.ts'
+import { observeReceived, observeTallies } from './observe-tallies.ts'
+import { createWake } from './wake.ts'
+
+export type ConductorDeps = {
+  readonly input: LaneInput
+  readonly transactions: LaneTransactions
+  readonly store: EntityLogStore
+  readonly pipeline: Pipeline
+  readonly align: PipelineDefinition['align']
+  readonly clock: Clock
+  readonly observe: Observe
+  /** Trouble that this process cannot get over: it has to end. */
+  readonly fail: (error: Error) => void
+}
+
+export type Conductor = {
+  readonly start: () => Promise<void>
+  /** Takes no more events, lets batches in flight commit, gives the lanes back. */
+  readonly drain: () => Promise<void>
+}
+
+export function createConductor(deps: ConductorDeps): Conductor {
+  const lanes = new Map<number, Lane>()
+  const wake = createWake()
+  const gate = createAlignmentGate(deps)
+  /** Lanes with a producer, whether they are still ours or not. */
+  const opened = new Set<number>()
+  let generation = 0
+  let inFlight = 0
+  let isDraining = false
+  let lastProgressMs = deps.clock.nowMs()
+  let loop: Promise<void> = Promise.resolve()
+
+  const assigned = (addresses: readonly LaneAddress[]): void => {
+    const mine = ++generation
+    release('reassigned')
+    for (const address of addresses) lanes.set(address.laneId, new Lane(address))
+    deps.observe({ kind: 'rebalanced', lanes: lanes.size })
+    void claimAll([...lanes.values()], mine)
+  }
+
+  const release = (reason: string): void => {
+    for (const lane of lanes.values()) {
+      lane.status = 'released'
+      const { stream, partition } = lane.address
+      deps.observe({ kind: 'lane_released', stream, partition, reason })
+    }
+    lanes.clear()
+  }
+
+  const revoked = (reason: string): void => {
+    generation++
+    release(reason)
+  }
+
+  /** Lanes start together, so that none runs ahead of one that is still being claimed. */
+  const claimAll = async (claimed: readonly Lane[], mine: number): Promise<void> => {
+    await settleInFlight()
+    await releaseMoved(claimed)
+    const starts = await Promise.all(claimed.map((lane) => claimWithRetry(lane, mine)))
+    if (mine !== generation) return
+    for (const [i, start] of starts.entries()) {
+      if (start !== null) activate(claimed[i]!, start)
+    }
+    wake.ring()
+  }
+
+  /** Closes what lanes that are somebody else's now still hold open. */
+  const releaseMoved = async (claimed: readonly Lane[]): Promise<void> => {
+    const kept = new Set(claimed.map(({ address }) => address.laneId))
+    const moved = [...opened].filter((laneId) => !kept.has(laneId))
+    await Promise.all(moved.map((laneId) => deps.transactions.release(laneId)))
+    opened.clear()
+    for (const laneId of kept) opened.add(laneId)
+  }
+
+  const activate = (lane: Lane, start: Parameters<Lane['begin']>[0]): void => {
+    lane.begin(start)
+    lane.status = 'active'
+    deps.input.seek(lane.address, start.offset)
+  }
+
+  const claimWithRetry = async (lane: Lane, mine: number) => {
+    for (let attempt = 1; ; attempt++) {
+      if (mine !== generation || isDraining) return null
+      try {
+        return await claimLane(lane, deps)
+      } catch (error) {
+        if (mine !== generation) return null
+        const isFinal = error instanceof WeirError && error.code === 'WEIR_ENRICH_STATE_LOST'
+        if (isFinal || attempt >= limits.retryAttemptsMax) {
+          deps.fail(error as Error)
+          return null
+        }
+        observeRetry(deps.observe, 'claim', attempt, error)
+        await sleep(Math.min(limits.retryPauseMsMax, 50 * 2 ** attempt))
+      }
+    }
+  }
+
+  const fetched = (laneId: number, batch: Fetched): void => {
+    const lane = lanes.get(laneId)
+    if (lane === undefined || (lane.status !== 'active' && lane.status !== 'learning')) return
+    lane.accept(batch)
+    if (lane.isFull && !lane.isPaused) {
+      lane.isPaused = true
+      deps.input.pause(lane.address)
+    }
+    wake.ring()
+  }
+
+  const run = async (): Promise<void> => {
+    while (!isDraining) {
+      if (inFlight >= limits.batchesInFlightMax || !(await takeBatch())) {
+        await wake.wait(gate.pauseMs())
+      }
+      checkWatchdog()
+    }
+  }
+
+  /** Sends one batch on its way if there is one; false = nothing to do until something happens. */
+  const takeBatch = async (): Promise<boolean> => {
+    const all = [...lanes.values()]
+    await gate.refresh()
+    const merged = mergeLanes(all, {
+      admit: deps.pipeline.admit,
+      untilMs: gate.untilMs(all),
+      ignoreDry: gate.isPatienceOver(),
+    })
+    if (merged.kind === 'unknown_schema') {
+      void learn(merged.lane, merged.ids)
+      return true
+    }
+    gate.note(merged.kind)
+    if (merged.kind !== 'batch') {
+      if (merged.kind === 'empty') lastProgressMs = deps.clock.nowMs()
+      return false
+    }
+    resumeFetching(merged.lanes)
+    void send(merged.batch, merged.lanes, merged.bytes)
+    return true
+  }
+
+  const resumeFetching = (taken: readonly Lane[]): void => {
+    for (const lane of taken) {
+      if (!lane.isPaused || !lane.isHalfEmpty) continue
+      lane.isPaused = false
+      deps.input.resume(lane.address)
+    }
+  }
+
+  const learn = async (lane: Lane, ids: ReadonlySet<number>): Promise<void> => {
+    lane.status = 'learning'
+    for (let attempt = 1; lane.status === 'learning'; attempt++) {
+      try {
+        await deps.pipeline.learn(lane.address.stream, ids)
+        break
+      } catch (error) {
+        observeRetry(deps.observe, 'learn_schema', attempt, error)
+        await sleep(limits.retryPauseMsMax)
+      }
+    }
+    if (lane.status === 'learning') lane.status = 'active'
+    wake.ring()
+  }
+
+  const send = async (batch: Batch, taken: readonly Lane[], bytes: number): Promise<void> => {
+    const startedMs = performance.now()
+    inFlight++
+    for (const lane of taken) lane.batchesInFlight++
+    observeReceived(batch, deps.observe)
+    const isWanted = () => taken.every(({ status }) => status === 'active' || status === 'learning')
+    try {
+      const tallies = await deps.pipeline.process(batch, isWanted)
+      observeTallies(batch, taken, tallies, deps)
+      tallies.forEach(({ outcome }, i) => {
+        if (outcome === 'in_doubt') doubt(taken[i]!, 'WEIR_PUBLISH_IN_DOUBT')
+      })
+      lastProgressMs = deps.clock.nowMs()
+    } catch (error) {
+      handleFailure(batch, taken, error)
+    } finally {
+      inFlight--
+      for (const lane of taken) lane.batchesInFlight--
+      const durationMs = performance.now() - startedMs
+      const events = batch.arrivals.length
+      deps.observe({ kind: 'batch_done', events, lanes: taken.length, bytes, durationMs })
+      for (const lane of taken) void recover(lane)
+      wake.ring()
+    }
+  }
+
+  const handleFailure = (batch: Batch, taken: readonly Lane[], error: unknown): void => {
+    observeTallies(batch, taken, null, deps)
+    if (error instanceof WeirError) {
+      for (const lane of taken) doubt(lane, error.code)
+      if (error.code === 'WEIR_ENRICH_STATE_LOST' && !isDraining) deps.fail(error)
+      if (error.code.startsWith('WEIR_HOUSE')) deps.fail(error)
+    } else if (error instanceof BatchAbandoned) {
+      for (const lane of taken) doubt(lane, 'WEIR_PUBLISH_IN_DOUBT')
+    } else {
+      deps.fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  const doubt = (lane: Lane, reason: ErrorCode): void => {
+    if (lane.status !== 'active' && lane.status !== 'learning') return
+    lane.status = 'doubtful'
+    deps.input.pause(lane.address)
+    deps.observe({ kind: 'producer_recreated', partition: lane.address.partition, reason })
+  }
+
+  /** Claims a doubtful lane again once nothing of it is in flight any more. */
+  const recover = async (lane: Lane): Promise<void> => {
+    if (lane.status !== 'doubtful' || lane.batchesInFlight > 0 || isDraining) return
+    const mine = generation
+    lane.status = 'claiming'
+    const start = await claimWithRetry(lane, mine)
+    if (start === null || mine !== generation || isDraining) return
+    activate(lane, start)
+    wake.ring()
+  }
+
+  const settleInFlight = async (): Promise<void> => {
+    while (inFlight > 0) await wake.wait(limits.retryPauseMsMax)
+  }
+
+  const checkWatchdog = (): void => {
+    const stuckMs = deps.clock.nowMs() - lastProgressMs
+    if (stuckMs <= limits.watchdogMsMax || isDraining) return
+    const detail = `no batch finished for ${stuckMs} ms, at most ${limits.watchdogMsMax} are allowed`
+    deps.fail(new WeirError('WEIR_LANE_STUCK', detail))
+  }
+
+  return {
+    start: async () => {
+      await deps.input.start({ assigned, revoked, fetched, crashed: deps.fail })
+      loop = run().catch(deps.fail)
+    },
+    drain: async () => {
+      isDraining = true
+      wake.ring()
+      const deadline = sleep(limits.drainMsMax * 0.7, undefined, { ref: false })
+      await Promise.race([Promise.all([loop, settleInFlight()]), deadline])
+      release('drained')
+      await deps.input.stop()
+    },
+  }
+}
+
+function observeRetry(observe: Observe, operation: string, attempt: number, error: unknown): void {
+  const code = error instanceof WeirError ? error.code : 'WEIR_KAFKA_AWAY'
+  const detail = error instanceof Error ? error.message : String(error)
+  observe({ kind: 'retried', operation, attempt, code, detail })
+}

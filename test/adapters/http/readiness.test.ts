@@ -1,0 +1,185 @@
+// Readiness: each reason comes and goes with the happenings that cause it, by a clock of its own.
+
+import { describe, expect, it } from 'vitest'
+import { createReadiness, reasonTable } from '../../../services/adapters/http/readiness.ts'
+import type { System } from '../../../services/adapters/http/readiness-state.ts'
+import { limits } from '../../../services/core/limits.ts'
+import { oneOfEach } from '../prometheus/story.ts'
+
+const watchdogMsMax = limits.watchdogMsMax
+
+function open(requiredSystems: readonly System[] = ['kafka', 'redis']) {
+  const clock = { atMs: 1_000_000 }
+  const readiness = createReadiness({ clock: { nowMs: () => clock.atMs }, requiredSystems })
+  const connect = (system: System, state: 'up' | 'down' = 'up') =>
+    readiness.observe({ kind: 'connection', system, state, detail: 'ECONNREFUSED' })
+  return {
+    ...readiness,
+    connect,
+    pass: (ms: number) => {
+      clock.atMs += ms
+    },
+    notReady: () => readiness.reasonsNotReady().map(({ code }) => code),
+    dead: (stallMs = 0) => readiness.reasonsDead(stallMs).map(({ code }) => code),
+  }
+}
+
+/** A process that is ready: everything up, a champion, one lane. */
+function openReady(requiredSystems: readonly System[] = ['kafka', 'redis']) {
+  const process = open(requiredSystems)
+  for (const system of requiredSystems) process.connect(system)
+  process.observe(oneOfEach.model_loaded)
+  process.observe(oneOfEach.rebalanced)
+  process.observe(oneOfEach.lane_claimed)
+  expect(process.notReady()).toEqual([])
+  return process
+}
+
+describe('readiness', () => {
+  it('names everything that is missing at the start, and is alive', () => {
+    const { notReady, dead } = open(['kafka', 'redis', 'registry'])
+    const missing = ['kafka_down', 'redis_down', 'model_not_loaded', 'no_lanes']
+    expect(notReady()).toEqual(missing)
+    expect(dead()).toEqual([])
+  })
+
+  it('becomes ready when the last reason is gone', () => {
+    const { observe, connect, notReady } = open()
+    connect('kafka')
+    connect('redis')
+    expect(notReady()).toEqual(['model_not_loaded', 'no_lanes'])
+    observe({ ...oneOfEach.model_loaded, role: 'challenger', version: '2' })
+    expect(notReady()).toEqual(['model_not_loaded', 'no_lanes'])
+    observe(oneOfEach.model_loaded)
+    expect(notReady()).toEqual(['no_lanes'])
+    observe(oneOfEach.lane_claimed)
+    expect(notReady()).toEqual([])
+  })
+
+  it('waits for the claims of a rebalance, but lets a spare process stand by', () => {
+    const { observe, notReady } = openReady()
+    observe(oneOfEach.lane_released)
+    observe({ kind: 'rebalanced', lanes: 2 })
+    expect(notReady()).toEqual(['no_lanes'])
+    observe({ kind: 'rebalanced', lanes: 0 })
+    expect(notReady()).toEqual([])
+  })
+
+  it.each<System>(['kafka', 'redis'])('says so while %s is away, and lives on', (system) => {
+    const { connect, notReady, dead, pass, reasonsNotReady } = openReady()
+    connect(system, 'down')
+    pass(90_000)
+    expect(notReady()).toEqual([`${system}_down`])
+    expect(reasonsNotReady()[0]!.detail).toBe('down for 90 s: ECONNREFUSED')
+    expect(dead()).toEqual([])
+    connect(system)
+    expect(notReady()).toEqual([])
+  })
+
+  it('minds the registry only while a schema is missing', () => {
+    const { observe, connect, notReady } = openReady(['kafka', 'redis', 'registry'])
+    connect('registry', 'down')
+    expect(notReady()).toEqual([])
+    observe({ ...oneOfEach.retried, operation: 'learn_schema', code: 'WEIR_REGISTRY_AWAY' })
+    expect(notReady()).toEqual(['registry_down'])
+    connect('registry')
+    observe(oneOfEach.batch_done)
+    expect(notReady()).toEqual([])
+    connect('registry', 'down')
+    expect(notReady()).toEqual([])
+  })
+
+  it('ignores a system that this door does not need', () => {
+    const { connect, notReady } = openReady(['kafka'])
+    connect('redis', 'down')
+    expect(notReady()).toEqual([])
+  })
+
+  it('calls a lane stuck when work waits and nothing is committed for too long', () => {
+    const { observe, pass, notReady, dead, reasonsNotReady } = openReady()
+    observe(oneOfEach.lag)
+    pass(watchdogMsMax)
+    expect(notReady()).toEqual([])
+    pass(1)
+    expect(notReady()).toEqual(['lane_stuck'])
+    expect(dead()).toEqual(['lane_stuck'])
+    expect(reasonsNotReady()[0]!.detail).toBe('transactions 3: 17 events wait, no commit for 60 s')
+    observe(oneOfEach.committed)
+    expect(notReady()).toEqual([])
+  })
+
+  it('does not call a lane stuck that has nothing to do', () => {
+    const { observe, pass, notReady } = openReady()
+    pass(10 * watchdogMsMax)
+    expect(notReady()).toEqual([])
+    observe(oneOfEach.lag)
+    pass(watchdogMsMax)
+    expect(notReady()).toEqual([])
+  })
+
+  it('does not restart the watch when lag is reported again', () => {
+    const { observe, pass, notReady } = openReady()
+    observe(oneOfEach.lag)
+    pass(watchdogMsMax)
+    observe({ ...oneOfEach.lag, events: 18 })
+    pass(1)
+    expect(notReady()).toEqual(['lane_stuck'])
+  })
+
+  it('calls a lane stuck that is claimed again and again', () => {
+    const { observe, pass, notReady } = openReady()
+    observe(oneOfEach.lag)
+    pass(watchdogMsMax)
+    observe(oneOfEach.lane_claimed)
+    pass(1)
+    expect(notReady()).toEqual(['lane_stuck'])
+  })
+
+  it('gives lanes time after an outage before it calls them stuck', () => {
+    const { observe, connect, pass, notReady, dead } = openReady()
+    observe(oneOfEach.lag)
+    connect('redis', 'down')
+    pass(5 * watchdogMsMax)
+    expect(dead()).toEqual([])
+    connect('redis')
+    expect(notReady()).toEqual([])
+    pass(watchdogMsMax + 1)
+    expect(dead()).toEqual(['lane_stuck'])
+  })
+
+  it('forgets a lane that was given back', () => {
+    const { observe, pass, dead } = openReady()
+    observe(oneOfEach.lag)
+    observe(oneOfEach.lane_released)
+    observe(oneOfEach.lag)
+    pass(watchdogMsMax + 1)
+    expect(dead()).toEqual([])
+  })
+
+  it('is not ready while draining, and not dead of it', () => {
+    const { observe, pass, notReady, dead } = openReady()
+    observe(oneOfEach.lag)
+    observe(oneOfEach.draining)
+    pass(watchdogMsMax + 1)
+    expect(notReady()).toEqual(['draining'])
+    expect(dead()).toEqual([])
+  })
+
+  it('is dead after a failure, with its code and what to do', () => {
+    const { observe, notReady, dead, reasonsDead } = openReady()
+    observe(oneOfEach.failed)
+    expect(notReady()).toEqual(['failed'])
+    expect(dead()).toEqual(['failed'])
+    expect(reasonsDead(0)[0]!.detail).toContain('WEIR_HOUSE_INVARIANT')
+  })
+
+  it('is dead when the main thread was blocked for too long', () => {
+    const { dead } = openReady()
+    expect(dead(watchdogMsMax)).toEqual([])
+    expect(dead(watchdogMsMax + 1)).toEqual(['event_loop_stalled'])
+  })
+
+  it('says what to do with each reason', () => {
+    for (const entry of Object.values(reasonTable)) expect(entry.action).toMatch(/\.$/)
+  })
+})
