@@ -93,6 +93,7 @@ class ComposeProject {
   readonly #folder: string
   readonly #environment: Readonly<Record<string, string>>
   readonly #prefix: readonly string[]
+  #followCount = 0
 
   constructor(folder: string, environment: Readonly<Record<string, string>>) {
     this.#folder = folder
@@ -114,9 +115,13 @@ class ComposeProject {
       const logs = this.#run(['logs', '--no-color', '--tail', '25'])
       throw new Error(`docker compose up ${how}; the end of the servers' logs:\n${logs.output}`)
     }
-    for (const name of serverNames) {
-      await this.#runSupervised(name, ['logs', '--follow', '--no-color', '--no-log-prefix', name])
-    }
+    for (const name of serverNames) await this.#followLog(name, [])
+  }
+
+  /** docker stops following with the container, so each start needs its own. */
+  async #followLog(name: ServerName, since: readonly string[]): Promise<void> {
+    const logs = ['logs', '--follow', '--no-color', '--no-log-prefix', ...since, name]
+    await this.#runSupervised(`${name}-log-${this.#followCount++}`, logs, `${name}.log`)
   }
 
   control(name: ServerName, ask: () => Promise<void>): ServerControl {
@@ -133,7 +138,9 @@ class ComposeProject {
       },
       kill: () => act('kill'),
       start: async () => {
+        const since = new Date().toISOString()
         await act('start')
+        await this.#followLog(name, ['--since', since])
         await waitForAnswer(ask, answerDeadlineMs)
       },
     }
@@ -148,14 +155,14 @@ class ComposeProject {
     return { isOk: run.status === 0, output: `${run.stdout}${run.stderr}`.trim() }
   }
 
-  #runSupervised(name: string, composeArguments: readonly string[]) {
+  #runSupervised(name: string, composeArguments: readonly string[], logName = `${name}.log`) {
     return this.supervision.run({
       name,
       command: 'docker',
       arguments: [...this.#prefix, ...composeArguments],
       environment: this.#environment,
       folder: this.#folder,
-      logFile: join(this.#folder, `${name}.log`),
+      logFile: join(this.#folder, logName),
     })
   }
 }

@@ -6,6 +6,7 @@
 
 import { execFile } from 'node:child_process'
 import { parseArgs, promisify } from 'node:util'
+import { createTopics } from '../../services/adapters/kafka/create-topics.ts'
 import {
   acceleration,
   createKafka,
@@ -35,7 +36,7 @@ else await measureOnce(values.input)
 async function compare(): Promise<void> {
   const input = `pass-through-${Date.now()}`
   await startKafka(brokers, () => admin.connect())
-  await admin.createTopics({ topics: [{ topic: input, numPartitions: partitions }] })
+  await createTopics(admin, [{ topic: input, numPartitions: partitions }])
   await fill(input)
   const rates: Record<string, number[]> = { stock: [], accelerated: [] }
   for (let round = 0; round < Number(values.rounds); round++) {
@@ -84,7 +85,7 @@ async function measureInChild(input: string, isStock: boolean): Promise<PassThro
 async function measureOnce(inputTopic: string): Promise<void> {
   const outputTopic = `${inputTopic}-out-${process.pid}`
   await startKafka(brokers, () => admin.connect())
-  await admin.createTopics({ topics: [{ topic: outputTopic, numPartitions: partitions }] })
+  await createTopics(admin, [{ topic: outputTopic, numPartitions: partitions }])
   const result = await measurePassThrough({
     brokers,
     inputTopic,

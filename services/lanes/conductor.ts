@@ -18,14 +18,22 @@ import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import { BatchAbandoned, type Pipeline } from '../pipeline/pipeline.ts'
-import type { Batch } from '../pipeline/records.ts'
+import type { LaneTally } from '../pipeline/publish/publish.ts'
+import type { Batch, Stream } from '../pipeline/records.ts'
 import { createAlignmentGate } from './alignment-gate.ts'
-import { claimLane } from './claim-lane.ts'
+import { claimLane, type LaneStart } from './claim-lane.ts'
 import { Lane } from './lane.ts'
 import type { Fetched, LaneAddress, LaneInput } from './lane-input.ts'
 import type { LaneTransactions } from './lane-transactions.ts'
 import { mergeLanes } from './merge-lanes.ts'
-import { observeReceived, observeTallies } from './observe-tallies.ts'
+import {
+  countByLane,
+  observeAbandoned,
+  observeCommitted,
+  observeLag,
+  observeReceived,
+  observeTimes,
+} from './observe-tallies.ts'
 import { createWake } from './wake.ts'
 
 export type ConductorDeps = {
@@ -42,6 +50,8 @@ export type ConductorDeps = {
 
 export type Conductor = {
   readonly start: () => Promise<void>
+  /** The conductor's own count, against which the books of the observer are proved. */
+  readonly eventsInFlight: (stream: Stream) => number
   /** Takes no more events, lets batches in flight commit, gives the lanes back. */
   readonly drain: () => Promise<void>
 }
@@ -54,6 +64,8 @@ export function createConductor(deps: ConductorDeps): Conductor {
   const opened = new Set<number>()
   let generation = 0
   let inFlight = 0
+  /** Events that have set out and whose outcome is not known yet. */
+  const eventsInFlight: Record<Stream, number> = { transactions: 0, labels: 0 }
   let isDraining = false
   let lastProgressMs = deps.clock.nowMs()
   let loop: Promise<void> = Promise.resolve()
@@ -69,6 +81,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
   const release = (reason: string): void => {
     for (const lane of lanes.values()) {
       lane.status = 'released'
+      settleDoubts(lane, 0)
       const { stream, partition } = lane.address
       deps.observe({ kind: 'lane_released', stream, partition, reason })
     }
@@ -101,24 +114,40 @@ export function createConductor(deps: ConductorDeps): Conductor {
     for (const laneId of kept) opened.add(laneId)
   }
 
-  const activate = (lane: Lane, start: Parameters<Lane['begin']>[0]): void => {
+  const activate = (lane: Lane, start: LaneStart): void => {
+    settleDoubts(lane, start.offset)
     lane.begin(start)
+    observeLag(lane, deps.observe)
     lane.status = 'active'
     deps.input.seek(lane.address, start.offset)
   }
 
-  const claimWithRetry = async (lane: Lane, mine: number) => {
+  /** What is in doubt was committed or it was not: the committed offset tells. */
+  const settleDoubts = (lane: Lane, committedOffset: number): void => {
+    for (const { lastOffset, tally } of lane.doubts.splice(0)) {
+      if (lastOffset < committedOffset) {
+        lane.committedOffset = lastOffset + 1
+        observeCommitted(lane, tally, deps)
+      } else observeAbandoned(lane, tally.events, deps.observe)
+      eventsInFlight[lane.address.stream] -= tally.events
+    }
+  }
+
+  /** While a system is away the lane waits, and Kafka holds the data; what is refused is final. */
+  const claimWithRetry = async (lane: Lane, mine: number): Promise<LaneStart | null> => {
     for (let attempt = 1; ; attempt++) {
       if (mine !== generation || isDraining) return null
       try {
         return await claimLane(lane, deps)
       } catch (error) {
         if (mine !== generation) return null
-        const isFinal = error instanceof WeirError && error.code === 'WEIR_ENRICH_STATE_LOST'
-        if (isFinal || attempt >= limits.retryAttemptsMax) {
+        const isPassing = error instanceof WeirError && error.canRetry
+        const isFenced = error instanceof WeirError && error.code === 'WEIR_ENRICH_FENCED'
+        if (!isPassing && !(isFenced && attempt < limits.retryAttemptsMax)) {
           deps.fail(error as Error)
           return null
         }
+        lastProgressMs = deps.clock.nowMs()
         observeRetry(deps.observe, 'claim', attempt, error)
         await sleep(Math.min(limits.retryPauseMsMax, 50 * 2 ** attempt))
       }
@@ -195,14 +224,17 @@ export function createConductor(deps: ConductorDeps): Conductor {
     const startedMs = performance.now()
     inFlight++
     for (const lane of taken) lane.batchesInFlight++
+    countByLane(batch).forEach((events, i) => {
+      eventsInFlight[taken[i]!.address.stream] += events
+    })
     observeReceived(batch, deps.observe)
     const isWanted = () => taken.every(({ status }) => status === 'active' || status === 'learning')
     try {
       const tallies = await deps.pipeline.process(batch, isWanted)
-      observeTallies(batch, taken, tallies, deps)
-      tallies.forEach(({ outcome }, i) => {
-        if (outcome === 'in_doubt') doubt(taken[i]!, 'WEIR_PUBLISH_IN_DOUBT')
+      tallies.forEach((tally, i) => {
+        settle(taken[i]!, batch.lanes[i]!.lastOffset, tally)
       })
+      observeTimes(batch, deps)
       lastProgressMs = deps.clock.nowMs()
     } catch (error) {
       handleFailure(batch, taken, error)
@@ -217,8 +249,23 @@ export function createConductor(deps: ConductorDeps): Conductor {
     }
   }
 
+  const settle = (lane: Lane, lastOffset: number, tally: LaneTally): void => {
+    if (tally.outcome === 'in_doubt') {
+      lane.doubts.push({ lastOffset, tally })
+      doubt(lane, 'WEIR_PUBLISH_IN_DOUBT')
+      if (lane.status === 'released') settleDoubts(lane, 0)
+      return
+    }
+    lane.committedOffset = lastOffset + 1
+    observeCommitted(lane, tally, deps)
+    eventsInFlight[lane.address.stream] -= tally.events
+  }
+
   const handleFailure = (batch: Batch, taken: readonly Lane[], error: unknown): void => {
-    observeTallies(batch, taken, null, deps)
+    countByLane(batch).forEach((events, i) => {
+      observeAbandoned(taken[i]!, events, deps.observe)
+      eventsInFlight[taken[i]!.address.stream] -= events
+    })
     if (error instanceof WeirError) {
       for (const lane of taken) doubt(lane, error.code)
       if (error.code === 'WEIR_ENRICH_STATE_LOST' && !isDraining) deps.fail(error)
@@ -260,6 +307,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
   }
 
   return {
+    eventsInFlight: (stream) => eventsInFlight[stream],
     start: async () => {
       await deps.input.start({ assigned, revoked, fetched, crashed: deps.fail })
       loop = run().catch(deps.fail)

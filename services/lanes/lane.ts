@@ -10,6 +10,7 @@
 import { limits } from '../core/limits.ts'
 import type { Admission } from '../pipeline/pipeline.ts'
 import { freshMemory } from '../pipeline/publish/lane-metadata.ts'
+import type { LaneTally } from '../pipeline/publish/publish.ts'
 import type { Arrival, Brake, RawMessage } from '../pipeline/records.ts'
 import type { Fetched, LaneAddress } from './lane-input.ts'
 
@@ -33,6 +34,8 @@ export class Lane {
   isPaused = false
   /** Batches on their way that hold events of this lane. */
   batchesInFlight = 0
+  /** Deliveries whose outcome only the committed offset can tell. */
+  doubts: { readonly lastOffset: number; readonly tally: LaneTally }[] = []
   committedOffset = 0
 
   private raw: RawMessage[] = []

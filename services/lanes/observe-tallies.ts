@@ -1,53 +1,39 @@
 // From a batch's tallies to happenings: what was committed or given up, lag, latency, lateness.
+//
+// Invariant: every event that was observed as received is observed once more, as committed or as
+// abandoned; a delivery in doubt waits for the committed offset to tell which.
 
 import type { Clock } from '../core/clock.ts'
+import { flaggedShare } from '../pipeline/decide/decide.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
+import { countLateness } from '../pipeline/observe/lateness-buckets.ts'
 import type { LaneTally } from '../pipeline/publish/publish.ts'
 import type { Batch } from '../pipeline/records.ts'
 import type { Lane } from './lane.ts'
 
-/** Upper ends of the lateness buckets, ms; the last one is open. */
-export const latenessBucketsMs = [0, 1000, 10_000, 60_000, 600_000, 3_600_000, 86_400_000] as const
-
 type ObserveDeps = { readonly observe: Observe; readonly clock: Clock }
 
-/** `tallies` null = the whole batch was given up. */
-export function observeTallies(
-  batch: Batch,
-  lanes: readonly Lane[],
-  tallies: readonly LaneTally[] | null,
-  { observe, clock }: ObserveDeps,
-): void {
-  const events = countByLane(batch)
-  for (let i = 0; i < lanes.length; i++) {
-    const lane = lanes[i]!
-    const { stream, partition } = lane.address
-    const tally = tallies?.[i]
-    if (tally === undefined || tally.outcome !== 'committed') {
-      observe({ kind: 'abandoned', stream, partition, events: events[i]! })
-      continue
-    }
-    lane.committedOffset = batch.lanes[i]!.lastOffset + 1
-    const { scored, labels, diverted, review, block, braked, rejected, samples } = tally
-    const { committedOffset } = lane
-    const flagged = { review, block }
-    observe({
-      kind: 'committed',
-      stream,
-      partition,
-      scored,
-      labels,
-      diverted,
-      flagged,
-      braked,
-      rejected,
-      samples,
-      committedOffset,
-    })
-    const lag = Math.max(0, lane.endOffset - committedOffset)
-    observe({ kind: 'lag', stream, partition, events: lag })
-  }
-  if (tallies !== null) observeTimes(batch, observe, clock)
+/** One lane's share of a batch that readers can see now. */
+export function observeCommitted(lane: Lane, tally: LaneTally, { observe }: ObserveDeps): void {
+  const { stream, partition } = lane.address
+  const { scored, labels, diverted, review, block, braked, rejected, samples } = tally
+  const { committedOffset } = lane
+  const flagged = { review, block }
+  const outcomes = { scored, labels, diverted, flagged, braked, rejected, samples }
+  observe({ kind: 'committed', stream, partition, ...outcomes, committedOffset })
+  if (braked > 0) observe({ kind: 'braked', partition, share: flaggedShare(lane.brake) })
+  observeLag(lane, observe)
+}
+
+export function observeLag({ address, endOffset, committedOffset }: Lane, observe: Observe): void {
+  const { stream, partition } = address
+  observe({ kind: 'lag', stream, partition, events: Math.max(0, endOffset - committedOffset) })
+}
+
+/** One lane's share of a batch that was given up; its events are read again. */
+export function observeAbandoned({ address }: Lane, events: number, observe: Observe): void {
+  const { stream, partition } = address
+  observe({ kind: 'abandoned', stream, partition, events })
 }
 
 /** Counted when a batch sets out: received = committed + given up + in flight, at every moment. */
@@ -58,24 +44,21 @@ export function observeReceived(batch: Batch, observe: Observe): void {
   }
 }
 
-function observeTimes(batch: Batch, observe: Observe, clock: Clock): void {
+/** Age at commit of a batch's oldest and newest event, and how late its events were. */
+export function observeTimes(batch: Batch, { observe, clock }: ObserveDeps): void {
   const nowMs = clock.nowMs()
   let oldestMs = 0
   let newestMs = Number.POSITIVE_INFINITY
-  const bucketCounts = new Array<number>(latenessBucketsMs.length + 1).fill(0)
-  for (let i = 0; i < batch.arrivals.length; i++) {
-    const ageMs = nowMs - batch.arrivals[i]!.raw.brokerTimeMs
+  for (const { raw } of batch.arrivals) {
+    const ageMs = nowMs - raw.brokerTimeMs
     oldestMs = Math.max(oldestMs, ageMs)
     newestMs = Math.min(newestMs, ageMs)
-    const lateness = batch.latenessMs[i]!
-    const bucket = latenessBucketsMs.findIndex((end) => lateness <= end)
-    bucketCounts[bucket < 0 ? latenessBucketsMs.length : bucket]!++
   }
   observe({ kind: 'latency', oldestMs, newestMs, events: batch.arrivals.length })
-  observe({ kind: 'lateness', bucketCounts })
+  observe({ kind: 'lateness', bucketCounts: countLateness(batch.latenessMs) })
 }
 
-function countByLane(batch: Batch): Uint32Array {
+export function countByLane(batch: Batch): Uint32Array {
   const counts = new Uint32Array(batch.lanes.length)
   for (const laneIndex of batch.laneIndexes) counts[laneIndex]!++
   return counts

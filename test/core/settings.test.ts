@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { readSettings, redactSettings, settingsTable } from '../../services/core/settings.ts'
+import { readSettings, redactSettings } from '../../services/core/settings.ts'
+import { settingsTable } from '../../services/core/settings-table.ts'
 
 const messageOf = (environment: Record<string, string>): string => {
   try {
@@ -116,6 +117,8 @@ describe('settings', () => {
         WEIR_STACK_KEEP: '1',
         WEIR_CACHE_DIR: 'x',
         WEIR_KAFKAJS_STOCK: '1',
+        WEIR_KAFKA_PORT: '9092',
+        WEIR_REDIS_SAVE: '',
       }),
     ).not.toThrow()
     expect(() => readSettings({ WEIR_STACKED: '1' })).toThrow(/WEIR_STACKED/)

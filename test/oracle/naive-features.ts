@@ -8,7 +8,8 @@
 //   - an entity's log is the order in which its events were first applied; an event delivered again
 //     (same lane and offset) stands at its first place
 //   - an event that is later than allowed is scored, not counted: it looks at the log as if it had
-//     been appended at its place in the batch, and leaves no trace
+//     been appended at its place in the batch, and leaves no trace. The same place shows it the
+//     labels. Delivered again, it sees no more than lies before the log's next event in the batch
 //   - a window is every row at or before the event's own whose time lies in
 //     (t - delay - window, t - delay]; without the own row where `current` is false
 //   - rows further back than the ceiling do not exist
@@ -47,7 +48,14 @@ export type OracleOptions = {
   readonly isWanted?: (arrivalIndex: number) => boolean
 }
 
-type Placed<T> = { readonly laneId: number; readonly offset: number; readonly event: T }
+/** A row, and where it came from: the place of its event among all batches and within its batch. */
+type Placed<T> = {
+  readonly laneId: number
+  readonly offset: number
+  readonly event: T
+  readonly batch: number
+  readonly index: number
+}
 type Log<T> = Placed<T>[]
 type Fields = Readonly<Record<string, unknown>>
 
@@ -59,74 +67,99 @@ export function createOracle(definition: PipelineDefinition): Oracle {
     features.some((f) => f.kind === 'window' && f.entity === name && f.op === 'fraud_rate'),
   )
 
+  /** All batches so far, the running one last. */
+  const deliveries: { batch: Batch; isApplied: IsApplied }[] = []
+
   const isLate = (batch: Batch, index: number) => batch.latenessMs[index]! > late.allowedMs
 
+  const identify = (batch: Batch, index: number) => ({
+    laneId: batch.lanes[batch.laneIndexes[index]!]!.laneId,
+    offset: batch.arrivals[index]!.raw.offset,
+  })
+
   function applyArrival(batch: Batch, index: number, isApplied: IsApplied): void {
-    const { transaction, label, raw } = batch.arrivals[index]!
-    const { laneId } = batch.lanes[batch.laneIndexes[index]!]!
+    const { transaction, label } = batch.arrivals[index]!
+    const place = { ...identify(batch, index), batch: deliveries.length, index }
     if (transaction !== null && !isLate(batch, index)) {
       for (const entity of entities) {
         if (!isApplied(entity.name, keysOf(entity, transaction))) continue
-        addOnce(logOf(transactionLogs, entity, transaction), laneId, raw.offset, transaction)
+        addOnce(logOf(transactionLogs, entity, transaction), { ...place, event: transaction })
       }
     }
     if (label?.isFraud) {
       for (const entity of labelledEntities) {
         if (!isApplied(entity.name, keysOf(entity, label))) continue
-        addOnce(logOf(labelLogs, entity, label), laneId, raw.offset, label)
+        addOnce(logOf(labelLogs, entity, label), { ...place, event: label })
       }
     }
   }
 
+  function isDeliveredAgain(entity: EntityDefinition, batch: Batch, index: number): boolean {
+    const { laneId, offset } = identify(batch, index)
+    const keys = keysOf(entity, batch.arrivals[index]!.transaction!)
+    return deliveries
+      .slice(0, -1)
+      .filter(({ isApplied }) => isApplied(entity.name, keys))
+      .some(({ batch: { lanes } }) =>
+        lanes.some((lane) => lane.laneId === laneId && lane.lastOffset >= offset),
+      )
+  }
+
   /** Rows before the event's own place, or before the place where it would stand. */
-  function countVisible<T>(log: Log<T>, batch: Batch, from: number): number {
-    for (let i = from; i < batch.arrivals.length; i++) {
-      const { laneId } = batch.lanes[batch.laneIndexes[i]!]!
-      const place = placeOf(log, laneId, batch.arrivals[i]!.raw.offset)
-      if (place >= 0) return place
+  function countVisible<T>(log: Log<T>, batch: Batch, index: number, isAgain: boolean): number {
+    const own = placeOf(log, identify(batch, index))
+    if (own >= 0) return own
+    if (!isAgain) {
+      const isBefore = (row: Placed<T>) => row.batch < deliveries.length || row.index < index
+      return log.filter(isBefore).length
     }
-    return log.length
+    const followers = batch.arrivals.map((_, i) => placeOf(log, identify(batch, i)))
+    return followers.find((place, i) => i > index && place >= 0) ?? log.length
   }
 
   function scoreArrival(batch: Batch, index: number): OracleRow {
-    const { transaction, raw } = batch.arrivals[index]!
-    const { laneId } = batch.lanes[batch.laneIndexes[index]!]!
-    const own = { laneId, offset: raw.offset, event: transaction! }
-    const logs = entities.map((entity) => logOf(transactionLogs, entity, transaction!))
-    const seen = logs.map((log) => countVisible(log, batch, index))
-    const labels = new Map(
-      labelledEntities.map((entity) => {
-        const log = logOf(labelLogs, entity, transaction!)
-        return [entity.name, log.slice(0, countVisible(log, batch, index)).map((l) => l.event)]
-      }),
-    )
+    const transaction = batch.arrivals[index]!.transaction!
+    const views = entities.map((entity) => {
+      const log = logOf(transactionLogs, entity, transaction)
+      const labelLog = logOf(labelLogs, entity, transaction)
+      const isAgain = isDeliveredAgain(entity, batch, index)
+      const seen = countVisible(log, batch, index, isAgain)
+      const labelsSeen = countVisible(labelLog, batch, index, isAgain)
+      return {
+        entity,
+        ordinal: placeOf(log, identify(batch, index)),
+        before: log.slice(0, seen).map(({ event }) => event),
+        labels: labelLog.slice(0, labelsSeen).map(({ event }) => event),
+      }
+    })
     const values = new Map<string, number>()
     let isTruncated = false
     for (const feature of features) {
       if (feature.kind !== 'window') {
-        values.set(feature.name, plainFeature(feature, transaction!, values))
+        values.set(feature.name, plainFeature(feature, transaction, values))
         continue
       }
-      const e = entities.findIndex(({ name }) => name === feature.entity)
-      const before = logs[e]!.slice(0, seen[e]!)
-      const rows = (feature.current ? [...before, own] : before).map((row) => row.event)
-      const { inside, hidden } = windowOf(rows, feature, transaction!.eventTime)
+      const view = views.find(({ entity }) => entity.name === feature.entity)!
+      const rows = feature.current ? [...view.before, transaction] : view.before
+      const { inside, hidden } = windowOf(rows, feature, transaction.eventTime)
       if (hidden > 0) isTruncated = true
-      const known = labels.get(feature.entity) ?? []
-      values.set(feature.name, aggregate(feature, inside, transaction!, known))
+      values.set(feature.name, aggregate(feature, inside, transaction, view.labels))
     }
     return {
       arrivalIndex: index,
       vector: features.map((feature) => Math.fround(values.get(feature.name)!)),
-      ordinals: logs.map((log) => placeOf(log, laneId, raw.offset)),
-      eventsSeen: seen,
-      labelsSeen: labelledEntities.map(({ name }) => labels.get(name)!.length),
+      ordinals: views.map(({ ordinal }) => ordinal),
+      eventsSeen: views.map(({ before }) => before.length),
+      labelsSeen: views
+        .filter(({ entity }) => labelledEntities.includes(entity))
+        .map(({ labels }) => labels.length),
       isTruncated,
     }
   }
 
   const advance = (batch: Batch, options: OracleOptions = {}): readonly OracleRow[] => {
     const { isApplied = () => true, isWanted = () => true } = options
+    deliveries.push({ batch, isApplied })
     const indexes = batch.arrivals.map((_, index) => index)
     for (const index of indexes) applyArrival(batch, index, isApplied)
     return indexes
@@ -153,11 +186,13 @@ function logOf<T>(
   return log
 }
 
-const placeOf = <T>(log: Log<T>, laneId: number, offset: number): number =>
+type Identity = { readonly laneId: number; readonly offset: number }
+
+const placeOf = <T>(log: Log<T>, { laneId, offset }: Identity): number =>
   log.findIndex((row) => row.laneId === laneId && row.offset === offset)
 
-function addOnce<T>(log: Log<T>, laneId: number, offset: number, event: T): void {
-  if (placeOf(log, laneId, offset) < 0) log.push({ laneId, offset, event })
+function addOnce<T>(log: Log<T>, row: Placed<T>): void {
+  if (placeOf(log, row) < 0) log.push(row)
 }
 
 function windowOf(rows: readonly Transaction[], feature: WindowFeature, time: number) {

@@ -9,11 +9,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedis, type RedisClient } from '../../services/adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
 import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
-import { uniqueName } from '../support/stack.ts'
 import { createRandom } from '../support/random.ts'
 import { randomPipeline } from '../support/random-pipeline.ts'
 import { randomStream } from '../support/random-stream.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
+import { uniqueName } from '../support/stack.ts'
 import { createTwinScorers } from '../support/twin-scorers.ts'
 
 const SEEDS = 240

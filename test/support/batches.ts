@@ -80,8 +80,7 @@ export function addArrival(lane: TestLane, event: Transaction | Label, gap = 0):
   return arrival
 }
 
-const eventTimeOf = ({ transaction, label }: Arrival): number =>
-  (transaction ?? label!).eventTime
+const eventTimeOf = ({ transaction, label }: Arrival): number => (transaction ?? label!).eventTime
 
 /** The lane's highest event time after its arrival at `index` (the last one). */
 export function highestAfter(lane: TestLane, index = lane.arrivals.length - 1): number {
@@ -123,6 +122,7 @@ function sliceOf({ lane, epoch, from, count }: Share): LaneSlice {
     stream: lane.stream,
     partition: lane.laneId,
     epoch,
+    fromOffset: from === 0 ? 0 : lane.arrivals[from - 1]!.raw.offset + 1,
     firstOffset: lane.arrivals[from]!.raw.offset,
     lastOffset: lane.arrivals[last]!.raw.offset,
     watermarkMs: highestAfter(lane, last),

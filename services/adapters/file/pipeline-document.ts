@@ -34,7 +34,6 @@ export function parsePipelineDocument(text: string): PipelineDocument {
   const lineCounter = new LineCounter()
   const document = parseDocument(text, {
     lineCounter,
-    keepSourceTokens: true,
     prettyErrors: false,
   })
   const toPosition = (offset: number): Position => {

@@ -131,7 +131,7 @@ export const readExecution = (file: SoundValue): ExecutionPolicy => ({
 })
 
 export const readPolicy = (file: SoundValue): PolicyDefinition => ({
-  review: file.read(['policy', 'review'], 1),
+  review: file.read(['policy', 'review'], 0),
   block: file.read(['policy', 'block'], 1),
   flaggedShareMax: file.read<number>(
     ['policy', 'flaggedShareMax'],

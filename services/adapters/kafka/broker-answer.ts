@@ -6,17 +6,19 @@
 import { WeirError } from '../../core/errors.ts'
 import { kafkajs } from './kafka-client.ts'
 
-/** A broker that answers with a refusal is not away: its reasons are the detail. */
+/** What the broker itself calls passing (it does not know a new topic yet) counts as away. */
 export async function askBroker<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (cause) {
     const { errors = [cause] } = cause as { errors?: readonly unknown[] }
     const reason = errors.map((e) => (e instanceof Error ? e.message : String(e))).join('; ')
-    const isRefusal =
-      cause instanceof kafkajs.KafkaJSAggregateError ||
-      cause instanceof kafkajs.KafkaJSProtocolError
-    const code = isRefusal ? 'WEIR_TOPICS_DIFFER' : 'WEIR_KAFKA_AWAY'
+    const code = isRefusal(cause) ? 'WEIR_TOPICS_DIFFER' : 'WEIR_KAFKA_AWAY'
     throw new WeirError(code, `The broker says: ${reason}`, { cause })
   }
+}
+
+function isRefusal(cause: unknown): boolean {
+  if (cause instanceof kafkajs.KafkaJSAggregateError) return true
+  return cause instanceof kafkajs.KafkaJSProtocolError && !cause.retriable
 }

@@ -176,7 +176,7 @@ async function commitDelivery(
     const detail = cause instanceof Error ? cause.message : String(cause)
     options.observe({
       kind: 'retried',
-      operation: 'deliver',
+      operation: 'commit',
       attempt: 1,
       code: 'WEIR_PUBLISH_IN_DOUBT',
       detail,

@@ -2,9 +2,9 @@
 //
 // `checkTopics` changes nothing. `applyTopics` mends what can be mended without harm and may be run
 // again at any time. Refused, before anything is created or registered: fewer partitions or other
-// replicas than there are, more partitions unless asked for (they move keys to other lanes, where
-// a customer's events may overtake each other), and a schema that the registry calls incompatible, with its
-// reason. Invariant: after applyTopics, checkTopics finds nothing.
+// replicas than there are, more partitions unless asked for (they move keys to other lanes, where a
+// customer's events may overtake each other), and a schema that the registry calls incompatible,
+// with its reason. Invariant: after applyTopics, checkTopics finds nothing.
 
 import { setTimeout } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'
@@ -109,7 +109,8 @@ async function mendTopics(
     configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
   }))
   if (missing.length > 0) {
-    await askBroker(() => admin.createTopics({ topics: missing, waitForLeaders: true }))
+    // Not waitForLeaders: kafkajs gives up at once while the broker does not know the topic yet.
+    await askBroker(() => admin.createTopics({ topics: missing, waitForLeaders: false }))
   }
   const grown = having('partitions').map(({ topic, partitions }) => ({ topic, count: partitions }))
   if (grown.length > 0) await askBroker(() => admin.createPartitions({ topicPartitions: grown }))
@@ -127,11 +128,20 @@ async function mendTopics(
 async function awaitTopics(deps: TopicAdmin): Promise<void> {
   for (let attempt = 0; attempt < limits.retryAttemptsMax; attempt++) {
     await setTimeout(Math.min(firstPauseMs * 2 ** attempt, limits.retryPauseMsMax))
-    const found = await readTopics(deps)
-    if (deps.plan.every((planned) => compareTopic(deps, planned, found).length === 0)) return
+    if (await isAsPlanned(deps)) return
   }
   const detail = 'The brokers took the changes but do not show them yet; run `weir topics check`.'
   throw new WeirError('WEIR_TOPICS_DIFFER', detail)
+}
+
+async function isAsPlanned(deps: TopicAdmin): Promise<boolean> {
+  try {
+    const found = await readTopics(deps)
+    return deps.plan.every((planned) => compareTopic(deps, planned, found).length === 0)
+  } catch (error) {
+    if (error instanceof WeirError && error.canRetry) return false
+    throw error
+  }
 }
 
 /** kafkajs alters by replacing: settings that somebody else made would be lost unless repeated. */

@@ -20,6 +20,7 @@ import {
   type EntityLogStore,
   LaneRefusedError,
   type LogKind,
+  type LogRecords,
 } from '../../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../../pipeline/records.ts'
 
@@ -64,19 +65,15 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
       }
       reply.logs[i] = log
     }
+    const wasApplied = (entry: number): boolean =>
+      offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
     for (let i = 0; i < records.count; i++) {
       const log = reply.logs[i]!
-      const source = records.sources[i]!
-      let position = -1
-      if (records.appends[i] === 1) {
-        const isApplied = offsetOfSource(source) <= appliedBefore[records.laneIndexes[i]!]!
-        const values = i * records.valueStride
-        position = isApplied
-          ? findRow(log, source)
-          : appendRow(log, records.eventTimesMs[i]!, source, records.values, values)
-      }
-      reply.positions[i] = position
-      reply.visible[i] = position < 0 ? log.count : position
+      reply.positions[i] = records.appends[i] === 0 ? -1 : place(log, i, records, wasApplied)
+      reply.visible[i] = reply.positions[i]! < 0 ? log.count : reply.positions[i]!
+    }
+    if (lanes.some((lane, i) => lane.firstOffset <= appliedBefore[i]!)) {
+      showAgain(reply, wasApplied)
     }
     for (const lane of lanes) raiseFence(lane, fences.get(lane.laneId)!)
     return reply
@@ -88,6 +85,32 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
     knownWatermarks: () => listWatermarks(fences),
     refreshWatermarks: async () => undefined,
     close: async () => undefined,
+  }
+}
+
+function place(
+  log: EntityLog,
+  entry: number,
+  { eventTimesMs, sources, values, valueStride }: LogRecords,
+  wasApplied: (entry: number) => boolean,
+): number {
+  const source = sources[entry]!
+  return wasApplied(entry)
+    ? findRow(log, source)
+    : appendRow(log, eventTimesMs[entry]!, source, values, entry * valueStride)
+}
+
+/** Entries without a place that were delivered before see no more than lies before the log's next. */
+function showAgain(
+  { logs, positions, visible }: AdvanceReply,
+  wasApplied: (entry: number) => boolean,
+): void {
+  for (let entry = 0; entry < logs.length; entry++) {
+    if (positions[entry]! >= 0 || !wasApplied(entry)) continue
+    const isNext = (log: EntityLog, i: number) =>
+      i > entry && log === logs[entry] && positions[i]! >= 0
+    const next = logs.findIndex(isNext)
+    visible[entry] = next < 0 ? logs[entry]!.count : positions[next]!
   }
 }
 

@@ -80,6 +80,6 @@ const rowsOf = (
   to: number,
 ): ReadonlyMap<number, readonly Reason[]> => {
   const own = new Map<number, readonly Reason[]>()
-  for (const [row, found] of reasons) if (row >= from && row < to) own.set(row, found)
+  for (const [row, found] of reasons) if (row >= from && row < to) own.set(row - from, found)
   return own
 }

@@ -17,6 +17,9 @@ const RECORD_HEAD_SIZE = 16
 const TOLD_SIZE = 4 + 4 + 8 + 8
 const WATERMARK_SIZE = 32
 
+/** Where the told logs begin in a reply, behind status, watermarks and applied offsets. */
+export const TOLD_FROM = 3
+
 export const recordSize = (shape: RowShape): number => RECORD_HEAD_SIZE + 8 * shape.values
 
 /** One bucket's share of a batch: its logs, and how many bytes of records they get. */
@@ -114,6 +117,11 @@ export function decodeRecords(bytes: Buffer, log: EntityLog): void {
     }
     appendRow(log, bytes.readDoubleLE(at), bytes.readDoubleLE(at + 8), values, 0)
   }
+}
+
+/** The lanes' applied offsets before the call, in the request's order. */
+export function decodeOffsets(bytes: Buffer): number[] {
+  return Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i))
 }
 
 export function decodeWatermarks(bytes: Buffer): LaneWatermark[] {

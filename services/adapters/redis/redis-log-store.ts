@@ -37,12 +37,14 @@ import type { Observe } from '../../pipeline/observe/happenings.ts'
 import { type CachedLog, createLogCache, type LogCache } from './log-cache.ts'
 import {
   type BucketDraft,
+  decodeOffsets,
   decodeRecords,
   decodeTold,
   decodeWatermarks,
   encodeAdvance,
   type RequestFrame,
   recordSize,
+  TOLD_FROM,
 } from './log-layout.ts'
 import type { RedisClient } from './redis-client.ts'
 
@@ -296,7 +298,7 @@ async function advanceBucket(
   if (status !== 'OK') throw refusal(status, reply, calls)
   const told = applyReply(reply, bucketDraft, frame, draft)
   sizes.told += told.size
-  for (let i = 2; i < reply.length; i++) sizes.received += reply[i]!.length
+  for (let i = TOLD_FROM; i < reply.length; i++) sizes.received += reply[i]!.length
   return bucket === 0 ? decodeWatermarks(reply[1]!) : []
 }
 
@@ -342,7 +344,14 @@ function applyReply(
   draft: Draft,
 ): ReadonlySet<CachedLog> {
   const told = new Set<CachedLog>()
-  for (let i = 2; i < reply.length; i += 2) {
+  const { lanes, records } = frame
+  const appliedBefore = decodeOffsets(reply[2]!)
+  const wasApplied: WasApplied =
+    appliedBefore.length === lanes.length
+      ? (entry) =>
+          offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
+      : null
+  for (let i = TOLD_FROM; i < reply.length; i += 2) {
     const { place, generation, base, from } = decodeTold(reply[i]!)
     const cached = logs[place]!
     const { log } = cached
@@ -351,7 +360,8 @@ function applyReply(
     cached.generation = generation
     decodeRecords(reply[i + 1]!, log)
     told.add(cached)
-    placeEntries(cached, draft, (entry) => findRow(log, frame.records.sources[entry]!))
+    placeAppends(cached, draft, (entry) => findRow(log, records.sources[entry]!))
+    placeLookers(cached, draft, wasApplied)
   }
   for (let place = 0; place < logs.length; place++) {
     const cached = logs[place]!
@@ -359,7 +369,8 @@ function applyReply(
     if (cached.generation === 0 && cached.appendCount > 0) {
       cached.generation = frame.nonce + place + 1
     }
-    placeEntries(cached, draft, (entry) => appendEntry(cached.log, frame.records, entry))
+    placeAppends(cached, draft, (entry) => appendEntry(cached.log, records, entry))
+    placeLookers(cached, draft, wasApplied)
   }
   return told
 }
@@ -369,28 +380,63 @@ function appendEntry(log: EntityLog, records: LogRecords, entry: number): number
   return appendRow(log, eventTimesMs[entry]!, sources[entry]!, values, entry * valueStride)
 }
 
-/** Entries that append nothing see what lies before the log's next entry that does. */
-function placeEntries(cached: CachedLog, draft: Draft, place: (entry: number) => number): void {
+/** Whether an entry had been applied before this call; null where none had. */
+type WasApplied = ((entry: number) => boolean) | null
+
+function placeAppends(cached: CachedLog, draft: Draft, place: (entry: number) => number): void {
   const { appends, nextEntries, positions, visible } = draft
-  let firstLooker = -1
   for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
-    if (appends[entry] === 1) positions[entry] = place(entry)
-    if (positions[entry]! < 0) {
-      if (firstLooker < 0) firstLooker = entry
-      continue
-    }
+    if (appends[entry] === 0) continue
+    positions[entry] = place(entry)
     visible[entry] = positions[entry]!
-    if (firstLooker >= 0) showUntil(firstLooker, entry, positions[entry]!, draft)
-    firstLooker = -1
   }
-  if (firstLooker >= 0) showUntil(firstLooker, -1, cached.log.count, draft)
 }
 
+/**
+ * Entries without a place of their own see the log as it stands at theirs; delivered again, they see
+ * no more than lies before the log's next entry.
+ */
+function placeLookers(cached: CachedLog, draft: Draft, wasApplied: WasApplied): void {
+  const { nextEntries, positions, visible } = draft
+  let standing = cached.log.count - countAdded(cached, draft, wasApplied)
+  let again = -1
+  for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
+    const position = positions[entry]!
+    const isAgain = wasApplied?.(entry) === true
+    if (position < 0) {
+      visible[entry] = standing
+      if (isAgain && again < 0) again = entry
+      continue
+    }
+    if (!isAgain) standing = position + 1
+    if (again >= 0) showUntil(cached, { from: again, end: entry }, draft, wasApplied)
+    again = -1
+  }
+  if (again >= 0) showUntil(cached, { from: again, end: -1 }, draft, wasApplied)
+}
+
+/** How many of the batch's entries this call itself has appended to the log. */
+function countAdded(
+  cached: CachedLog,
+  { nextEntries, positions }: Draft,
+  wasApplied: WasApplied,
+): number {
+  let added = 0
+  for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
+    if (positions[entry]! >= 0 && wasApplied?.(entry) !== true) added++
+  }
+  return added
+}
+
+/** Entries [from, end) that were delivered before see what lies before `end`, or all if it is -1. */
 function showUntil(
-  from: number,
-  end: number,
-  count: number,
-  { nextEntries, visible }: Draft,
+  cached: CachedLog,
+  { from, end }: { from: number; end: number },
+  { nextEntries, positions, visible }: Draft,
+  wasApplied: WasApplied,
 ): void {
-  for (let entry = from; entry !== end; entry = nextEntries[entry]!) visible[entry] = count
+  const shown = end < 0 ? cached.log.count : positions[end]!
+  for (let entry = from; entry !== end; entry = nextEntries[entry]!) {
+    if (wasApplied?.(entry) === true) visible[entry] = shown
+  }
 }

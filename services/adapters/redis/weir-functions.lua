@@ -9,7 +9,9 @@
 -- weir_claim   KEYS fence           ARGV lane, epoch wanted at least, '1' = exactly that one
 --              reply {epoch, applied} as text, or {-1, stored epoch} when a later epoch is stored
 -- weir_advance KEYS fence, log ...  ARGV request (layout below)
---              reply {'OK', fence entries or '', [place, generation, base, from, bytes] ...}
+--              reply {'OK', fence entries or '', applied offset f64 per lane as it was before this
+--                     call (or '' where it delivers nothing again),
+--                     [place u32 | generation u32 | base f64 | from f64, its bytes] ...}
 --                 or {'FENCED'|'LOST', lane, stored epoch, stored applied}
 -- weir_watermarks KEYS fence        reply: per lane id f64 | watermark f64 | idle f64 | touched f64
 --
@@ -106,7 +108,12 @@ local function advance(keys, args)
     if lane.first <= offset then is_redelivered = true end
   end
 
-  local reply = { 'OK', '' }
+  local reply = { 'OK', '', '' }
+  if is_redelivered then
+    local before = {}
+    for i = 1, lane_count do before[i] = struct.pack('<d', applied[lanes[i].id]) end
+    reply[3] = table.concat(before)
+  end
   for i = 1, key_count do
     local generation, known_end, size, flags, records
     generation, known_end, size, flags, records, pos = struct.unpack('<I4dI2BI2', request, pos)
@@ -120,34 +127,26 @@ local function advance(keys, args)
       blob = kept
     end
 
-    local length
-    if #blob > 0 then
-      length = redis.call('APPEND', key, blob)
-    else
-      length = redis.call('STRLEN', key)
-    end
-    if length == #blob then
-      -- The key did not exist. With records it is made now; without, the caller must know nothing.
-      if length > 0 then
-        local made = (nonce + i) % 4294967296
-        local values = (size - 16) / 8
+    local header = redis.call('GETRANGE', key, 0, HEADER_SIZE - 1)
+    if #header == 0 then
+      -- With records the key is made now; without, the caller must know nothing.
+      local made = 0
+      if #blob > 0 then
+        made = (nonce + i) % 4294967296
         redis.call('SET', key,
-          struct.pack('<BBI2I4d', LAYOUT_VERSION, 0, values, made, 0) .. blob,
+          struct.pack('<BBI2I4d', LAYOUT_VERSION, 0, (size - 16) / 8, made, 0) .. blob,
           'PX', string.format('%.0f', retention))
-        if known_end > 0 or generation > 0 or not is_as_sent then
-          reply[#reply + 1] = struct.pack('<I4I4dd', i - 1, made, 0, 0)
-          reply[#reply + 1] = blob
-        end
-      elseif known_end > 0 or generation > 0 or not is_as_sent then
-        reply[#reply + 1] = struct.pack('<I4I4dd', i - 1, 0, 0, 0)
-        reply[#reply + 1] = ''
+      end
+      if known_end > 0 or generation > 0 or not is_as_sent then
+        reply[#reply + 1] = struct.pack('<I4I4dd', i - 1, made, 0, 0)
+        reply[#reply + 1] = blob
       end
     else
-      local version, _, _, now, base =
-        struct.unpack('<BBI2I4d', redis.call('GETRANGE', key, 0, HEADER_SIZE - 1))
+      local version, _, _, now, base = struct.unpack('<BBI2I4d', header)
       if version ~= LAYOUT_VERSION then
         return redis.error_reply('WEIR layout version ' .. version .. ' in ' .. key)
       end
+      local length = #blob > 0 and redis.call('APPEND', key, blob) or redis.call('STRLEN', key)
       local log_end = base + (length - HEADER_SIZE) / size
       if flags == 1 then
         redis.call('PEXPIRE', key, string.format('%.0f', retention))

@@ -12,8 +12,8 @@
 import type { Type } from 'avsc'
 import type { Clock } from '../../core/clock.ts'
 import { systemClock } from '../../core/clock.ts'
-import type { RejectionCode } from '../../core/errors.ts'
 import { WeirError } from '../../core/errors.ts'
+import { DecodeFault, type Decoder } from '../../pipeline/decode/message-decoder.ts'
 import { parseSchema } from './avro-types.ts'
 
 const prefixSize = 5
@@ -25,30 +25,10 @@ const idsKnownMax = 1000
 /** How long an id that the registry denied is believed to be missing: a producer may register it. */
 const absentMsMax = 60_000
 
-export class DecodeFault {
-  readonly code: RejectionCode
-  /** The found and the expected in words; never a value of the event. */
-  readonly detail: string
-  /** A schema id to learn before decoding again; null where asking the registry would not help. */
-  readonly missingId: number | null
-
-  constructor(code: RejectionCode, detail: string, missingId: number | null = null) {
-    this.code = code
-    this.detail = detail
-    this.missingId = missingId
-  }
-}
-
 export type Encode<T> = (value: T) => Buffer
 
 /** Text of the schema with this id; null where the registry says that there is none; else throws. */
 export type FetchSchema = (id: number) => Promise<string | null>
-
-export type Decoder<T> = {
-  readonly decode: (bytes: Buffer | null) => T | DecodeFault
-  /** Throws WEIR_REGISTRY_AWAY while the registry does not answer; nothing is remembered then. */
-  readonly learn: (id: number) => Promise<void>
-}
 
 /** The returned buffer is never written again. A value that does not fit the schema is our mistake. */
 export function createEncoder<T>(schemaText: string, schemaId: number): Encode<T> {

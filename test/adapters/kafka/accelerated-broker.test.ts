@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { measurePassThrough } from '../../../load/bench/pass-through.ts'
+import { createTopics } from '../../../services/adapters/kafka/create-topics.ts'
 import {
   type Admin,
   createKafka,
@@ -32,7 +33,7 @@ afterAll(async () => {
 
 async function createTopic(purpose: string, numPartitions = 1): Promise<string> {
   const topic = uniqueName(purpose)
-  await admin.createTopics({ topics: [{ topic, numPartitions }] })
+  await createTopics(admin, [{ topic, numPartitions }])
   return topic
 }
 

@@ -3,13 +3,9 @@
 import avsc from 'avsc'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  createDecoder,
-  createEncoder,
-  DecodeFault,
-  type Decoder,
-} from '../../../services/adapters/registry/avro-codec.ts'
+import { createDecoder, createEncoder } from '../../../services/adapters/registry/avro-codec.ts'
 import { readSchema, schemaFiles } from '../../../services/adapters/registry/schema-files.ts'
+import { DecodeFault, type Decoder } from '../../../services/pipeline/decode/message-decoder.ts'
 
 const transactionSchema = readSchema('transaction')
 const transaction = {

@@ -9,11 +9,7 @@ import {
   SubjectNameStrategyType,
 } from '@confluentinc/schemaregistry'
 import { beforeAll, expect, test } from 'vitest'
-import {
-  createDecoder,
-  createEncoder,
-  DecodeFault,
-} from '../../../services/adapters/registry/avro-codec.ts'
+import { createDecoder, createEncoder } from '../../../services/adapters/registry/avro-codec.ts'
 import { parseSchema } from '../../../services/adapters/registry/avro-types.ts'
 import { readSchema, schemaFiles } from '../../../services/adapters/registry/schema-files.ts'
 import {
@@ -21,6 +17,7 @@ import {
   type Registry,
   subjectOf,
 } from '../../../services/adapters/registry/schema-registry.ts'
+import { DecodeFault } from '../../../services/pipeline/decode/message-decoder.ts'
 import { testStack, uniqueName } from '../../support/stack.ts'
 
 let registry: Registry

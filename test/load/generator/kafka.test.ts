@@ -1,7 +1,7 @@
 // The real broker: what the counts say is what the topics hold, in the right partitions and order.
 
 import { Kafka, logLevel } from 'kafkajs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { countReceived } from '../../../load/generator/counts.ts'
 import { startOpenLoop } from '../../../load/generator/open-loop.ts'
 import { partitionOf } from '../../../load/generator/partition.ts'
@@ -31,12 +31,13 @@ beforeAll(async () => {
 
 async function createTopic(): Promise<string> {
   const topic = uniqueName('generator')
-  await withAdmin((admin) =>
-    admin.createTopics({
+  await withAdmin(async (admin) => {
+    await admin.createTopics({
       topics: [{ topic, numPartitions: partitionCount }],
-      waitForLeaders: true,
-    }),
-  )
+      waitForLeaders: false,
+    })
+    await vi.waitFor(() => admin.fetchTopicMetadata({ topics: [topic] }), { timeout: 30_000 })
+  })
   topics.push(topic)
   return topic
 }
@@ -65,7 +66,10 @@ async function readTopic(topic: string): Promise<Stored[]> {
   await consumer.subscribe({ topic, fromBeginning: true })
   try {
     await new Promise<void>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      // A group's coordinator that is still loading crashes the consumer, which then starts again.
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        if (!payload.restart) reject(payload.error)
+      })
       const eachMessage = async ({ partition, message }: EachMessage) => {
         const { key, value, headers = {} } = message
         stored.push({ partition, key: String(key), value, headers })

@@ -1,0 +1,37 @@
+// The `weir` command: one subcommand per front door.
+//
+// In: the command line and WEIR_* variables. Out: exit code 0, 1 for trouble or a failed check, 2
+// for what was refused before anything began. A WeirError is told in one line, without a stack.
+
+import { program } from 'commander'
+import { WeirError } from '../core/errors.ts'
+import { addTopics } from './wire-topics.ts'
+
+const refusedAtStart = new Set([
+  'WEIR_PIPELINE_INVALID',
+  'WEIR_SETTINGS_INVALID',
+  'WEIR_CLASSIFY_MODEL_REFUSED',
+  'WEIR_CLASSIFY_PROVIDER_REFUSED',
+  'WEIR_FILE_INVALID',
+])
+
+program.name('weir').description('streaming fraud classification: Kafka in, scored Kafka out')
+
+program
+  .command('score')
+  .description('score the transactions topic until stopped')
+  .option('--pipeline <file>', 'pipeline file', 'pipelines/card-fraud.yaml')
+  .action(async ({ pipeline }: { pipeline: string }) => {
+    const { runScorer } = await import('../scorer/main.ts')
+    await runScorer(pipeline)
+  })
+
+addTopics(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof WeirError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = refusedAtStart.has(error.code) ? 2 : 1
+}

@@ -1,0 +1,167 @@
+// The variables of the environment as data: name, default, what is expected, what it means.
+//
+// Comes in: the text of one variable. Goes out: its value, or undefined where the text is not as
+// expected; settings.ts then makes a fault of it. Invariant: this table is all there is; the page
+// docs/reference/settings.md is proved against it.
+
+export const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
+export type SaslMechanism = (typeof saslMechanisms)[number]
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** One row of the table: `read` gives the value, or undefined where the text is not as expected. */
+export type Setting<T> = {
+  readonly read: (text: string) => T | undefined
+  /** Used where the variable is not set, written as in the environment; null = not set at all. */
+  readonly fallback: string | null
+  readonly expected: string
+  readonly means: string
+  readonly isSecret?: boolean
+}
+
+const setting = <T>(row: Setting<T>): Setting<T> => row
+const anyText = (text: string): string => text
+const oneOf =
+  <T extends string>(choices: readonly T[]) =>
+  (text: string): T | undefined =>
+    choices.find((choice) => choice === text.toLowerCase())
+const matching =
+  (pattern: RegExp) =>
+  (text: string): string | undefined =>
+    pattern.test(text) ? text : undefined
+const integer =
+  (min: number, max: number) =>
+  (text: string): number | undefined => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+    return value >= min && value <= max ? value : undefined
+  }
+const urlWith =
+  (...protocols: readonly string[]) =>
+  (text: string): string | undefined =>
+    URL.canParse(text) && protocols.includes(new URL(text).protocol) ? text : undefined
+const readBoolean = (text: string): boolean | undefined => {
+  const word = oneOf(['true', 'false'])(text)
+  return word === undefined ? undefined : word === 'true'
+}
+
+function readBrokers(text: string): readonly string[] | undefined {
+  const brokers = text.split(',').map((broker) => broker.trim())
+  const isBroker = (broker: string): boolean => {
+    const port = Number(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})$/.exec(broker)?.[1])
+    return port >= 1 && port <= 65_535
+  }
+  return brokers.every(isBroker) ? brokers : undefined
+}
+
+const namePattern = /^[A-Za-z0-9._-]{1,128}$/
+const nameExpected = 'up to 128 letters, digits, dots, dashes and underscores'
+
+export const settingsTable = {
+  WEIR_KAFKA_BROKERS: setting({
+    read: readBrokers,
+    fallback: 'localhost:9092',
+    expected: 'host:port, several separated by commas',
+    means: 'Brokers to start from.',
+  }),
+  WEIR_KAFKA_SSL: setting({
+    read: readBoolean,
+    fallback: 'false',
+    expected: 'true or false',
+    means: 'Whether to speak TLS with the brokers; own authorities go into NODE_EXTRA_CA_CERTS.',
+  }),
+  WEIR_KAFKA_SASL_MECHANISM: setting({
+    read: oneOf(saslMechanisms),
+    fallback: null,
+    expected: `one of ${saslMechanisms.join(', ')}`,
+    means: 'How to log in at the brokers; not set = no login.',
+  }),
+  WEIR_KAFKA_SASL_USERNAME: setting({
+    read: anyText,
+    fallback: null,
+    expected: 'a text',
+    means: 'User at the brokers.',
+  }),
+  WEIR_KAFKA_SASL_PASSWORD: setting({
+    read: anyText,
+    fallback: null,
+    expected: 'a text',
+    means: 'Password at the brokers.',
+    isSecret: true,
+  }),
+  WEIR_REDIS_URL: setting({
+    read: urlWith('redis:', 'rediss:'),
+    fallback: 'redis://localhost:6379',
+    expected: 'redis://[user:password@]host:port[/database], or rediss:// for TLS',
+    means: 'The feature store.',
+    isSecret: true,
+  }),
+  WEIR_REGISTRY_URL: setting({
+    read: urlWith('http:', 'https:'),
+    fallback: 'http://localhost:8081',
+    expected: 'an http:// or https:// URL',
+    means: 'Schema registry with the Confluent API; Apicurio has it under /apis/ccompat/v7.',
+    isSecret: true,
+  }),
+  WEIR_REGISTRY_USERNAME: setting({
+    read: anyText,
+    fallback: null,
+    expected: 'a text',
+    means: 'User at the registry; not set = no login.',
+  }),
+  WEIR_REGISTRY_PASSWORD: setting({
+    read: anyText,
+    fallback: null,
+    expected: 'a text',
+    means: 'Password at the registry.',
+    isSecret: true,
+  }),
+  WEIR_HTTP_HOST: setting({
+    read: matching(/^[A-Za-z0-9.:_-]{1,255}$/),
+    fallback: '0.0.0.0',
+    expected: 'an address or a host name',
+    means: 'Where metrics and health listen.',
+  }),
+  WEIR_HTTP_PORT: setting({
+    read: integer(0, 65_535),
+    fallback: '9464',
+    expected: 'a port from 0 to 65535; 0 takes a free one',
+    means: 'Port of metrics and health.',
+  }),
+  WEIR_LOG_LEVEL: setting({
+    read: oneOf(logLevels),
+    fallback: 'info',
+    expected: `one of ${logLevels.join(', ')}`,
+    means: 'The least level that is logged.',
+  }),
+  WEIR_GROUP_ID: setting({
+    read: matching(/^[A-Za-z0-9._-]{1,249}$/),
+    fallback: null,
+    expected: 'up to 249 letters, digits, dots, dashes and underscores',
+    means: 'Consumer group in place of the one named after the pipeline.',
+  }),
+  WEIR_KEY_PREFIX: setting({
+    read: matching(/^[A-Za-z0-9._:-]{1,64}$/),
+    fallback: 'weir',
+    expected: 'up to 64 letters, digits, dots, colons, dashes and underscores',
+    means: 'Put before every key in Redis.',
+  }),
+  WEIR_INSTANCE_ID: setting({
+    read: matching(namePattern),
+    fallback: null,
+    expected: nameExpected,
+    means: 'Name of this process in logs and at the brokers; not set = host name and process id.',
+  }),
+  WEIR_TOPIC_PREFIX: setting({
+    read: matching(namePattern),
+    fallback: null,
+    expected: nameExpected,
+    means: "Put before every topic's name, so that several runs share one broker.",
+  }),
+  WEIR_TOPIC_REPLICATION: setting({
+    read: integer(1, 15),
+    fallback: '1',
+    expected: 'a whole number from 1 to 15',
+    means: 'Replicas of the topics that `weir topics apply` makes.',
+  }),
+} as const

@@ -1,0 +1,45 @@
+// The scorer's codecs: decoders for what comes in, encoders for what goes out.
+//
+// Out: synchronous codecs whose schema ids were looked up once. A running service registers nothing:
+// a schema that the registry does not have is refused with the command that registers it.
+
+import { createDecoder, createEncoder } from '../adapters/registry/avro-codec.ts'
+import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
+import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
+import { WeirError } from '../core/errors.ts'
+import type { TopicNames } from '../core/pipeline-definition.ts'
+import type { PipelineDeps } from '../pipeline/pipeline.ts'
+import type { OutputEncoders } from '../pipeline/publish/output-records.ts'
+
+export type Codecs = {
+  readonly decoders: PipelineDeps['decoders']
+  readonly encoders: OutputEncoders
+}
+
+export async function openCodecs(registry: Registry, topics: TopicNames): Promise<Codecs> {
+  const encoder = async <T>(file: SchemaFile, topic: string) => {
+    const schema = readSchema(file)
+    const id = await registry.lookUp(subjectOf(topic), schema)
+    if (id === null) {
+      const detail = `Subject ${subjectOf(topic)} does not have schemas/${file}.avsc: run \`weir topics apply\`.`
+      throw new WeirError('WEIR_TOPICS_DIFFER', detail)
+    }
+    return createEncoder<T>(schema, id)
+  }
+  const decoder = <T>(file: SchemaFile, topic: string) =>
+    createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
+  const [scored, alerts, driftSamples, rejected, late] = await Promise.all([
+    encoder<Parameters<OutputEncoders['scored']>[0]>('scored-transaction', topics.scored),
+    encoder<Parameters<OutputEncoders['alerts']>[0]>('fraud-alert', topics.alerts),
+    encoder<Parameters<OutputEncoders['driftSamples']>[0]>('drift-sample', topics.driftSamples),
+    encoder<Parameters<OutputEncoders['rejected']>[0]>('rejected-transaction', topics.rejected),
+    encoder<Parameters<OutputEncoders['late']>[0]>('late-transaction', topics.late),
+  ])
+  return {
+    decoders: {
+      transactions: decoder('transaction', topics.transactions),
+      labels: decoder('label', topics.labels ?? topics.transactions),
+    },
+    encoders: { scored, alerts, driftSamples, rejected, late },
+  }
+}

@@ -1,0 +1,238 @@
+// The scorer, assembled: adapters plugged into the house, the house between the lanes.
+//
+// In: a pipeline definition and the settings of the place. Out: a running scorer with its health
+// server, and `drain`. Refused at start: whatever an adapter refuses (no broker, no registry, a model
+// that does not fit); nothing is left open then. Invariant: this is the only place that knows all
+// adapters of the live path; the rooms and the lanes see their ports.
+
+import { Registry as MetricRegistry } from 'prom-client'
+import { startHealthServer } from '../adapters/http/health-server.ts'
+import { createReadiness } from '../adapters/http/readiness.ts'
+import { acceleration, createKafka, type Kafka } from '../adapters/kafka/kafka-client.ts'
+import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
+import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
+import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
+import { createLogger } from '../adapters/prometheus/logger.ts'
+import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
+import { connectRedis } from '../adapters/redis/redis-client.ts'
+import { createRedisLogStore } from '../adapters/redis/redis-log-store.ts'
+import { connectRegistry } from '../adapters/registry/schema-registry.ts'
+import { systemClock } from '../core/clock.ts'
+import { WeirError } from '../core/errors.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { redactSettings, type Settings } from '../core/settings.ts'
+import { createConductor } from '../lanes/conductor.ts'
+import { planLists } from '../pipeline/decide/decide.ts'
+import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import type { Observe } from '../pipeline/observe/happenings.ts'
+import { createPipeline, type PipelineDeps } from '../pipeline/pipeline.ts'
+import { createClosers } from './closers.ts'
+import { openCodecs } from './open-codecs.ts'
+
+export type Scorer = {
+  readonly httpUrl: string
+  readonly snapshot: () => Snapshot
+  /** Resolves once drained; rejects with what ended the scorer against its will. */
+  readonly ended: Promise<void>
+  readonly drain: (reason: string) => Promise<void>
+}
+
+export async function startScorer(
+  definition: PipelineDefinition,
+  settings: Settings,
+): Promise<Scorer> {
+  const startedMs = performance.now()
+  const { logLevel: level, instanceId: instance } = settings
+  const logger = createLogger({ level, name: 'weir-scorer', instance })
+  const metricRegistry = new MetricRegistry()
+  const observer = createObserver({ logger, registry: metricRegistry })
+  const readiness = createReadiness({
+    clock: systemClock,
+    requiredSystems: ['kafka', 'redis', 'registry'],
+  })
+  const observe: Observe = (happening) => {
+    observer.observe(happening)
+    readiness.observe(happening)
+  }
+  const closers = createClosers()
+  try {
+    const { snapshot } = observer
+    const http = await startHealthServer({
+      ...settings.http,
+      registry: metricRegistry,
+      readiness,
+      snapshot,
+    })
+    closers.add(http.close)
+    const kafka = openKafka(settings, logger)
+    const { conductor, ended, fail } = await openHouse({
+      definition,
+      settings,
+      kafka,
+      observe,
+      add: closers.add,
+    })
+    observe({
+      kind: 'started',
+      detail: {
+        pipeline: definition.pipeline,
+        pipelineHash: definition.hash,
+        http: http.url,
+        kafkajs: acceleration,
+        settings: redactSettings(settings),
+      },
+    })
+    observer.watchInFlight(conductor.eventsInFlight)
+    await conductor.start()
+    let draining: Promise<void> | null = null
+    const drain = async (reason: string): Promise<void> => {
+      observe({ kind: 'draining', reason })
+      await conductor.drain()
+      await closers.closeAll()
+      observe({ kind: 'stopped', durationMs: performance.now() - startedMs })
+      fail(null)
+    }
+    return {
+      httpUrl: http.url,
+      snapshot,
+      ended,
+      drain: (reason) => (draining ??= drain(reason)),
+    }
+  } catch (error) {
+    await closers.closeAll()
+    throw error
+  }
+}
+
+function openKafka(settings: Settings, logger: Parameters<typeof createKafka>[0]['logger']): Kafka {
+  const { brokers, ssl, sasl } = settings.kafka
+  return createKafka({
+    brokers,
+    clientId: `weir-scorer-${settings.instanceId}`,
+    logger,
+    ssl,
+    ...(sasl === null
+      ? {}
+      : { sasl: { ...sasl } as NonNullable<Parameters<typeof createKafka>[0]['sasl']> }),
+  })
+}
+
+/** The registry client takes its credentials in the URL. */
+function registryUrl({ registry }: Settings): string {
+  const url = new URL(registry.url)
+  if (registry.auth !== null) {
+    url.username = encodeURIComponent(registry.auth.username)
+    url.password = encodeURIComponent(registry.auth.password)
+  }
+  return url.toString()
+}
+
+type HouseOptions = {
+  readonly definition: PipelineDefinition
+  readonly settings: Settings
+  readonly kafka: Kafka
+  readonly observe: Observe
+  readonly add: (close: () => Promise<void>) => void
+}
+
+async function openHouse(options: HouseOptions) {
+  const { definition, settings, kafka, observe, add } = options
+  const { topics } = definition
+  const groupId = settings.groupId ?? `weir.${definition.pipeline}`
+  const plan = planFeatures(definition)
+  const registry = connectRegistry(registryUrl(settings))
+  add(registry.close)
+  const { decoders, encoders } = await openCodecs(registry, topics)
+  observe({ kind: 'connection', system: 'registry', state: 'up', detail: '' })
+  const redis = await connectRedis(settings.redis.url, observe)
+  const store = await createRedisLogStore({
+    redis,
+    kinds: plan.kinds,
+    prefix: `${settings.keyPrefix}${definition.pipeline}:${definition.layoutHash.slice(0, 8)}`,
+    buckets: definition.store.buckets,
+    retentionMs: definition.store.retentionMs,
+    observe,
+  })
+  add(store.close)
+  const classifier = await createOnnxClassifier({
+    models: definition.model,
+    policy: definition.execution,
+    features: definition.features.map(({ name }) => name),
+    observe,
+  })
+  add(classifier.close)
+  const transactions = await createLaneTransactions({ kafka, groupId, topics, observe })
+  add(transactions.close)
+  observe({ kind: 'connection', system: 'kafka', state: 'up', detail: '' })
+  const pipeline = createPipeline({
+    decoders,
+    validate: definition.validate,
+    enrich: { plan, store, late: definition.late },
+    classify: { classifier, reasonsFrom: definition.policy.review },
+    decide: planDecide(definition, plan),
+    publish: { context: planPublish(definition, plan), encoders, publisher: transactions },
+    clock: systemClock,
+    observe,
+  })
+  const input = createLaneConsumer({ kafka, groupId, topics: listInputs(definition) })
+  const { ended, fail } = createEnd(observe)
+  const { align } = definition
+  const clock = systemClock
+  const conductor = createConductor({
+    input,
+    transactions,
+    store,
+    pipeline,
+    align,
+    clock,
+    observe,
+    fail,
+  })
+  return { conductor, ended, fail }
+}
+
+export function planDecide(
+  definition: PipelineDefinition,
+  plan: FeaturePlan,
+): PipelineDeps['decide'] {
+  const { policy } = definition
+  const readKeyOf = (name: string) => plan.entities.find((entity) => entity.name === name)!.readKey
+  return {
+    policy,
+    deny: planLists(policy.deny, readKeyOf),
+    allow: planLists(policy.allow, readKeyOf),
+  }
+}
+
+export const planPublish = (
+  definition: PipelineDefinition,
+  plan: FeaturePlan,
+): PipelineDeps['publish']['context'] => ({
+  definition,
+  featureCount: definition.features.length,
+  entityCount: plan.entities.length,
+  labelEntityCount: plan.labelEntityCount,
+})
+
+function listInputs({ topics }: PipelineDefinition) {
+  const transactions = { topic: topics.transactions, stream: 'transactions' as const }
+  return topics.labels === null
+    ? [transactions]
+    : [transactions, { topic: topics.labels, stream: 'labels' as const }]
+}
+
+/** The scorer's end, once: null for a good one, else what it could not get over. */
+function createEnd(observe: Observe) {
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
+  ended.catch(() => undefined)
+  const fail = (error: Error | null): void => {
+    if (error === null) {
+      resolve()
+      return
+    }
+    const code = error instanceof WeirError ? error.code : 'WEIR_HOUSE_INVARIANT'
+    observe({ kind: 'failed', code, detail: error.message, stack: error.stack })
+    reject(error)
+  }
+  return { ended, fail }
+}
