@@ -114,7 +114,10 @@ class PassThroughRun {
     await consumer.connect()
     await consumer.subscribe({ topics: [options.inputTopic], fromBeginning: true })
     const crash = new Promise<never>((_, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        // A coordinator that is still loading crashes the consumer too; kafkajs starts it again.
+        if (!payload.restart) reject(payload.error)
+      })
     })
     await consumer.run({
       autoCommit: false,

@@ -32,7 +32,7 @@ export async function prefillTopic(options: PrefillOptions): Promise<Progress> {
       wire: createWire(options.schemaIds),
       disturbances: { seed: generator.seed, ...options.disturbances },
     })
-    return await startSchedule({ messages, dueAfterMs: () => 0, sink }).done
+    return await startSchedule({ messages, dueAfterMs: () => 0, sink, tickMs: 0 }).done
   } finally {
     await sink.close()
   }

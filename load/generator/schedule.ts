@@ -34,7 +34,7 @@ export interface ScheduleOptions {
   readonly dueAfterMs: (index: number, timeMs: number) => number
   readonly sink: MessageSink
   readonly clock?: ScheduleClock
-  /** What is due is collected this often: latency against requests per second. */
+  /** At least so long from send to send: latency against requests per second. 5 by default. */
   readonly tickMs?: number
   readonly inFlightMax?: number
   readonly onSend?: (messages: readonly DueMessage[]) => void
@@ -85,6 +85,7 @@ class RunningSchedule implements Schedule {
   }
   private next: DueMessage | null
   private index = 0
+  private earliestSendMs = 0
   private acknowledged = 0
   private messagesInFlight = 0
   private sendsInFlight = 0
@@ -117,22 +118,27 @@ class RunningSchedule implements Schedule {
     return { ...this.counts, acknowledged, inFlight, behindMs, behindMaxMs }
   }
 
-  /** Sends what is due, as far as sends are free, and sees to it that it is called again. */
+  /** Sends one batch of what is due, if a send is free, and sees to it that it is called again. */
   private pump(): void {
     this.cancelWake()
-    const sendsMax = this.options.inFlightMax ?? 1
-    while (this.sendsInFlight < sendsMax && this.isDue()) this.send(this.takeDue())
+    const { inFlightMax = 1, tickMs = 5 } = this.options
+    if (this.isDue() && this.sendsInFlight < inFlightMax) {
+      // A send per acknowledgement would make many small requests, each a system call or two.
+      this.earliestSendMs = this.clock.nowMs() + tickMs
+      this.send(this.takeDue())
+    }
     if (this.next === null) {
       if (this.sendsInFlight === 0) this.settle.resolve(this.progress())
-    } else if (this.sendsInFlight < sendsMax) {
-      const untilDueMs = this.next.dueMs - this.clock.nowMs()
-      const delayMs = Math.max(this.options.tickMs ?? 5, untilDueMs)
+    } else if (this.sendsInFlight < inFlightMax) {
+      const wakeMs = Math.max(this.earliestSendMs, this.next.dueMs)
+      const delayMs = Math.max(0, wakeMs - this.clock.nowMs())
       this.cancelWake = this.clock.wakeAfter(delayMs, () => this.pump())
     }
   }
 
   private isDue(): boolean {
-    return this.next !== null && this.next.dueMs <= this.clock.nowMs()
+    const nowMs = this.clock.nowMs()
+    return this.next !== null && Math.max(this.next.dueMs, this.earliestSendMs) <= nowMs
   }
 
   private takeDue(): DueMessage[] {

@@ -2,32 +2,27 @@
 
 import type { Command } from 'commander'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
-import { createKafka } from '../adapters/kafka/kafka-client.ts'
+import { openKafka, openRegistry } from '../adapters/place/open-place.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
-import { connectRegistry } from '../adapters/registry/schema-registry.ts'
 import { readSettings } from '../core/settings.ts'
 import { addTopicsCommand } from './topics-command.ts'
 
 export function addTopics(program: Command): void {
+  const settings = () => readSettings(process.env)
   addTopicsCommand(program, {
     openKafka: (brokers) => {
-      const settings = readSettings(process.env)
-      const logger = createLogger({
-        level: 'error',
-        name: 'weir-topics',
-        instance: settings.instanceId,
-      })
-      const { ssl, sasl } = settings.kafka
-      return createKafka({
-        brokers: brokers ?? settings.kafka.brokers,
-        clientId: 'weir-topics',
-        logger,
-        ssl,
-        ...(sasl === null ? {} : { sasl: { ...sasl } as never }),
-      })
+      const here = settings()
+      const name = 'weir-topics'
+      const logger = createLogger({ level: 'error', name, instance: here.instanceId })
+      const kafka = { ...here.kafka, brokers: brokers ?? here.kafka.brokers }
+      return openKafka({ ...here, kafka }, logger, 'topics')
     },
-    openRegistry: (url) => connectRegistry(url ?? readSettings(process.env).registry.url),
-    readTopicNames: async (pipelineFile) => loadPipelineFile(pipelineFile).topics,
+    openRegistry: (url) => {
+      const { registry } = settings()
+      return openRegistry({ registry: { ...registry, url: url ?? registry.url } })
+    },
+    readTopicNames: async (pipelineFile) =>
+      loadPipelineFile(pipelineFile, { topicPrefix: settings().topicPrefix }).topics,
     print: (line) => process.stdout.write(`${line}\n`),
   })
 }

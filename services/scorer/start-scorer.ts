@@ -8,15 +8,15 @@
 import { Registry as MetricRegistry } from 'prom-client'
 import { startHealthServer } from '../adapters/http/health-server.ts'
 import { createReadiness } from '../adapters/http/readiness.ts'
-import { acceleration, createKafka, type Kafka } from '../adapters/kafka/kafka-client.ts'
+import { acceleration, type Kafka } from '../adapters/kafka/kafka-client.ts'
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
+import { openKafka, openRegistry } from '../adapters/place/open-place.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../adapters/redis/redis-log-store.ts'
-import { connectRegistry } from '../adapters/registry/schema-registry.ts'
 import { systemClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
@@ -64,11 +64,13 @@ export async function startScorer(
       snapshot,
     })
     closers.add(http.close)
-    const kafka = openKafka(settings, logger)
     const { conductor, ended, fail } = await openHouse({
       definition,
       settings,
-      kafka,
+      // Two clients: kafkajs shares a map of committed offsets between what one client makes, and a
+      // producer marks an offset in it before the commit.
+      consumers: openKafka(settings, logger, 'scorer'),
+      producers: openKafka(settings, logger, 'scorer'),
       observe,
       add: closers.add,
     })
@@ -104,43 +106,21 @@ export async function startScorer(
   }
 }
 
-function openKafka(settings: Settings, logger: Parameters<typeof createKafka>[0]['logger']): Kafka {
-  const { brokers, ssl, sasl } = settings.kafka
-  return createKafka({
-    brokers,
-    clientId: `weir-scorer-${settings.instanceId}`,
-    logger,
-    ssl,
-    ...(sasl === null
-      ? {}
-      : { sasl: { ...sasl } as NonNullable<Parameters<typeof createKafka>[0]['sasl']> }),
-  })
-}
-
-/** The registry client takes its credentials in the URL. */
-function registryUrl({ registry }: Settings): string {
-  const url = new URL(registry.url)
-  if (registry.auth !== null) {
-    url.username = encodeURIComponent(registry.auth.username)
-    url.password = encodeURIComponent(registry.auth.password)
-  }
-  return url.toString()
-}
-
 type HouseOptions = {
   readonly definition: PipelineDefinition
   readonly settings: Settings
-  readonly kafka: Kafka
+  readonly consumers: Kafka
+  readonly producers: Kafka
   readonly observe: Observe
   readonly add: (close: () => Promise<void>) => void
 }
 
 async function openHouse(options: HouseOptions) {
-  const { definition, settings, kafka, observe, add } = options
+  const { definition, settings, consumers, producers, observe, add } = options
   const { topics } = definition
   const groupId = settings.groupId ?? `weir.${definition.pipeline}`
   const plan = planFeatures(definition)
-  const registry = connectRegistry(registryUrl(settings))
+  const registry = openRegistry(settings)
   add(registry.close)
   const { decoders, encoders } = await openCodecs(registry, topics)
   observe({ kind: 'connection', system: 'registry', state: 'up', detail: '' })
@@ -161,7 +141,12 @@ async function openHouse(options: HouseOptions) {
     observe,
   })
   add(classifier.close)
-  const transactions = await createLaneTransactions({ kafka, groupId, topics, observe })
+  const transactions = await createLaneTransactions({
+    kafka: producers,
+    groupId,
+    topics,
+    observe,
+  })
   add(transactions.close)
   observe({ kind: 'connection', system: 'kafka', state: 'up', detail: '' })
   const pipeline = createPipeline({
@@ -174,7 +159,7 @@ async function openHouse(options: HouseOptions) {
     clock: systemClock,
     observe,
   })
-  const input = createLaneConsumer({ kafka, groupId, topics: listInputs(definition) })
+  const input = createLaneConsumer({ kafka: consumers, groupId, topics: listInputs(definition) })
   const { ended, fail } = createEnd(observe)
   const { align } = definition
   const clock = systemClock

@@ -50,7 +50,9 @@ function isRunning(pid: number): boolean {
   }
 }
 
-test('native stack - leaves nothing running when its parent is killed', startMs, async () => {
+test('native stack - leaves nothing running when its parent is killed', {
+  timeout: startMs,
+}, async () => {
   const { parent, started } = await startParent()
   expect(started.pids).toHaveLength(3)
   expect(started.pids.every(isRunning)).toBe(true)
@@ -62,7 +64,9 @@ test('native stack - leaves nothing running when its parent is killed', startMs,
   )
 })
 
-test('native stack - kills a server, starts it again on its data, and stops', startMs, async () => {
+test('native stack - kills a server, starts it again on its data, and stops', {
+  timeout: startMs,
+}, async () => {
   const stack = await startStack({
     name: 'restart',
     environment: native,
@@ -87,18 +91,16 @@ test('native stack - kills a server, starts it again on its data, and stops', st
   expect(after.filter(isRunning)).toEqual([])
 })
 
-test(
-  'native stack - shows the log of a server that does not start, and ends the others',
-  startMs,
-  async () => {
-    const folders = () => readdirSync(stacksFolder).filter((name) => name.startsWith('broken-'))
-    const starting = startStack({
-      name: 'broken',
-      environment: native,
-      redis: { maxMemory: 'a lot' },
-    })
-    await expect(starting).rejects.toThrow(/redis exited with code 1; the end of .*argument/s)
-    expect(folders()).not.toEqual([])
-    for (const name of folders()) expect(existsSync(join(stacksFolder, name, 'data'))).toBe(false)
-  },
-)
+test('native stack - shows the log of a server that does not start, and ends the others', {
+  timeout: startMs,
+}, async () => {
+  const folders = () => readdirSync(stacksFolder).filter((name) => name.startsWith('broken-'))
+  const starting = startStack({
+    name: 'broken',
+    environment: native,
+    redis: { maxMemory: 'a lot' },
+  })
+  await expect(starting).rejects.toThrow(/redis exited with code 1; the end of .*argument/s)
+  expect(folders()).not.toEqual([])
+  for (const name of folders()) expect(existsSync(join(stacksFolder, name, 'data'))).toBe(false)
+})

@@ -73,7 +73,7 @@ test.each([
   mkdirSync(join(folder, 'data'))
   const { parent, pids } = await startParent(folder)
   const readLog = () => readFileSync(join(folder, 'stubborn.log'), 'utf8')
-  await expect.poll(readLog).toMatch(/child \d+/)
+  await expect.poll(readLog, goneDeadline).toMatch(/child \d+/)
   pids.push(Number(/child (\d+)/.exec(readLog())?.[1]))
   expect(pids.filter(isRunning)).toHaveLength(3)
   // The parent's whole process group, as a terminal does it.

@@ -23,6 +23,7 @@ import {
 import {
   type Admin,
   type Kafka,
+  kafkajs,
   type Producer,
   type TopicMessages,
   type Transaction,
@@ -120,6 +121,7 @@ const createProducer = ({ kafka, groupId }: LaneTransactionsOptions, address: La
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     transactionTimeout: limits.transactionMsMax,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
     retry: transactionalRetry,
   })
 

@@ -3,8 +3,8 @@
 // A log that is used moves to the young half; when that half holds its share of the bytes, it becomes
 // the old one and whatever was in the old one is forgotten. So a log survives as long as it is used
 // once per turn, at the price of one map look-up, without a list to keep in order.
-// Invariant: decoded bytes never pass the ceiling by more than what comes between two turns. Forgetting is always safe:
-// a log that is not here is read from Redis again, whole.
+// Invariant: decoded bytes pass the ceiling by no more than what one batch adds. Forgetting is always
+// safe: a log that is not here is read from Redis again, whole.
 
 import { createEntityLog, type EntityLog } from '../../pipeline/enrich/entity-log.ts'
 import type { LogKind } from '../../pipeline/enrich/log-store.ts'
@@ -18,6 +18,8 @@ export type CachedLog = {
   /** Wall clock when the key's expiry was last set, ms. */
   expirySetMs: number
   needsExpiry: boolean
+  /** Bytes that the cache has counted for it. */
+  bytes: number
   /** Place within the running batch; meaningless outside it. */
   batch: number
   firstEntry: number
@@ -30,8 +32,11 @@ const OVERHEAD_BYTES = 300
 
 export type LogCache = {
   readonly open: (kind: number, key: string) => CachedLog
-  readonly forget: () => void
+  /** Counts what a log of the running batch has grown by. */
+  readonly weigh: (cached: CachedLog) => void
+  /** Called between batches: never while a batch holds logs. */
   readonly turn: () => void
+  readonly forget: () => void
   readonly size: () => { logs: number; bytes: number }
 }
 
@@ -42,8 +47,10 @@ export type LogCacheOptions = {
   readonly locate: (kind: number, key: string) => { redisKey: string; bucket: number }
 }
 
+type Half = { readonly logs: readonly Map<string, CachedLog>[]; bytes: number }
+
 export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): LogCache {
-  const emptyHalf = () => kinds.map(() => new Map<string, CachedLog>())
+  const emptyHalf = (): Half => ({ logs: kinds.map(() => new Map()), bytes: 0 })
   let young = emptyHalf()
   let old = emptyHalf()
 
@@ -53,6 +60,7 @@ export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): Lo
     generation: 0,
     expirySetMs: 0,
     needsExpiry: false,
+    bytes: OVERHEAD_BYTES,
     batch: -1,
     firstEntry: -1,
     lastEntry: -1,
@@ -60,16 +68,27 @@ export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): Lo
   })
 
   const open = (kind: number, key: string): CachedLog => {
-    const fresh = young[kind]!.get(key)
+    const fresh = young.logs[kind]!.get(key)
     if (fresh !== undefined) return fresh
-    const known = old[kind]!.get(key) ?? make(kind, key)
-    young[kind]!.set(key, known)
-    return known
+    const known = old.logs[kind]!.get(key)
+    if (known !== undefined) {
+      old.logs[kind]!.delete(key)
+      old.bytes -= known.bytes
+    }
+    const opened = known ?? make(kind, key)
+    young.logs[kind]!.set(key, opened)
+    young.bytes += opened.bytes
+    return opened
   }
 
-  /** Called between batches: never while a batch holds logs. */
+  const weigh = (cached: CachedLog): void => {
+    const bytes = OVERHEAD_BYTES + cached.log.rows.byteLength
+    young.bytes += bytes - cached.bytes
+    cached.bytes = bytes
+  }
+
   const turn = (): void => {
-    if (bytesOf(young) < bytesMax / 2) return
+    if (young.bytes < bytesMax / 2) return
     old = young
     young = emptyHalf()
   }
@@ -80,17 +99,9 @@ export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): Lo
   }
 
   const size = () => ({
-    logs: young.concat(old).reduce((sum, half) => sum + half.size, 0),
-    bytes: bytesOf(young) + bytesOf(old),
+    logs: [...young.logs, ...old.logs].reduce((sum, logs) => sum + logs.size, 0),
+    bytes: young.bytes + old.bytes,
   })
 
-  return { open, forget, turn, size }
-}
-
-function bytesOf(half: readonly Map<string, CachedLog>[]): number {
-  let bytes = 0
-  for (const logs of half) {
-    for (const { log } of logs.values()) bytes += OVERHEAD_BYTES + log.rows.byteLength
-  }
-  return bytes
+  return { open, weigh, turn, forget, size }
 }

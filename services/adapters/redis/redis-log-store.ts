@@ -62,12 +62,14 @@ export type RedisLogStoreOptions = {
 const FUNCTIONS = readFileSync(new URL('./weir-functions.lua', import.meta.url), 'utf8')
 /** Refresh a key's expiry once this share of the retention has passed since it was last set. */
 const EXPIRY_REFRESH_SHARE = 0.1
-const BATCHES_PER_TURN = 64
+/** How often the cache's size is reported. */
+const BATCHES_PER_SIZE = 64
 /** New keys get the generations nonce + 1, nonce + 2, ...: never 0, which means `no key`. */
 const NONCE_MAX = 2 ** 31
 
 export async function createRedisLogStore(options: RedisLogStoreOptions): Promise<EntityLogStore> {
-  await loadFunctions(options.redis)
+  // Loading again what is there is harmless: the library's name carries its version.
+  await options.redis.loadFunctions(FUNCTIONS)
   const { prefix, buckets } = options
   const fenceKeys = Array.from({ length: buckets }, (_, bucket) => `{${prefix}:${bucket}}fence`)
   const cache = createLogCache({
@@ -83,14 +85,18 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
   let watermarks: readonly LaneWatermark[] = []
 
   const claim = async (laneId: number): Promise<LaneClaim> => {
-    const claimed = await claimLane(options.redis, fenceKeys, laneId)
+    const claimed = await claimLane(options, fenceKeys, laneId)
     applied.set(laneId, claimed.appliedOffset)
     return claimed
   }
 
   const advance = async (request: AdvanceRequest): Promise<AdvanceReply> => {
     batches++
-    if (batches % BATCHES_PER_TURN === 0) turnCache(cache, options.observe)
+    cache.turn()
+    if (batches % BATCHES_PER_SIZE === 0) {
+      const { logs, bytes } = cache.size()
+      options.observe({ kind: 'store_size', cachedLogs: logs, cachedBytes: bytes })
+    }
     const appliedBefore = request.lanes.map(({ laneId }) => applied.get(laneId) ?? -1)
     const draft = draftBatch(request.records, { cache, buckets, batch: batches, options })
     const calls = { request, draft, appliedBefore, fenceKeys, options, cache }
@@ -102,7 +108,7 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
   }
 
   const refreshWatermarks = async (): Promise<void> => {
-    const reply = await options.redis.call('weir_watermarks', [fenceKeys[0]!], [])
+    const reply = await callFunction(options, 'weir_watermarks', [fenceKeys[0]!], [])
     watermarks = decodeWatermarks(reply as Buffer)
   }
 
@@ -115,24 +121,17 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
   }
 }
 
-/** Loading again what is there is harmless: the library's name carries its version. */
-async function loadFunctions(redis: RedisClient): Promise<void> {
-  await redis.loadFunctions(FUNCTIONS)
-}
-
-function turnCache(cache: LogCache, observe: Observe): void {
-  cache.turn()
-  const { logs, bytes } = cache.size()
-  observe({ kind: 'store_size', cachedLogs: logs, cachedBytes: bytes })
-}
-
 async function claimLane(
-  redis: RedisClient,
+  options: RedisLogStoreOptions,
   fenceKeys: readonly string[],
   laneId: number,
 ): Promise<LaneClaim> {
   const call = (key: string, wanted: number, exactly: boolean) =>
-    redis.call('weir_claim', [key], [String(laneId), String(wanted), exactly ? '1' : '0'])
+    callFunction(options, 'weir_claim', [key], [
+      String(laneId),
+      String(wanted),
+      exactly ? '1' : '0',
+    ])
   // The first bucket hands out epochs. A bucket that was lost and made anew may lag behind the
   // others; then the highest epoch found among them decides, and the first bucket is raised to it.
   let wanted = 0
@@ -293,10 +292,11 @@ async function advanceBucket(
   const keys = [calls.fenceKeys[bucket]!]
   for (const { redisKey } of bucketDraft.logs) keys.push(redisKey)
   sizes.sent += body.length
-  const reply = await callWithRetry(options, keys, body)
+  const reply = (await callFunction(options, 'weir_advance', keys, [body])) as Buffer[]
   const status = reply[0]!.toString()
   if (status !== 'OK') throw refusal(status, reply, calls)
   const told = applyReply(reply, bucketDraft, frame, draft)
+  for (const cached of bucketDraft.logs) calls.cache.weigh(cached)
   sizes.told += told.size
   for (let i = TOLD_FROM; i < reply.length; i++) sizes.received += reply[i]!.length
   return bucket === 0 ? decodeWatermarks(reply[1]!) : []
@@ -310,28 +310,27 @@ function refusal(status: string, reply: readonly Buffer[], calls: BatchCalls): L
   return new LaneRefusedError(code, laneId!, detail)
 }
 
-async function callWithRetry(
+/** Sends a call until it is answered: all of them may be sent twice and have the effect of one. */
+async function callFunction(
   { redis, observe }: RedisLogStoreOptions,
+  name: string,
   keys: readonly string[],
-  body: Buffer,
-): Promise<Buffer[]> {
+  args: readonly (string | Buffer)[],
+): Promise<unknown> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return (await redis.call('weir_advance', keys, [body])) as Buffer[]
+      return await redis.call(name, keys, args)
     } catch (cause) {
       const detail = cause instanceof Error ? cause.message : String(cause)
-      if (attempt >= limits.retryAttemptsMax) {
-        throw new WeirError('WEIR_ENRICH_STORE_AWAY', detail, { cause })
-      }
-      observe({
-        kind: 'retried',
-        operation: 'advance',
-        attempt,
-        code: 'WEIR_ENRICH_STORE_AWAY',
-        detail,
-      })
-      if (/function not found/i.test(detail)) await loadFunctions(redis)
+      const code = 'WEIR_ENRICH_STORE_AWAY'
+      if (attempt >= limits.retryAttemptsMax) throw new WeirError(code, detail, { cause })
+      observe({ kind: 'retried', operation: name, attempt, code, detail })
       await sleep(Math.min(limits.retryPauseMsMax, 20 * 2 ** attempt))
+      // A server that was restarted or failed over may have lost the functions. Whether loading
+      // them succeeds is seen by the next attempt.
+      if (/function not found/i.test(detail)) {
+        await redis.loadFunctions(FUNCTIONS).catch(() => undefined)
+      }
     }
   }
 }

@@ -8,7 +8,7 @@
 import { limits } from '../../core/limits.ts'
 import type { Batch, EnrichedBatch, Transaction } from '../records.ts'
 import type { CollectedRecords } from './enrich.ts'
-import { type EntityLog, TIME, withVirtualRow } from './entity-log.ts'
+import { type EntityLog, TIME_MAX, withVirtualRow } from './entity-log.ts'
 import type { FeaturePlan } from './feature-plan.ts'
 import type { AdvanceReply } from './log-store.ts'
 import {
@@ -184,7 +184,8 @@ function isSaturated({ plan, views, rowIndexes }: Desk): boolean {
     const index = rowIndexes[e]!
     if (log.base + index < limits.entityRecordsMax) continue
     const oldest = Math.max(0, index - limits.entityRecordsMax + 1)
-    if (log.rows[oldest * log.stride + TIME]! > timeMs - plan.entities[e]!.spanMs) return true
+    // The highest time so far: a hidden late row may be younger than the oldest that is shown.
+    if (log.rows[oldest * log.stride + TIME_MAX]! > timeMs - plan.entities[e]!.spanMs) return true
   }
   return false
 }

@@ -1,0 +1,35 @@
+// From settings to clients: the one place where the environment's words become connections.
+//
+// In: settings. Out: a Kafka client, a registry client. Nothing is contacted yet: the first call
+// tells whether the system is there. Secrets go to the client and nowhere else.
+
+import type { Settings } from '../../core/settings.ts'
+import {
+  createKafka,
+  type Kafka,
+  type KafkaLogger,
+  type SASLOptions,
+} from '../kafka/kafka-client.ts'
+import { connectRegistry, type Registry } from '../registry/schema-registry.ts'
+
+/** @param door names the door at the brokers: weir-<door>-<instance>. */
+export function openKafka(settings: Settings, logger: KafkaLogger, door: string): Kafka {
+  const { brokers, ssl, sasl } = settings.kafka
+  return createKafka({
+    brokers,
+    clientId: `weir-${door}-${settings.instanceId}`,
+    logger,
+    ssl,
+    ...(sasl === null ? {} : { sasl: sasl as SASLOptions }),
+  })
+}
+
+/** The registry client takes its credentials in the URL. */
+export function openRegistry({ registry }: Pick<Settings, 'registry'>): Registry {
+  const url = new URL(registry.url)
+  if (registry.auth !== null) {
+    url.username = encodeURIComponent(registry.auth.username)
+    url.password = encodeURIComponent(registry.auth.password)
+  }
+  return connectRegistry(url.toString())
+}
