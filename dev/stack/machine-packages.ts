@@ -6,7 +6,7 @@
 // Refused: a Java older than 17 and a Redis older than 7 (functions), with the version found.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, globSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Environment } from './repository.ts'
 
@@ -98,6 +98,8 @@ export function explainMissing(missing: readonly Program[]): string {
 }
 
 function install(missing: readonly Program[], say: Say): void {
+  // Slim images lack this folder, and the Java package fails without it (Debian bug 863199).
+  mkdirSync('/usr/share/man/man1', { recursive: true })
   aptGet(['update', '-qq'])
   for (const program of missing) {
     const { packages, label } = requirements[program]
@@ -120,6 +122,7 @@ function aptGet(aptArguments: readonly string[]): void {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
   })
   if (run.status !== 0) {
-    throw new Error(`apt-get ${aptArguments.join(' ')} failed:\n${run.stderr.slice(-2_000)}`)
+    const output = `${run.stdout}${run.stderr}`
+    throw new Error(`apt-get ${aptArguments.join(' ')} failed:\n${output.slice(-2_000)}`)
   }
 }

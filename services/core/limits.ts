@@ -45,6 +45,8 @@ export const limits = {
   redisCommandMsMax: 5000,
   /** A transaction that stays open longer is aborted by the broker; held-back readers wait no longer. */
   transactionMsMax: 15_000,
+  /** Pause before a lane in doubt is claimed again: longer than the heartbeat that tells a zombie so. */
+  reclaimPauseMs: 1500,
   /** SIGTERM to exit. */
   drainMsMax: 10_000,
   /** Work waiting but no batch finished for this long: not ready, then exit. */

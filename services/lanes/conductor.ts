@@ -289,6 +289,9 @@ export function createConductor(deps: ConductorDeps): Conductor {
     if (lane.status !== 'doubtful' || lane.batchesInFlight > 0 || isDraining) return
     const mine = generation
     lane.status = 'claiming'
+    // A zombie learns from its next heartbeat that the lane is somebody else's; claiming before that
+    // would fence the rightful owner.
+    await sleep(limits.reclaimPauseMs)
     const start = await claimWithRetry(lane, mine)
     if (start === null || mine !== generation || isDraining) return
     activate(lane, start)

@@ -41,7 +41,12 @@ function runTests(files: Record<string, string>, more: readonly string[] = []) {
 
 test.each([
   ['passes', { 'a.ts': passing }, '1 passed, 0 failed', 0],
-  ['mentions what was skipped', { 'a.ts': passing + skipped }, '1 passed, 0 failed, 1 skipped', 0],
+  [
+    'mentions what was skipped',
+    { 'a.ts': `${passing}\n${skipped}` },
+    '1 passed, 0 failed, 1 skipped',
+    0,
+  ],
   ['fails with a failed test', { 'a.ts': passing, 'b.ts': failing }, '1 passed, 1 failed', 1],
   [
     'fails with a file that does not load',

@@ -1,0 +1,268 @@
+// What the Redis store does when Redis forgets, half answers or does not answer.
+//
+// Each test has a prefix of its own and, where needed, a client that stands between the store and
+// Redis and spoils some calls. Emptying the store removes the keys of that prefix.
+
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
+import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
+import { limits } from '../../../services/core/limits.ts'
+import { type Happening, observeNothing } from '../../../services/pipeline/observe/happenings.ts'
+import { refusalOf } from '../../contract/log-store-contract.ts'
+import { entriesOf, ordinalsOf, requestOf, seenOf, testKinds } from '../../support/log-requests.ts'
+import { startTestRedis, type TestRedis } from '../../support/redis.ts'
+import { uniqueName } from '../../support/stack.ts'
+
+let server: TestRedis
+let redis: RedisClient
+let raw: Redis
+
+beforeAll(async () => {
+  server = await startTestRedis()
+  redis = await connectRedis(server.url, observeNothing)
+  raw = new Redis(server.url)
+})
+
+afterAll(async () => {
+  redis?.disconnect()
+  raw?.disconnect()
+  await server?.stop()
+})
+
+type WorldOptions = {
+  readonly client?: RedisClient
+  readonly buckets?: number
+  readonly retentionMs?: number
+  readonly cacheBytesMax?: number
+}
+
+function createWorld() {
+  const prefix = uniqueName('trouble')
+  const happenings: Happening[] = []
+  const open = ({ client, buckets = 1, retentionMs = 60_000, ...rest }: WorldOptions = {}) =>
+    createRedisLogStore({
+      redis: client ?? redis,
+      kinds: testKinds,
+      prefix,
+      buckets,
+      retentionMs,
+      observe: (happening) => happenings.push(happening),
+      ...rest,
+    })
+  const keys = () => raw.keys(`{${prefix}:*`)
+  return { open, keys, happenings, prefix }
+}
+
+/** A client whose calls of weir_advance go through `spoil` first. */
+function spoiling(spoil: (call: () => Promise<unknown>, keys: readonly string[]) => unknown) {
+  const client: RedisClient = {
+    ...redis,
+    call: async (name, keys, args) => {
+      const call = () => redis.call(name, keys, args)
+      return name === 'weir_advance' ? spoil(call, keys) : call()
+    },
+  }
+  return client
+}
+
+test('Redis store - counts once what was applied although the answer got lost', async () => {
+  let lost = 0
+  const client = spoiling(async (call) => {
+    const answer = await call()
+    if (lost++ < 2) throw new Error('Command timed out')
+    return answer
+  })
+  const { open, happenings } = createWorld()
+  const store = await open({ client })
+  const held = { laneId: 1, ...(await store.claim(1)) }
+  const entries = [...entriesOf(0, 3), { offset: 4, looks: true }, { offset: 5 }]
+  const reply = await store.advance(requestOf([held], entries))
+  expect(ordinalsOf(reply)).toEqual([0, 1, 2, 3, -1, 4])
+  expect(seenOf(reply)).toEqual([0, 1, 2, 3, 4, 4])
+  expect(reply.logs[0]!.count).toBe(5)
+  expect(happenings.filter(({ kind }) => kind === 'retried')).toHaveLength(2)
+  expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(6, 6))))).toEqual([5])
+})
+
+test('Redis store - goes on from a batch that only some buckets have applied', async () => {
+  // The store is fenced in half of its buckets, as if another scorer were just claiming the lane.
+  const fenced = ['FENCED', '1', '99', '-1'].map((part) => Buffer.from(part))
+  const client = spoiling((call, [fence]) => (/[13]}fence$/.test(fence!) ? fenced : call()))
+  const { open } = createWorld()
+  const first = await open({ client, buckets: 4 })
+  const entries = entriesOf(0, 39).map((e) => ({ ...e, key: `k${e.offset % 10}` }))
+  const heldFirst = { laneId: 1, ...(await first.claim(1)) }
+  const refusal = await refusalOf(first.advance(requestOf([heldFirst], entries.slice(0, 25))))
+  expect(refusal.code).toBe('WEIR_ENRICH_FENCED')
+
+  const second = await open({ buckets: 4 })
+  const claimed = await second.claim(1)
+  expect(claimed.appliedOffset).toBe(-1)
+  const ordinals: number[] = []
+  for (const part of [entries.slice(0, 13), entries.slice(13)]) {
+    const reply = await second.advance(requestOf([{ laneId: 1, ...claimed }], part))
+    ordinals.push(...ordinalsOf(reply))
+  }
+  expect(ordinals).toEqual(entries.map(({ offset }) => Math.floor(offset / 10)))
+  expect((await second.claim(1)).appliedOffset).toBe(39)
+})
+
+test('Redis store - never extends a cached log whose key is gone or was made anew', async () => {
+  const { open, keys } = createWorld()
+  const [one, other] = [await open(), await open()]
+  const a = { laneId: 1, ...(await one.claim(1)) }
+  const b = { laneId: 2, ...(await other.claim(2)) }
+  await one.advance(requestOf([a], entriesOf(0, 4)))
+  const logs = (await keys()).filter((key) => !key.endsWith('fence'))
+  expect(logs).toHaveLength(1)
+  await raw.del(logs)
+  const looked = await one.advance(requestOf([a], [{ offset: 5, looks: true }]))
+  expect(seenOf(looked)).toEqual([0])
+
+  await one.advance(requestOf([a], entriesOf(6, 7)))
+  await raw.del(logs)
+  // As many records as before, so that only the generation tells the two apart.
+  await other.advance(requestOf([b], entriesOf(0, 1)))
+  const reply = await one.advance(requestOf([a], entriesOf(8, 8)))
+  expect(ordinalsOf(reply)).toEqual([2])
+  expect(reply.logs[0]!.count).toBe(3)
+  const restarted = await open()
+  const c = { laneId: 3, ...(await restarted.claim(3)) }
+  const told = await restarted.advance(requestOf([c], [{ offset: 0, looks: true }]))
+  expect(told.logs[0]!.rows.subarray(0, 3 * told.logs[0]!.stride)).toEqual(
+    reply.logs[0]!.rows.subarray(0, 3 * reply.logs[0]!.stride),
+  )
+})
+
+test('Redis store - refuses as lost what was emptied, wholly or one bucket of it', async () => {
+  for (const isWanted of [() => true, (key: string) => key.includes(':2}')]) {
+    const { open, keys } = createWorld()
+    const store = await open({ buckets: 4 })
+    const held = { laneId: 1, ...(await store.claim(1)) }
+    await store.advance(requestOf([held], entriesOf(0, 9)))
+    await raw.del((await keys()).filter(isWanted))
+    const refusal = await refusalOf(store.advance(requestOf([held], entriesOf(10, 10))))
+    expect(refusal.code).toBe('WEIR_ENRICH_STATE_LOST')
+    expect((await store.claim(1)).appliedOffset).toBe(-1)
+  }
+})
+
+test('Redis store - refuses as lost a fence that was restored from an older state', async () => {
+  const { open, prefix } = createWorld()
+  const store = await open()
+  const held = { laneId: 1, ...(await store.claim(1)) }
+  const fence = `{${prefix}:0}fence`
+  await store.advance(requestOf([held], entriesOf(0, 4)))
+  const snapshot = await raw.hgetallBuffer(fence)
+  await store.advance(requestOf([held], entriesOf(5, 9)))
+  await raw.hset(fence, snapshot)
+  const refusal = await refusalOf(store.advance(requestOf([held], entriesOf(10, 10))))
+  expect(refusal).toMatchObject({ code: 'WEIR_ENRICH_STATE_LOST', laneId: 1 })
+  expect((await store.claim(1)).appliedOffset).toBe(4)
+})
+
+test('Redis store - loads its functions again where the server has lost them', async () => {
+  const { open } = createWorld()
+  const store = await open()
+  await raw.call('FUNCTION', 'DELETE', 'weir_v1')
+  const held = { laneId: 1, ...(await store.claim(1)) }
+  await raw.call('FUNCTION', 'DELETE', 'weir_v1')
+  expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(0, 1))))).toEqual([0, 1])
+  await raw.call('FUNCTION', 'DELETE', 'weir_v1')
+  await store.refreshWatermarks()
+  expect(store.knownWatermarks()).toHaveLength(1)
+})
+
+test('Redis store - gives up after a bounded number of attempts, and can go on later', async () => {
+  let isAway = true
+  let calls = 0
+  const client = spoiling((call) => {
+    calls++
+    return isAway ? Promise.reject(new Error('Connection is closed.')) : call()
+  })
+  const { open } = createWorld()
+  const store = await open({ client })
+  const held = { laneId: 1, ...(await store.claim(1)) }
+  const request = requestOf([held], entriesOf(0, 2))
+  const expected = { code: 'WEIR_ENRICH_STORE_AWAY', canRetry: true }
+  await expect(store.advance(request)).rejects.toMatchObject(expected)
+  expect(calls).toBe(limits.retryAttemptsMax)
+  isAway = false
+  expect(ordinalsOf(await store.advance(request))).toEqual([0, 1, 2])
+})
+
+test('Redis store - says where it looked when there is no Redis', async () => {
+  await expect(connectRedis('redis://127.0.0.1:1', observeNothing)).rejects.toMatchObject({
+    code: 'WEIR_ENRICH_STORE_AWAY',
+    message: expect.stringContaining('127.0.0.1:1 (WEIR_REDIS_URL)'),
+  })
+})
+
+test('Redis store - sends nothing back while nobody else writes, and the rest once', async () => {
+  const { open, happenings } = createWorld()
+  const [one, other] = [await open(), await open()]
+  const a = { laneId: 1, ...(await one.claim(1)) }
+  const b = { laneId: 2, ...(await other.claim(2)) }
+  const advance = async (store: typeof one, held: typeof a, from: number, to: number) => {
+    await store.advance(requestOf([held], entriesOf(from, to)))
+    return happenings.findLast((h) => h.kind === 'store_round_trip')!
+  }
+  const recordBytes = 16 + 8 * 2
+  const toldBytes = 24
+  expect(await advance(one, a, 0, 9)).toMatchObject({ bytesReceived: 0, logs: 1, cacheHits: 1 })
+  expect(await advance(one, a, 10, 14)).toMatchObject({ bytesReceived: 0, cacheHits: 1 })
+  expect(await advance(other, b, 0, 1)).toMatchObject({
+    bytesReceived: toldBytes + 17 * recordBytes,
+    cacheHits: 0,
+  })
+  // Its own record comes back with the two that it had not seen.
+  const bytesReceived = toldBytes + 3 * recordBytes
+  expect(await advance(one, a, 15, 15)).toMatchObject({ bytesReceived, cacheHits: 0 })
+  expect(await advance(one, a, 10, 15)).toMatchObject({ bytesReceived: toldBytes, redelivered: 6 })
+})
+
+test('Redis store - keeps its cache below the ceiling, and forgets without harm', async () => {
+  const { open, happenings } = createWorld()
+  const cacheBytesMax = 20_000
+  const store = await open({ cacheBytesMax })
+  const held = { laneId: 1, ...(await store.claim(1)) }
+  const keyCount = 40
+  const perBatch = 10
+  for (let from = 0; from < 3200; from += perBatch) {
+    const entries = entriesOf(from, from + perBatch - 1).map((e) => ({
+      ...e,
+      key: `k${e.offset % keyCount}`,
+    }))
+    const reply = await store.advance(requestOf([held], entries))
+    expect(ordinalsOf(reply)).toEqual(entries.map(({ offset }) => Math.floor(offset / keyCount)))
+  }
+  const sizes = happenings.filter((happening) => happening.kind === 'store_size')
+  expect(sizes.length).toBeGreaterThan(0)
+  // One log of 80 rows may have room for 128 of them; ten of those can come in one batch.
+  const batchBytes = perBatch * (300 + 128 * 6 * 8)
+  for (const { cachedBytes, cachedLogs } of sizes) {
+    expect(cachedBytes).toBeGreaterThan(0)
+    expect(cachedBytes).toBeLessThanOrEqual(cacheBytesMax + 2 * batchBytes)
+    expect(cachedLogs).toBeLessThanOrEqual(keyCount)
+  }
+  const trips = happenings.filter((happening) => happening.kind === 'store_round_trip')
+  expect(trips.some(({ logs, cacheHits }) => cacheHits < logs)).toBe(true)
+})
+
+test('Redis store - lets logs expire after the retention, counted from the last writes', async () => {
+  const { open, keys } = createWorld()
+  const retentionMs = 600_000
+  const store = await open({ retentionMs })
+  const held = { laneId: 1, ...(await store.claim(1)) }
+  await store.advance(requestOf([held], entriesOf(0, 4)))
+  const log = (await keys()).find((key) => !key.endsWith('fence'))!
+  expect(await raw.pttl(log)).toBeGreaterThan(retentionMs / 2)
+  expect(await raw.pttl(log)).toBeLessThanOrEqual(retentionMs)
+
+  await raw.pexpire(log, 5000)
+  const successor = await open({ retentionMs })
+  const heldNow = { laneId: 1, ...(await successor.claim(1)) }
+  await successor.advance(requestOf([heldNow], entriesOf(5, 5)))
+  expect(await raw.pttl(log)).toBeGreaterThan(retentionMs / 2)
+})
