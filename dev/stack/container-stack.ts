@@ -7,6 +7,7 @@
 // reason is then said, so that the caller can choose another way), servers that do not come up.
 
 import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { askKafka, askRedis, askRegistry, waitForAnswer } from './answers.ts'
 import { findFreePorts } from './free-ports.ts'
@@ -103,6 +104,10 @@ class ComposeProject {
       ...['--file', composeFile, '--project-name', `weir-${basename(folder).toLowerCase()}`],
     ]
     this.supervision = startSupervision(folder)
+    // The containers keep their data themselves; the folder says that this stack is running.
+    const runningMark = join(folder, 'data')
+    mkdirSync(runningMark)
+    this.supervision.removeAtEnd(runningMark)
     this.supervision.runAtEnd('docker', [...this.#prefix, 'down', '--volumes', '--timeout', '0'])
   }
 

@@ -5,7 +5,7 @@
 // stack's folder and write one log file each beside it.
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, globSync, mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { askKafka, askRedis, askRegistry } from './answers.ts'
@@ -95,6 +95,7 @@ function provideFormattedFolder(jars: { readonly java: string; readonly folder: 
       ],
       { encoding: 'utf8' },
     )
+    rmSync(settingsFile)
     if (run.status !== 0) throw new Error(`formatting failed: ${run.stdout}${run.stderr}`)
   })
 }

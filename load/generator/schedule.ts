@@ -122,14 +122,16 @@ class RunningSchedule implements Schedule {
   private pump(): void {
     this.cancelWake()
     const { inFlightMax = 1, tickMs = 5 } = this.options
-    if (this.isDue() && this.sendsInFlight < inFlightMax) {
+    // The next acknowledgement calls again.
+    if (this.sendsInFlight >= inFlightMax) return
+    if (this.isDue()) {
       // A send per acknowledgement would make many small requests, each a system call or two.
       this.earliestSendMs = this.clock.nowMs() + tickMs
       this.send(this.takeDue())
     }
     if (this.next === null) {
       if (this.sendsInFlight === 0) this.settle.resolve(this.progress())
-    } else if (this.sendsInFlight < inFlightMax) {
+    } else {
       const wakeMs = Math.max(this.earliestSendMs, this.next.dueMs)
       const delayMs = Math.max(0, wakeMs - this.clock.nowMs())
       this.cancelWake = this.clock.wakeAfter(delayMs, () => this.pump())

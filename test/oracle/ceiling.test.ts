@@ -9,7 +9,6 @@ import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-
 import { connectRedis, type RedisClient } from '../../services/adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
 import { limits } from '../../services/core/limits.ts'
-import { type WindowOp, windowOps } from '../../services/core/pipeline-definition.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
@@ -23,7 +22,7 @@ import {
   transactionOf,
 } from '../support/batches.ts'
 import { compareWithOracle } from '../support/compare-rows.ts'
-import { customer, DAY_MS, HOUR_MS, pipelineOf, windowFeature } from '../support/pipelines.ts'
+import { customer, DAY_MS, pipelineOf, windowFeature } from '../support/pipelines.ts'
 import { createRandom } from '../support/random.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { uniqueName } from '../support/stack.ts'
@@ -42,24 +41,21 @@ afterAll(async () => {
   await server?.stop()
 })
 
-const fieldOf = (op: WindowOp): string | null => {
-  if (op === 'distinct') return 'terminalId'
-  return ['sum', 'mean', 'min', 'max', 'stddev', 'last'].includes(op) ? 'amountMinor' : null
-}
+const numberOps = ['sum', 'mean', 'max', 'last'] as const
+const timeOps = ['count', 'seconds_since_last', 'seconds_since_first', 'fraud_rate'] as const
+const allTime = { entity: 'customer', windowMs: 30 * DAY_MS }
+const minute = { entity: 'customer', windowMs: 60_000, current: false }
 
 const definition = pipelineOf({
   entities: [customer],
-  features: windowOps.flatMap((op) => [
-    windowFeature({ entity: 'customer', op, windowMs: 30 * DAY_MS, of: fieldOf(op) }),
-    windowFeature({
-      entity: 'customer',
-      op,
-      windowMs: HOUR_MS,
-      of: fieldOf(op),
-      current: false,
-      name: `before_${op}`,
-    }),
-  ]),
+  features: [
+    ...timeOps.map((op) => windowFeature({ ...allTime, op })),
+    ...numberOps.map((op) => windowFeature({ ...allTime, op, of: 'amountMinor' })),
+    ...numberOps.map((op) => windowFeature({ ...minute, op, of: 'amountMinor' })),
+    windowFeature({ ...allTime, op: 'count', current: false, name: 'count_before' }),
+    windowFeature({ ...minute, op: 'stddev', of: 'amountMinor' }),
+    windowFeature({ ...minute, op: 'distinct', of: 'terminalId' }),
+  ],
 })
 const plan = planFeatures(definition)
 const { late } = definition

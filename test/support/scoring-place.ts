@@ -1,0 +1,117 @@
+// A place of its own for one end-to-end test, on the run's shared stack.
+//
+// In: a purpose, a pipeline file and how many partitions. Out: topics with their schemas, and
+// scorers as real processes that work there. Everything carries one unique name: topics, subjects,
+// group, transactional ids and keys; so tests run side by side.
+// Invariant: scorers hang on a supervisor, which ends them with this process, however that ends.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findFreePorts } from '../../dev/stack/free-ports.ts'
+import { repositoryFolder } from '../../dev/stack/repository.ts'
+import { startSupervision } from '../../dev/stack/supervision.ts'
+import { findSchemaId, type SchemaIds } from '../../load/generator/wire.ts'
+import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
+import { readManifest } from '../../services/adapters/file/pipeline-manifest.ts'
+import { createKafka, type Kafka } from '../../services/adapters/kafka/kafka-client.ts'
+import { applyTopics } from '../../services/adapters/kafka/topic-admin.ts'
+import { topicPlan } from '../../services/adapters/kafka/topics.ts'
+import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
+import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
+import { createScorerProcess, type ScorerProcess } from './scorer-process.ts'
+import { silentLogger } from './silent-logger.ts'
+import { type TestStack, testStack, uniqueName } from './stack.ts'
+
+export type ScoringPlace = {
+  readonly stack: TestStack
+  readonly definition: PipelineDefinition
+  readonly kafka: Kafka
+  readonly schemaIds: SchemaIds
+  readonly groupId: string
+  /** Begins every key in Redis. */
+  readonly keyPrefix: string
+  readonly startScorer: () => Promise<ScorerProcess>
+  readonly close: () => Promise<void>
+}
+
+export type PlaceOptions = {
+  readonly purpose: string
+  readonly pipelineFile?: string
+  readonly partitions?: number
+}
+
+const command = fileURLToPath(new URL('../../services/cli/main.ts', import.meta.url))
+
+export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPlace> {
+  const { purpose, pipelineFile = 'pipelines/card-fraud.yaml', partitions = 4 } = options
+  const stack = await testStack()
+  const name = uniqueName(purpose)
+  const topicPrefix = `${name}.`
+  const definition = loadPipelineFile(join(repositoryFolder, pipelineFile), {
+    manifestReader: readManifest,
+    topicPrefix,
+    baseFolder: repositoryFolder,
+  })
+  const kafka = createKafka({ brokers: stack.kafkaBrokers, clientId: name, logger: silentLogger })
+  const schemaIds = await makeTopics(stack, kafka, definition, partitions)
+  const folder = join(repositoryFolder, '.weir', 'tests', name)
+  mkdirSync(folder, { recursive: true })
+  const supervision = startSupervision(folder)
+  const environment = {
+    WEIR_KAFKA_BROKERS: stack.kafkaBrokers.join(','),
+    WEIR_REDIS_URL: stack.redisUrl,
+    WEIR_REGISTRY_URL: stack.registryUrl,
+    WEIR_TOPIC_PREFIX: topicPrefix,
+    WEIR_GROUP_ID: name,
+    WEIR_KEY_PREFIX: name,
+    WEIR_HTTP_HOST: '127.0.0.1',
+  }
+  let scorers = 0
+  const startScorer = async (): Promise<ScorerProcess> => {
+    const [port = 0] = await findFreePorts(1)
+    const scorer = `scorer-${++scorers}`
+    const logFile = join(folder, `${scorer}.log`)
+    const running = await supervision.run({
+      name: scorer,
+      command: process.execPath,
+      arguments: [command, 'score', '--pipeline', pipelineFile],
+      environment: { ...environment, WEIR_HTTP_PORT: String(port) },
+      folder: repositoryFolder,
+      logFile,
+    })
+    return createScorerProcess({ ...running, logFile, httpUrl: `http://127.0.0.1:${port}` })
+  }
+  return {
+    stack,
+    definition,
+    kafka,
+    schemaIds,
+    groupId: name,
+    keyPrefix: name,
+    startScorer,
+    close: () => supervision.stop(),
+  }
+}
+
+async function makeTopics(
+  { registryUrl }: TestStack,
+  kafka: Kafka,
+  { topics }: PipelineDefinition,
+  partitions: number,
+): Promise<SchemaIds> {
+  const admin = kafka.admin()
+  const registry = connectRegistry(registryUrl)
+  await admin.connect()
+  try {
+    await applyTopics({ admin, registry, plan: topicPlan({ names: topics, partitions }) })
+  } finally {
+    await registry.close()
+    await admin.disconnect()
+  }
+  const [transactions, labels] = await Promise.all([
+    findSchemaId(registryUrl, topics.transactions),
+    topics.labels === null ? 0 : findSchemaId(registryUrl, topics.labels),
+  ])
+  return { transactions, labels }
+}
