@@ -5,6 +5,7 @@
 
 import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'
+import { addReplay } from './replay-command.ts'
 import { addTopics } from './wire-topics.ts'
 
 const refusedAtStart = new Set([
@@ -26,6 +27,7 @@ program
     await runScorer(pipeline)
   })
 
+addReplay(program)
 addTopics(program)
 
 try {

@@ -69,13 +69,20 @@ export function createConductor(deps: ConductorDeps): Conductor {
   let isDraining = false
   let lastProgressMs = deps.clock.nowMs()
   let loop: Promise<void> = Promise.resolve()
+  /** Claims on their way: what they open must be there before it can be closed or opened again. */
+  const claims = new Set<Promise<void>>()
+
+  const noteClaim = (claim: Promise<void>): void => {
+    claims.add(claim)
+    void claim.finally(() => claims.delete(claim))
+  }
 
   const assigned = (addresses: readonly LaneAddress[]): void => {
     const mine = ++generation
     release('reassigned')
     for (const address of addresses) lanes.set(address.laneId, new Lane(address))
     deps.observe({ kind: 'rebalanced', lanes: lanes.size })
-    void claimAll([...lanes.values()], mine)
+    noteClaim(claimAll([...lanes.values()], mine))
   }
 
   const release = (reason: string): void => {
@@ -95,7 +102,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
 
   /** Lanes start together, so that none runs ahead of one that is still being claimed. */
   const claimAll = async (claimed: readonly Lane[], mine: number): Promise<void> => {
-    await settleInFlight()
+    await Promise.all([...claims, settleInFlight()])
     await releaseMoved(claimed)
     const starts = await Promise.all(claimed.map((lane) => claimWithRetry(lane, mine)))
     if (mine !== generation) return
@@ -244,7 +251,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
       const durationMs = performance.now() - startedMs
       const events = batch.arrivals.length
       deps.observe({ kind: 'batch_done', events, lanes: taken.length, bytes, durationMs })
-      for (const lane of taken) void recover(lane)
+      for (const lane of taken) noteClaim(recover(lane))
       wake.ring()
     }
   }
@@ -319,7 +326,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
       isDraining = true
       wake.ring()
       const deadline = sleep(limits.drainMsMax * 0.7, undefined, { ref: false })
-      await Promise.race([Promise.all([loop, settleInFlight()]), deadline])
+      await Promise.race([Promise.all([loop, settleInFlight(), ...claims]), deadline])
       release('drained')
       await deps.input.stop()
     },

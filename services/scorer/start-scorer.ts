@@ -140,7 +140,7 @@ async function openHouse(options: HouseOptions) {
     features: definition.features.map(({ name }) => name),
     observe,
   })
-  add(classifier.close)
+  add(() => classifier.close())
   const transactions = await createLaneTransactions({
     kafka: producers,
     groupId,

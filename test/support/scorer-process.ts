@@ -29,7 +29,9 @@ export type ScorerHealth = {
 export type ScorerProcess = {
   readonly pid: number
   readonly httpUrl: string
+  /** Of no effect on a scorer that has ended. */
   readonly signal: (signal: NodeJS.Signals) => void
+  readonly assertRunning: () => void
   /** null while it does not answer. */
   readonly health: () => Promise<ScorerHealth | null>
   readonly untilReady: () => Promise<ScorerHealth>
@@ -64,17 +66,17 @@ export function createScorerProcess({ pid, httpUrl, ended, logFile }: ScorerPart
     }
   }
 
-  const untilReady = async (): Promise<ScorerHealth> => {
+  const until = async (what: string, isSo: (found: ScorerHealth) => boolean) => {
     const deadlineMs = Date.now() + READY_MS_MAX
     for (;;) {
       const found = await health()
-      if (found?.ready) return found
+      if (found !== null && isSo(found)) return found
       if (end !== null) throw new Error(`the scorer ${end}; its log ends with\n${tail()}`)
       if (Date.now() > deadlineMs) {
-        const reasons = JSON.stringify(found?.reasons ?? 'no answer')
-        throw new Error(`the scorer is not ready: ${reasons}; its log ends with\n${tail()}`)
+        const state = JSON.stringify(found ?? 'no answer')
+        throw new Error(`the scorer is not ${what}: ${state}; its log ends with\n${tail()}`)
       }
-      await pause(50)
+      await pause(20)
     }
   }
 
@@ -82,10 +84,13 @@ export function createScorerProcess({ pid, httpUrl, ended, logFile }: ScorerPart
     pid,
     httpUrl,
     signal: (signal) => {
-      process.kill(pid, signal)
+      if (end === null) process.kill(pid, signal)
+    },
+    assertRunning: () => {
+      if (end !== null) throw new Error(`the scorer ${end}; its log ends with\n${tail()}`)
     },
     health,
-    untilReady,
+    untilReady: () => until('ready', ({ ready }) => ready),
     ended,
     log,
   }

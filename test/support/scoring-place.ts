@@ -44,7 +44,7 @@ export type PlaceOptions = {
 const command = fileURLToPath(new URL('../../services/cli/main.ts', import.meta.url))
 
 export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPlace> {
-  const { purpose, pipelineFile = 'pipelines/card-fraud.yaml', partitions = 4 } = options
+  const { purpose, pipelineFile = 'load/bench/pipeline.yaml', partitions = 4 } = options
   const stack = await testStack()
   const name = uniqueName(purpose)
   const topicPrefix = `${name}.`

@@ -25,6 +25,8 @@ export type CachedLog = {
   firstEntry: number
   lastEntry: number
   appendCount: number
+  /** Whether an entry only looks at it. */
+  looks: boolean
 }
 
 /** Approximate bytes of one cached log beside its rows: object, map entry, key. */
@@ -65,6 +67,7 @@ export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): Lo
     firstEntry: -1,
     lastEntry: -1,
     appendCount: 0,
+    looks: false,
   })
 
   const open = (kind: number, key: string): CachedLog => {

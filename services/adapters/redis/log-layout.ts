@@ -44,45 +44,55 @@ export function encodeAdvance(draft: BucketDraft, frame: RequestFrame): Buffer {
   const buffer = Buffer.allocUnsafe(
     REQUEST_HEAD_SIZE + lanes.length * LANE_SIZE + draft.logs.length * KEY_SIZE + draft.recordBytes,
   )
-  let at = buffer.writeUInt32LE(frame.nonce, 0)
-  at = buffer.writeDoubleLE(frame.retentionMs, at)
-  at = buffer.writeUInt32LE(limits.entityRecordsKeptMax, at)
-  at = buffer.writeUInt32LE(limits.entityRecordsKeptAfterTrim, at)
-  at = buffer.writeUInt8(frame.wantsLanes ? 1 : 0, at)
-  at = buffer.writeUInt16LE(lanes.length, at)
-  at = buffer.writeUInt32LE(draft.logs.length, at)
+  // A DataView's setters are compiled in place, Buffer's are called: this is the hot path.
+  const view = viewOf(buffer)
+  view.setUint32(0, frame.nonce, true)
+  view.setFloat64(4, frame.retentionMs, true)
+  view.setUint32(12, limits.entityRecordsKeptMax, true)
+  view.setUint32(16, limits.entityRecordsKeptAfterTrim, true)
+  view.setUint8(20, frame.wantsLanes ? 1 : 0)
+  view.setUint16(21, lanes.length, true)
+  view.setUint32(23, draft.logs.length, true)
+  let at = REQUEST_HEAD_SIZE
   for (let i = 0; i < lanes.length; i++) {
-    at = encodeLane(buffer, at, lanes[i]!, frame.appliedBefore[i]!)
+    encodeLane(view, at, lanes[i]!, frame.appliedBefore[i]!)
+    at += LANE_SIZE
   }
-  for (const log of draft.logs) at = encodeLog(buffer, at, log, frame)
+  for (const log of draft.logs) at = encodeLog(view, at, log, frame)
   return buffer
 }
 
-function encodeLane(buffer: Buffer, from: number, lane: LaneSlice, appliedBefore: number): number {
-  let at = buffer.writeUInt16LE(lane.laneId, from)
-  at = buffer.writeDoubleLE(lane.epoch, at)
-  at = buffer.writeDoubleLE(appliedBefore, at)
-  at = buffer.writeDoubleLE(lane.firstOffset, at)
-  at = buffer.writeDoubleLE(lane.lastOffset, at)
-  at = buffer.writeDoubleLE(lane.watermarkMs, at)
-  return buffer.writeDoubleLE(lane.isIdle ? 1 : 0, at)
+const viewOf = (bytes: Buffer): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+
+function encodeLane(view: DataView, at: number, lane: LaneSlice, appliedBefore: number): void {
+  view.setUint16(at, lane.laneId, true)
+  view.setFloat64(at + 2, lane.epoch, true)
+  view.setFloat64(at + 10, appliedBefore, true)
+  view.setFloat64(at + 18, lane.firstOffset, true)
+  view.setFloat64(at + 26, lane.lastOffset, true)
+  view.setFloat64(at + 34, lane.watermarkMs, true)
+  view.setFloat64(at + 42, lane.isIdle ? 1 : 0, true)
 }
 
-function encodeLog(buffer: Buffer, from: number, cached: CachedLog, frame: RequestFrame): number {
-  const { records, nextEntries } = frame
+/** Returns where the next log begins. */
+function encodeLog(view: DataView, from: number, cached: CachedLog, frame: RequestFrame): number {
+  const { eventTimesMs, sources, values, valueStride, appends } = frame.records
   const { log } = cached
-  let at = buffer.writeUInt32LE(cached.generation, from)
-  at = buffer.writeDoubleLE(log.base + log.count, at)
-  at = buffer.writeUInt16LE(recordSize(log.shape), at)
-  at = buffer.writeUInt8(cached.needsExpiry ? 1 : 0, at)
-  at = buffer.writeUInt16LE(cached.appendCount, at)
-  for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
-    if (records.appends[entry] === 0) continue
-    at = buffer.writeDoubleLE(records.eventTimesMs[entry]!, at)
-    at = buffer.writeDoubleLE(records.sources[entry]!, at)
-    const values = entry * records.valueStride
-    for (let v = 0; v < log.shape.values; v++) {
-      at = buffer.writeDoubleLE(records.values[values + v]!, at)
+  const width = log.shape.values
+  view.setUint32(from, cached.generation, true)
+  view.setFloat64(from + 4, log.base + log.count, true)
+  view.setUint16(from + 12, recordSize(log.shape), true)
+  view.setUint8(from + 14, cached.needsExpiry ? 1 : 0)
+  view.setUint16(from + 15, cached.appendCount, true)
+  let at = from + KEY_SIZE
+  for (let entry = cached.firstEntry; entry >= 0; entry = frame.nextEntries[entry]!) {
+    if (appends[entry] === 0) continue
+    view.setFloat64(at, eventTimesMs[entry]!, true)
+    view.setFloat64(at + 8, sources[entry]!, true)
+    at += RECORD_HEAD_SIZE
+    for (let v = 0; v < width; v++, at += 8) {
+      view.setFloat64(at, values[entry * valueStride + v]!, true)
     }
   }
   return at
@@ -109,13 +119,14 @@ export function decodeTold(bytes: Buffer): ToldLog {
 
 /** Appends records as they are stored to a decoded log. */
 export function decodeRecords(bytes: Buffer, log: EntityLog): void {
+  const view = viewOf(bytes)
   const size = recordSize(log.shape)
   const values = new Float64Array(log.shape.values)
   for (let at = 0; at + size <= bytes.length; at += size) {
     for (let v = 0; v < values.length; v++) {
-      values[v] = bytes.readDoubleLE(at + RECORD_HEAD_SIZE + 8 * v)
+      values[v] = view.getFloat64(at + RECORD_HEAD_SIZE + 8 * v, true)
     }
-    appendRow(log, bytes.readDoubleLE(at), bytes.readDoubleLE(at + 8), values, 0)
+    appendRow(log, view.getFloat64(at, true), view.getFloat64(at + 8, true), values, 0)
   }
 }
 

@@ -127,11 +127,12 @@ async function claimLane(
   laneId: number,
 ): Promise<LaneClaim> {
   const call = (key: string, wanted: number, exactly: boolean) =>
-    callFunction(options, 'weir_claim', [key], [
-      String(laneId),
-      String(wanted),
-      exactly ? '1' : '0',
-    ])
+    callFunction(
+      options,
+      'weir_claim',
+      [key],
+      [String(laneId), String(wanted), exactly ? '1' : '0'],
+    )
   // The first bucket hands out epochs. A bucket that was lost and made anew may lag behind the
   // others; then the highest epoch found among them decides, and the first bucket is raised to it.
   let wanted = 0
@@ -191,6 +192,8 @@ function draftBatch(records: LogRecords, context: DraftContext): Draft {
     if (records.appends[entry] === 1) {
       cached.appendCount++
       bucket.recordBytes += recordSize(cached.log.shape)
+    } else {
+      cached.looks = true
     }
   }
   return {
@@ -217,6 +220,7 @@ function startLog(
   cached.firstEntry = entry
   cached.lastEntry = entry
   cached.appendCount = 0
+  cached.looks = false
   cached.needsExpiry = nowMs - cached.expirySetMs > retentionMs * EXPIRY_REFRESH_SHARE
   if (cached.needsExpiry) cached.expirySetMs = nowMs
 }
@@ -369,7 +373,7 @@ function applyReply(
       cached.generation = frame.nonce + place + 1
     }
     placeAppends(cached, draft, (entry) => appendEntry(cached.log, records, entry))
-    placeLookers(cached, draft, wasApplied)
+    if (cached.looks) placeLookers(cached, draft, wasApplied)
   }
   return told
 }

@@ -206,17 +206,17 @@ function countFrauds(view: LogView, { afterMs, untilMs }: WindowBounds): number 
   const { labels, labelsVisible, timeMs } = view
   if (labels === null || labelsVisible === 0) return 0
   const { rows, stride } = labels
-  const seen: number[] = []
+  let seen: Set<number> | null = null
   for (let i = Math.max(0, labelsVisible - limits.entityRecordsMax); i < labelsVisible; i++) {
     const at = i * stride
     const eventTimeMs = rows[at + TIME]!
     if (eventTimeMs <= afterMs || eventTimeMs > untilMs) continue
     if (rows[at + VALUES + LABEL_TIME_VALUE]! > timeMs) continue
     // A case tool may label a transaction twice; it is one fraud all the same.
-    const transaction = rows[at + VALUES + LABEL_TRANSACTION_VALUE]!
-    if (!seen.includes(transaction)) seen.push(transaction)
+    seen ??= new Set()
+    seen.add(rows[at + VALUES + LABEL_TRANSACTION_VALUE]!)
   }
-  return seen.length
+  return seen?.size ?? 0
 }
 
 function isInside(log: EntityLog, index: number, { afterMs, untilMs }: WindowBounds): boolean {

@@ -1,0 +1,120 @@
+// What the figures have to reach, as data: the bar that must hold and the goal behind it.
+//
+// In: a result. Out: a verdict per bar that concerns it. Invariant: a figure that misses its bar is
+// called missed, whatever the machine was doing; the machine stands beside it.
+
+import type { BenchResult } from './bench-result.ts'
+
+type Bar = {
+  readonly figure: string
+  readonly read: (result: BenchResult) => number | undefined
+  readonly better: 'higher' | 'lower'
+  readonly bar: number | null
+  readonly goal: number | null
+  readonly show: (value: number) => string
+}
+
+export type Verdict = {
+  readonly figure: string
+  readonly measured: string
+  readonly bar: string
+  readonly goal: string
+  readonly verdict: 'goal met' | 'bar met, goal missed' | 'bar met' | 'missed'
+}
+
+export const showCount = (value: number): string => Math.round(value).toLocaleString('en-US')
+const showShare = (value: number): string => value.toFixed(2)
+const showMs = (value: number): string => `${value.toFixed(1)} ms`
+const showExact = (value: number): string => (value === 1 ? '1' : value.toPrecision(6))
+
+const ofDrain =
+  (read: (drain: Extract<BenchResult, { case: 'drain' }>) => number) =>
+  (result: BenchResult): number | undefined =>
+    result.case === 'drain' ? read(result) : undefined
+
+const ofLatency =
+  (read: (latency: Extract<BenchResult, { case: 'latency' }>) => number) =>
+  (result: BenchResult): number | undefined =>
+    result.case === 'latency' ? read(result) : undefined
+
+const bars: readonly Bar[] = [
+  {
+    figure: 'drain / pass-through limit',
+    read: ofDrain(({ ratio }) => ratio),
+    better: 'higher',
+    bar: 0.2,
+    goal: 0.35,
+    show: showShare,
+  },
+  {
+    figure: 'drain, events/s',
+    read: ofDrain(({ eventsPerSecond }) => eventsPerSecond),
+    better: 'higher',
+    bar: null,
+    goal: 50_000,
+    show: showCount,
+  },
+  {
+    figure: 'share of vectors that are exact',
+    read: ofDrain(({ exactShare }) => exactShare),
+    better: 'higher',
+    bar: 1,
+    goal: null,
+    show: showExact,
+  },
+  {
+    figure: 'missing + duplicated + gaps in ordinals',
+    read: ofDrain(({ missing, duplicated, ordinalGaps }) => missing + duplicated + ordinalGaps),
+    better: 'lower',
+    bar: 0,
+    goal: null,
+    show: showCount,
+  },
+  {
+    figure: 'latency p99 at 2,000 events/s',
+    read: (result) =>
+      result.case === 'latency' && result.rate === 2_000 ? result.p99Ms : undefined,
+    better: 'lower',
+    bar: 60,
+    goal: 25,
+    show: showMs,
+  },
+  {
+    figure: 'events lost or seen twice',
+    read: ofLatency(({ lost, duplicated }) => lost + duplicated),
+    better: 'lower',
+    bar: 0,
+    goal: null,
+    show: showCount,
+  },
+]
+
+/** Several processes have a bar of their own: they wait for each other only within bounds. */
+const exactShareOfSeveral = 0.999
+
+export function judge(result: BenchResult): readonly Verdict[] {
+  const isSeveral = result.case === 'drain' && result.processes > 1
+  return bars.flatMap((row): Verdict[] => {
+    const value = row.read(result)
+    if (value === undefined) return []
+    const bar = isSeveral && row.bar === 1 ? exactShareOfSeveral : row.bar
+    const { figure, goal, show } = row
+    const reaches = (wanted: number | null): boolean =>
+      wanted === null || (row.better === 'higher' ? value >= wanted : value <= wanted)
+    const shown = (wanted: number | null): string =>
+      wanted === null ? '' : `${row.better === 'higher' ? '>=' : '<='} ${show(wanted)}`
+    const verdict = verdictOf(reaches, bar, goal)
+    return [{ figure, measured: show(value), bar: shown(bar), goal: shown(goal), verdict }]
+  })
+}
+
+function verdictOf(
+  reaches: (wanted: number | null) => boolean,
+  bar: number | null,
+  goal: number | null,
+): Verdict['verdict'] {
+  if (!reaches(bar)) return 'missed'
+  if (goal === null) return 'bar met'
+  if (reaches(goal)) return 'goal met'
+  return bar === null ? 'missed' : 'bar met, goal missed'
+}

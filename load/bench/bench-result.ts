@@ -1,0 +1,91 @@
+// A result: a case's figures with the place, the time and the code that they were taken with.
+//
+// In: figures. Out: one JSON object, on one line for machines, in docs/benchmarks/<name>.json to
+// keep. Refused: a kept file that is not a result. Invariant: names are those of the cases' types;
+// figures are rounded to six digits for reading, but counts and exactShare never (1 means all).
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryFolder } from '../../dev/stack/repository.ts'
+import type { BenchPlace } from './bench-place.ts'
+import type { DrainCase } from './drain.ts'
+import type { LatencyCase } from './latency.ts'
+import type { LimitCase } from './limit.ts'
+import { describeMachine, findCommit, type Machine } from './machine.ts'
+import type { ProfileCase } from './profile.ts'
+
+export type BenchCase = DrainCase | LatencyCase | LimitCase | ProfileCase
+
+export type Circumstances = {
+  readonly pipeline: string
+  /** How the stack came up: native, containers or endpoints. */
+  readonly stack: string
+  readonly date: string
+  readonly machine: Machine
+  readonly commit: string
+}
+
+export type BenchResult = BenchCase & Circumstances
+
+export const resultsFolder = join(repositoryFolder, 'docs', 'benchmarks')
+const digits = 6
+
+/** Taken before the run, which would show in the machine's load. */
+export function noteCircumstances({ definition, stack }: BenchPlace): Circumstances {
+  return {
+    pipeline: definition.pipeline,
+    stack: stack.kind,
+    date: new Date().toISOString().slice(0, 10),
+    machine: describeMachine(),
+    commit: findCommit(),
+  }
+}
+
+export function formatResult(result: BenchResult, indent = 0): string {
+  const round = (key: string, value: unknown): unknown =>
+    typeof value !== 'number' || Number.isInteger(value) || key === 'exactShare'
+      ? value
+      : Number(value.toPrecision(digits))
+  return JSON.stringify(result, round, indent)
+}
+
+/** What goes wrong when a case's records are wrong, in words; empty when all is well. */
+export function findOffences(result: BenchCase): readonly string[] {
+  const counted: Readonly<Record<string, number>> =
+    result.case === 'drain'
+      ? {
+          missing: result.missing,
+          duplicated: result.duplicated,
+          'ordinal gaps': result.ordinalGaps,
+        }
+      : result.case === 'latency'
+        ? { lost: result.lost, duplicated: result.duplicated }
+        : {}
+  return Object.entries(counted)
+    .filter(([, count]) => count !== 0)
+    .map(([name, count]) => `${name}: ${count}, expected 0`)
+}
+
+/** drain, drain-card-fraud, drain-2-processes: what is run otherwise than usual stands in the name. */
+export function nameOf(result: BenchResult): string {
+  const parts: string[] = [result.case]
+  if (result.pipeline !== 'bench') parts.push(result.pipeline)
+  if (result.case === 'drain' && result.processes > 1) parts.push(`${result.processes}-processes`)
+  return parts.join('-')
+}
+
+export function keepResult(result: BenchResult, folder = resultsFolder): void {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${nameOf(result)}.json`), `${formatResult(result, 2)}\n`)
+}
+
+export function readResults(folder = resultsFolder): readonly BenchResult[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.json'))
+  return names.sort().map((name) => {
+    const result = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Partial<BenchResult>
+    if (result.case === undefined || result.machine === undefined) {
+      throw new Error(`${join(folder, name)} is not a result: found no case or no machine in it`)
+    }
+    return result as BenchResult
+  })
+}

@@ -1,0 +1,182 @@
+// docs/benchmarks.md from the results that are kept beside it.
+//
+// In: results. Out: the page's text. Nothing is refused; a case that was not run is not on the page.
+// Invariant: no figure on the page is typed by hand but those of the peers, which were measured
+// before Weir existed and say so; a test proves the page against docs/benchmarks/.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryFolder } from '../../dev/stack/repository.ts'
+import { rooms } from '../../services/pipeline/observe/happenings.ts'
+import { judge, showCount } from './bars.ts'
+import { type BenchResult, nameOf } from './bench-result.ts'
+import type { ThreadProfile } from './cpu-profile.ts'
+import type { RoomFigure } from './scorer-metrics.ts'
+
+export const benchmarksPage = join(repositoryFolder, 'docs', 'benchmarks.md')
+/** The words of the page that no result changes: how it is measured, and the peers. */
+const method = join(repositoryFolder, 'load', 'bench', 'method.md')
+
+type Of<Case extends BenchResult['case']> = Extract<BenchResult, { case: Case }>
+
+export function renderBenchmarks(results: readonly BenchResult[]): string {
+  const of = <Case extends BenchResult['case']>(name: Case) =>
+    results.filter((result): result is Of<Case> => result.case === name)
+  const sections = [
+    '# Benchmarks',
+    'Written by `npm run bench -- <case> --write` from the results in `docs/benchmarks/`.',
+    '## Against the bars',
+    renderBars(results),
+    '## Where the figures come from',
+    renderCircumstances(results),
+    ...section('## Drain', of('drain'), renderDrains),
+    ...section('## Latency', of('latency'), renderLatencies),
+    ...section('## Pass-through limit', of('limit'), renderLimits),
+    ...of('profile').flatMap(renderProfile),
+    readFileSync(method, 'utf8').trim(),
+  ]
+  return `${sections.join('\n\n')}\n`
+}
+
+const section = <T>(title: string, found: readonly T[], render: (found: readonly T[]) => string) =>
+  found.length === 0 ? [] : [title, render(found)]
+
+function renderBars(results: readonly BenchResult[]): string {
+  const rows = results.flatMap((result) =>
+    judge(result).map(({ figure, measured, bar, goal, verdict }) => [
+      nameOf(result),
+      figure,
+      measured,
+      bar,
+      goal,
+      verdict.includes('missed') ? `**${verdict}**` : verdict,
+    ]),
+  )
+  return table(['Run', 'Figure', 'Measured', 'Bar', 'Goal', 'Verdict'], rows)
+}
+
+function renderCircumstances(results: readonly BenchResult[]): string {
+  const rows = results.map((result) => {
+    const { machine, date, commit, stack } = result
+    const { cpu, cores, memoryGb, kernel, node, loadBefore } = machine
+    const hardware = `${cpu}, ${cores} cores, ${memoryGb} GB`
+    return [nameOf(result), date, commit, hardware, kernel, node, stack, String(loadBefore)]
+  })
+  const columns = ['Run', 'Date', 'Commit', 'Machine', 'Kernel', 'Node', 'Stack', 'Load before']
+  return table(columns, rows)
+}
+
+function renderDrains(drains: readonly Of<'drain'>[]): string {
+  const figures: readonly (readonly [string, (drain: Of<'drain'>) => string])[] = [
+    ['events', ({ events }) => showCount(events)],
+    ['scorers', ({ processes }) => String(processes)],
+    ['events/s', ({ eventsPerSecond }) => showCount(eventsPerSecond)],
+    ['pass-through limit, records/s', (drain) => showCount(drain.limitEventsPerSecond)],
+    ['drain / limit', ({ ratio }) => ratio.toFixed(3)],
+    ['CPU of the scorer, us/event', (drain) => showMicros(drain.cpuMicrosPerEvent.scorer)],
+    ['CPU of the broker, us/event', (drain) => showMicros(drain.cpuMicrosPerEvent.broker)],
+    ['CPU of Redis, us/event', (drain) => showMicros(drain.cpuMicrosPerEvent.redis)],
+    [
+      'peak memory of a scorer, MB',
+      ({ rssMaxMb }) => (rssMaxMb === null ? '' : showCount(rssMaxMb)),
+    ],
+    ['events per batch, mean', ({ batchMean }) => showCount(batchMean)],
+    ['exact vectors, share', ({ exactShare }) => String(exactShare)],
+    ['missing', ({ missing }) => String(missing)],
+    ['duplicated', ({ duplicated }) => String(duplicated)],
+    ['gaps in ordinals', ({ ordinalGaps }) => String(ordinalGaps)],
+  ]
+  const rows = figures.map(([figure, show]) => [figure, ...drains.map(show)])
+  return table(['Figure', ...drains.map(nameOf)], rows)
+}
+
+function renderLatencies(latencies: readonly Of<'latency'>[]): string {
+  const rows = latencies.map((latency) => [
+    nameOf(latency),
+    showCount(latency.rate),
+    `${latency.seconds} s after ${latency.warmUpSeconds} s`,
+    ...[latency.p50Ms, latency.p95Ms, latency.p99Ms, latency.p999Ms].map(showMs),
+    String(latency.lost),
+    showMs(latency.behindMaxMs),
+  ])
+  const quantiles = ['p50 ms', 'p95 ms', 'p99 ms', 'p99.9 ms']
+  const columns = ['Run', 'events/s', 'Measured', ...quantiles, 'Lost', 'Generator behind, max ms']
+  const stages = latencies.flatMap((latency) =>
+    (['produce', 'score', 'publish'] as const).map((stage) => [
+      nameOf(latency),
+      stageWords[stage],
+      showMs(latency.stagesP50Ms[stage]),
+      showMs(latency.stagesP99Ms[stage]),
+    ]),
+  )
+  return [table(columns, rows), table(['Run', 'Stage', 'p50 ms', 'p99 ms'], stages)].join('\n\n')
+}
+
+const stageWords = {
+  produce: 'due to stored by the broker',
+  score: 'stored to scored',
+  publish: 'scored to visible',
+} as const
+
+function renderLimits(limits: readonly Of<'limit'>[]): string {
+  const rows = limits.map((limit) => [
+    nameOf(limit),
+    showCount(limit.stockEventsPerSecond),
+    showCount(limit.limitEventsPerSecond),
+    limit.ratio.toFixed(2),
+    showMicros(limit.cpuMicrosPerEvent.stock),
+    showMicros(limit.cpuMicrosPerEvent.accelerated),
+  ])
+  const columns = ['Run', 'Stock, records/s', 'Accelerated, records/s', 'Ratio']
+  return table([...columns, 'Stock, CPU us', 'Accelerated, CPU us'], rows)
+}
+
+function renderProfile(profile: Of<'profile'>): readonly string[] {
+  return [
+    `## Where the time goes${profile.pipeline === 'bench' ? '' : ` (${profile.pipeline})`}`,
+    `From a drain of ${showCount(profile.events)} events with Node's profiler on, which costs time ` +
+      'itself. A room counts from the entry of a batch to its exit, waiting included, and rooms ' +
+      'work on different batches at once; a thread counts what it did itself.',
+    renderRooms(profile.rooms),
+    `One round trip to the store took ${showMs(profile.storeRoundTripMeanMs)} ms on average.`,
+    ...profile.threads.flatMap(renderThread),
+  ]
+}
+
+function renderRooms(figures: Readonly<Record<(typeof rooms)[number], RoomFigure>>): string {
+  const rows = rooms.map((room) => [
+    room,
+    showMicros(figures[room].microsPerEvent),
+    showCount(figures[room].batchMean),
+  ])
+  return table(['Room', 'us/event', 'Events per batch'], rows)
+}
+
+function renderThread(thread: ThreadProfile): readonly string[] {
+  const { busyShare, busyMicrosPerEvent } = thread
+  const rows = (shares: readonly { share: number; microsPerEvent: number }[], names: string[][]) =>
+    shares.map((row, i) => [...names[i]!, showPercent(row.share), row.microsPerEvent.toFixed(2)])
+  const files = rows(
+    thread.files,
+    thread.files.map(({ file }) => [`\`${file}\``]),
+  )
+  const functions = rows(
+    thread.functions,
+    thread.functions.map((row) => [`\`${row.function}\``, `\`${row.file}:${row.line}\``]),
+  )
+  return [
+    `### Thread: ${thread.thread}`,
+    `Busy ${showPercent(busyShare)} of the time, ${showMicros(busyMicrosPerEvent)} us/event.`,
+    table(['File', 'Self time', 'us/event'], files),
+    table(['Function', 'Place', 'Self time', 'us/event'], functions),
+  ]
+}
+
+const showMs = (ms: number): string => ms.toFixed(1)
+const showMicros = (micros: number | null): string => (micros === null ? '' : micros.toFixed(1))
+const showPercent = (share: number): string => `${(share * 100).toFixed(1)} %`
+
+function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,161 @@
+// What `node --cpu-prof` wrote, summed up: where each thread's own time goes while it works.
+//
+// In: the .cpuprofile files of one process, one per thread, and how many events were scored. Out: per
+// thread the functions and files by self time. The window is that of the work: from the first sample
+// inside the lanes' merging to the last, so start-up and the wait for the end are left out. Refused:
+// profiles without such a sample. Invariant: places are relative to the repository or to Node.
+
+import { repositoryFolder } from '../../dev/stack/repository.ts'
+
+export type CpuProfile = {
+  readonly nodes: readonly {
+    readonly id: number
+    readonly callFrame: {
+      readonly functionName: string
+      readonly url: string
+      readonly lineNumber: number
+    }
+    readonly children?: readonly number[]
+  }[]
+  /** Microseconds on a clock that all threads of the process share. */
+  readonly startTime: number
+  readonly samples: readonly number[]
+  readonly timeDeltas: readonly number[]
+}
+
+export type FunctionShare = {
+  readonly function: string
+  readonly file: string
+  readonly line: number
+  /** Of the thread's busy time. */
+  readonly share: number
+  readonly microsPerEvent: number
+}
+
+export type FileShare = {
+  readonly file: string
+  readonly share: number
+  readonly microsPerEvent: number
+}
+
+export type ThreadProfile = {
+  readonly thread: string
+  /** Of the window; the rest is idle. */
+  readonly busyShare: number
+  readonly busyMicrosPerEvent: number
+  readonly functions: readonly FunctionShare[]
+  readonly files: readonly FileShare[]
+}
+
+const workFile = 'services/lanes/merge-lanes.ts'
+const functionsShown = 25
+const filesShown = 15
+const idle = '(idle)'
+
+export function summarizeProfiles(
+  profiles: readonly CpuProfile[],
+  events: number,
+): readonly ThreadProfile[] {
+  const main = profiles.find((profile) => findWindow(profile) !== null)
+  if (main === undefined) {
+    throw new Error(`found no sample inside ${workFile}, expected a profile of a scorer at work`)
+  }
+  const window = findWindow(main)!
+  const others = profiles.filter((profile) => profile !== main)
+  const threads = [summarize(main, window, { name: 'main', events })]
+  for (const [i, profile] of others.entries()) {
+    threads.push(summarize(profile, window, { name: `worker ${i + 1}`, events }))
+  }
+  return threads
+}
+
+type Window = { readonly fromMicros: number; readonly toMicros: number }
+
+function findWindow(profile: CpuProfile): Window | null {
+  const working = findWorkingNodes(profile)
+  let window: Window | null = null
+  forEachSample(profile, (id, atMicros) => {
+    if (working.has(id)) {
+      window = { fromMicros: (window ?? { fromMicros: atMicros }).fromMicros, toMicros: atMicros }
+    }
+  })
+  return window
+}
+
+/** Nodes of the work file and all that they called. */
+function findWorkingNodes({ nodes }: CpuProfile): ReadonlySet<number> {
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const working = new Set<number>()
+  const add = (id: number): void => {
+    working.add(id)
+    for (const child of byId.get(id)?.children ?? []) add(child)
+  }
+  for (const { id, callFrame } of nodes) if (placeOf(callFrame.url) === workFile) add(id)
+  return working
+}
+
+function forEachSample(
+  { startTime, samples, timeDeltas }: CpuProfile,
+  visit: (id: number, atMicros: number, lastsMicros: number) => void,
+): void {
+  let atMicros = startTime
+  for (let i = 0; i < samples.length; i++) {
+    atMicros += timeDeltas[i]!
+    // A sample stands for the time up to the next one.
+    visit(samples[i]!, atMicros, timeDeltas[i + 1] ?? 0)
+  }
+}
+
+function summarize(
+  profile: CpuProfile,
+  { fromMicros, toMicros }: Window,
+  { name, events }: { readonly name: string; readonly events: number },
+): ThreadProfile {
+  const selfMicros = new Map<number, number>()
+  forEachSample(profile, (id, atMicros, lastsMicros) => {
+    if (atMicros < fromMicros || atMicros > toMicros) return
+    selfMicros.set(id, (selfMicros.get(id) ?? 0) + lastsMicros)
+  })
+  const byFunction = new Map<string, { micros: number; frame: FrameName }>()
+  const byFile = new Map<string, number>()
+  let busyMicros = 0
+  for (const { id, callFrame } of profile.nodes) {
+    const micros = selfMicros.get(id) ?? 0
+    if (micros === 0 || callFrame.functionName === idle) continue
+    busyMicros += micros
+    const frame = nameFrame(callFrame)
+    const key = `${frame.file}:${frame.line}:${frame.function}`
+    const known = byFunction.get(key)
+    byFunction.set(key, { micros: micros + (known?.micros ?? 0), frame })
+    byFile.set(frame.file, micros + (byFile.get(frame.file) ?? 0))
+  }
+  const figures = (micros: number) => ({
+    share: micros / busyMicros,
+    microsPerEvent: micros / events,
+  })
+  const functions = [...byFunction.values()].sort((a, b) => b.micros - a.micros)
+  const files = [...byFile].sort(([, a], [, b]) => b - a)
+  return {
+    thread: name,
+    busyShare: busyMicros / (toMicros - fromMicros),
+    busyMicrosPerEvent: busyMicros / events,
+    functions: functions
+      .slice(0, functionsShown)
+      .map(({ micros, frame }) => ({ ...frame, ...figures(micros) })),
+    files: files.slice(0, filesShown).map(([file, micros]) => ({ file, ...figures(micros) })),
+  }
+}
+
+type FrameName = { readonly function: string; readonly file: string; readonly line: number }
+type CallFrame = CpuProfile['nodes'][number]['callFrame']
+
+function nameFrame({ functionName, url, lineNumber }: CallFrame): FrameName {
+  const name = functionName === '' ? '(anonymous)' : functionName
+  return { function: name, file: placeOf(url), line: lineNumber + 1 }
+}
+
+function placeOf(url: string): string {
+  if (url === '') return '(native)'
+  const path = url.startsWith('file://') ? url.slice('file://'.length) : url
+  return path.startsWith(repositoryFolder) ? path.slice(repositoryFolder.length) : path
+}

@@ -1,0 +1,170 @@
+// `bench latency`: from the moment when an event is due to the moment when a reader may see its score.
+//
+//   due ─(tick, send)─► brokerTime ─(fetch, score)─► scoredTime ─(transaction)─► visible
+//
+// In: a place. Out: quantiles over all events that were due after the warm-up. Open loop: the schedule
+// is kept whatever the pipeline does, and an event that waits to be sent is waiting already. Refused:
+// a scorer that ends. Invariant: an event counts with the first record that shows it; one that never
+// shows is lost, and the case fails.
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { startOpenLoop } from '../generator/open-loop.ts'
+import { benchPreset } from '../generator/options.ts'
+import type { DueMessage } from '../generator/schedule.ts'
+import type { BenchPlace } from './bench-place.ts'
+import { quantileOf, sortValues } from './quantiles.ts'
+import { openDecoder } from './reference-vectors.ts'
+import { readScorerFigures } from './scorer-metrics.ts'
+import { startScorerProcess } from './scorer-process.ts'
+import { watchRecords } from './visible-records.ts'
+
+/** Where the time goes; the stages' quantiles do not add up to those of the whole. */
+export type Stages = { readonly produce: number; readonly score: number; readonly publish: number }
+
+export type LatencyCase = {
+  readonly case: 'latency'
+  readonly rate: number
+  readonly seconds: number
+  readonly p50Ms: number
+  readonly p95Ms: number
+  readonly p99Ms: number
+  readonly p999Ms: number
+  readonly lost: number
+  readonly duplicated: number
+  /** Sent before the measured seconds, and not counted. */
+  readonly warmUpSeconds: number
+  readonly events: number
+  readonly batchMean: number
+  /** How late the generator was at worst; part of the latencies, since due times never move. */
+  readonly behindMaxMs: number
+  readonly stagesP50Ms: Stages
+  readonly stagesP99Ms: Stages
+}
+
+export type LatencyOptions = {
+  readonly rate: number
+  readonly seconds: number
+  readonly warmUpSeconds: number
+  readonly nodeFlags?: readonly string[]
+  readonly say: (line: string) => void
+}
+
+type Scored = {
+  readonly transactionId: string
+  readonly brokerTime: number
+  readonly scoredTime: number
+}
+
+/** The generator collects what is due so often; on average half of it is part of every latency. */
+const tickMs = 2
+const stragglersMsMax = 30_000
+const pollMs = 50
+
+export async function runLatency(place: BenchPlace, options: LatencyOptions): Promise<LatencyCase> {
+  const { rate, seconds, warmUpSeconds, say } = options
+  const decode = await openDecoder<Scored>(
+    place,
+    'scored-transaction',
+    place.definition.topics.scored,
+  )
+  const book = createBook(warmUpSeconds * 1_000)
+  const nodeFlags = options.nodeFlags ?? []
+  const scorer = startScorerProcess({ place, name: 'scorer-0', nodeFlags })
+  const reader = await watchRecords(place, (values, visibleMs) => {
+    for (const value of values) book.see(decode(value), visibleMs)
+  })
+  try {
+    await scorer.claimed
+    say(`sending ${rate} events/s for ${warmUpSeconds} s of warm-up and ${seconds} s`)
+    const sending = send(place, options, book.expect)
+    const behindMaxMs = await Promise.race([sending, scorer.failed, reader.failed])
+    await Promise.race([awaitAll(book), scorer.failed, reader.failed])
+    const { batchMean } = readScorerFigures([await scorer.readMetrics()])
+    const figures = { rate, seconds, ...book.close(), warmUpSeconds, batchMean, behindMaxMs }
+    return { case: 'latency', ...figures }
+  } finally {
+    await reader.stop()
+    await scorer.stop()
+  }
+}
+
+async function send(
+  place: BenchPlace,
+  { rate, seconds, warmUpSeconds }: LatencyOptions,
+  onSend: (messages: readonly DueMessage[]) => void,
+): Promise<number> {
+  // Its days follow from rate and seconds: the history ends now.
+  const { days: _, ...world } = benchPreset
+  const loop = await startOpenLoop({
+    brokers: place.stack.kafkaBrokers,
+    transactionsTopic: place.definition.topics.transactions,
+    labelsTopic: null,
+    schemaIds: place.schemaIds,
+    rate,
+    seconds: warmUpSeconds + seconds,
+    generator: world,
+    tickMs,
+    onSend,
+  })
+  const { behindMaxMs } = await loop.done
+  return behindMaxMs
+}
+
+async function awaitAll(book: { readonly waiting: () => number }): Promise<void> {
+  const deadlineMs = Date.now() + stragglersMsMax
+  while (book.waiting() > 0 && Date.now() < deadlineMs) await pause(pollMs)
+}
+
+/** Who is due when, and who was seen. */
+export function createBook(warmUpMs: number) {
+  const dueMs = new Map<string, number>()
+  const seen = new Set<string>()
+  let countFromMs: number | null = null
+  let duplicated = 0
+  const latencies: number[] = []
+  const stages = { produce: [] as number[], score: [] as number[], publish: [] as number[] }
+
+  const expect = (messages: readonly DueMessage[]): void => {
+    countFromMs ??= messages[0]!.dueMs + warmUpMs
+    for (const message of messages) dueMs.set(message.transactionId!, message.dueMs)
+  }
+
+  const see = ({ transactionId, brokerTime, scoredTime }: Scored, visibleMs: number): void => {
+    const due = dueMs.get(transactionId)
+    if (due === undefined || seen.has(transactionId)) {
+      duplicated++
+      return
+    }
+    seen.add(transactionId)
+    if (due < countFromMs!) return
+    latencies.push(visibleMs - due)
+    stages.produce.push(brokerTime - due)
+    stages.score.push(scoredTime - brokerTime)
+    stages.publish.push(visibleMs - scoredTime)
+  }
+
+  const stagesAt = (quantile: number): Stages => ({
+    produce: quantileOf(sortValues(stages.produce), quantile),
+    score: quantileOf(sortValues(stages.score), quantile),
+    publish: quantileOf(sortValues(stages.publish), quantile),
+  })
+
+  const waiting = (): number => dueMs.size - seen.size
+
+  const close = () => {
+    const sorted = sortValues(latencies)
+    return {
+      p50Ms: quantileOf(sorted, 0.5),
+      p95Ms: quantileOf(sorted, 0.95),
+      p99Ms: quantileOf(sorted, 0.99),
+      p999Ms: quantileOf(sorted, 0.999),
+      lost: waiting(),
+      duplicated,
+      events: sorted.length,
+      stagesP50Ms: stagesAt(0.5),
+      stagesP99Ms: stagesAt(0.99),
+    }
+  }
+
+  return { expect, see, waiting, close }
+}

@@ -1,0 +1,67 @@
+// `npm run bench -- drain|latency|limit`: the cases of this folder as commands.
+//
+// In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
+// object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
+// Refused: unknown flags and counts out of range. Exit codes: 0; 1 for records that are missing,
+// doubled or lost, and for trouble.
+
+import { Command, InvalidArgumentError } from 'commander'
+import { benchPipelineFile } from './bench-place.ts'
+import { runDrain } from './drain.ts'
+import { runLatency } from './latency.ts'
+import { runLimit } from './limit.ts'
+import { prefill } from './prefill-place.ts'
+import { runProfile } from './profile.ts'
+import { type CaseFlags, runCase, say } from './run-case.ts'
+
+type DrainFlags = CaseFlags & { events: number; processes: number; profile?: true }
+type LatencyFlags = CaseFlags & { rate: number; seconds: number; warmUp: number }
+
+const count = (max: number) => (text: string) => {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  if (value >= 1 && value <= max) return value
+  throw new InvalidArgumentError(`Expected a whole number from 1 to ${max}.`)
+}
+
+const program = new Command('bench').description('measures Weir on the real stack')
+
+function addCase(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--pipeline <file>', 'pipeline file', benchPipelineFile)
+    .option('--json', 'print one JSON object on the last line')
+    .option('--write', 'keep the result and write docs/benchmarks.md anew')
+}
+
+addCase('drain', 'a backlog of 4 partitions, scored exactly once')
+  .option('--events <count>', 'transactions of the backlog', count(10_000_000), 300_000)
+  .option('--processes <count>', 'scorers', count(16), 1)
+  .option('--profile', 'where the time goes, in place of the throughput')
+  .action(async ({ events, processes, profile, ...shared }: DrainFlags) => {
+    await runCase(shared, (place) =>
+      profile ? runProfile(place, { events, say }) : runDrain(place, { events, processes, say }),
+    )
+  })
+addCase('latency', 'due time to visibility, in open loop')
+  .option('--rate <count>', 'events per second', count(1_000_000), 2_000)
+  .option('--seconds <count>', 'seconds that are measured', count(86_400), 60)
+  .option('--warm-up <count>', 'seconds before them', count(3_600), 10)
+  .action(async ({ rate, seconds, warmUp: warmUpSeconds, ...shared }: LatencyFlags) => {
+    await runCase(shared, (place) => runLatency(place, { rate, seconds, warmUpSeconds, say }))
+  })
+addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerated')
+  .option('--events <count>', 'records to copy', count(10_000_000), 300_000)
+  .action(async ({ events, ...shared }: CaseFlags & { events: number }) => {
+    await runCase(shared, async (place) => {
+      await prefill(place, events)
+      return runLimit(place, events)
+    })
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+}

@@ -1,0 +1,45 @@
+// A scorer's own figures, from its /metrics: batch size and time per room.
+//
+// In: Prometheus text of one or more scorers. Out: sums over all of them, ready to divide. Refused: a
+// metric that is not there, because its name changed. Invariant: a room's time is the wall time of
+// its batches, waiting included; rooms overlap, so their sum may exceed the time that passed.
+
+import { type Room, rooms } from '../../services/pipeline/observe/happenings.ts'
+
+export type RoomFigure = {
+  /** Wall time from a batch's entry to its exit over its events; waiting for others included. */
+  readonly microsPerEvent: number
+  readonly batchMean: number
+}
+
+export type ScorerFigures = {
+  readonly batchMean: number
+  readonly rooms: Readonly<Record<Room, RoomFigure>>
+  readonly storeRoundTripMeanMs: number
+}
+
+export function readScorerFigures(texts: readonly string[]): ScorerFigures {
+  const sum = (name: string): number =>
+    texts.reduce((total, text) => total + sampleOf(text, name), 0)
+  const figureOf = (room: Room): RoomFigure => {
+    const seconds = sum(`weir_room_duration_seconds_sum{room="${room}"}`)
+    const events = sum(`weir_room_batch_events_sum{room="${room}"}`)
+    const batches = sum(`weir_room_batch_events_count{room="${room}"}`)
+    return { microsPerEvent: (seconds * 1e6) / events, batchMean: events / batches }
+  }
+  const seconds = sum('weir_store_round_trip_duration_seconds_sum')
+  return {
+    batchMean: sum('weir_batch_events_sum') / sum('weir_batch_events_count'),
+    rooms: Object.fromEntries(
+      rooms.map((room) => [room, figureOf(room)]),
+    ) as ScorerFigures['rooms'],
+    storeRoundTripMeanMs: (seconds * 1e3) / sum('weir_store_round_trip_duration_seconds_count'),
+  }
+}
+
+function sampleOf(text: string, name: string): number {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
+  if (line === undefined)
+    throw new Error(`found no ${name} in /metrics, expected it to be exported`)
+  return Number(line.slice(name.length + 1))
+}

@@ -1,0 +1,142 @@
+// What a run says of itself: manifest.json (what went in, what made it, what came out) and report.json.
+//
+// In: inputs, counts, measures, the model that scored. Out: plain objects. Nothing is refused.
+// Invariants: no clock, no duration, no folder of the machine: the same input gives the same bytes;
+// received = written + rejected, checked before anything is composed.
+
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { assertInvariant } from '../core/errors.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { Label, ScoringModel, Transaction } from '../pipeline/records.ts'
+import type { ExaminedFile } from './ordered-events.ts'
+import type { RankingMeasures } from './ranking-measures.ts'
+import type { RejectionFile } from './rejection-file.ts'
+import { hashFile } from './run-folder.ts'
+
+export type RunOutcome = {
+  readonly definition: PipelineDefinition
+  readonly inputs: {
+    readonly transactions: readonly ExaminedFile<Transaction>[]
+    readonly labels: readonly ExaminedFile<Label>[]
+  }
+  readonly rejections: RejectionFile
+  readonly rowsName: 'scored.parquet' | 'features.parquet'
+  readonly counts: {
+    readonly transactions: number
+    readonly labels: number
+    readonly review: number
+    readonly block: number
+  }
+}
+
+export type ReplayReport = {
+  /** Transactions in the files: those with a row and those rejected. */
+  readonly events: number
+  readonly scored: number
+  readonly rejected: number
+  readonly rejectedByCode: Readonly<Record<string, number>>
+  readonly labels: number
+  readonly labelsRejected: number
+  readonly review: number
+  readonly block: number
+  readonly flaggedShare: number | null
+  /** Events that the measures are about, and the frauds among them. */
+  readonly measured: number
+  readonly frauds: number
+  /** What an event without a label counts as: genuine where the labels name frauds alone. */
+  readonly unlabelled: 'genuine' | 'left_out'
+  readonly rocAuc: number | null
+  readonly averagePrecision: number | null
+}
+
+export function composeReport(
+  outcome: RunOutcome & {
+    readonly measures: RankingMeasures
+    readonly verdicts: { readonly genuine: number; readonly fraud: number }
+  },
+): ReplayReport {
+  const { inputs, counts, rejections, measures, verdicts, rowsName } = outcome
+  const rejected = rejections.counts()
+  const events = countRows(inputs.transactions)
+  const labels = countRows(inputs.labels)
+  assertInvariant(
+    counts.transactions + rejected.transactions === events,
+    `${counts.transactions} rows + ${rejected.transactions} rejected is not ${events} transactions`,
+  )
+  assertInvariant(
+    counts.labels + rejected.labels === labels,
+    `${counts.labels} labels entered + ${rejected.labels} rejected is not ${labels}`,
+  )
+  const isScored = rowsName === 'scored.parquet'
+  return {
+    events,
+    scored: isScored ? counts.transactions : 0,
+    rejected: rejected.transactions,
+    rejectedByCode: rejections.countsByCode(),
+    labels,
+    labelsRejected: rejected.labels,
+    review: counts.review,
+    block: counts.block,
+    flaggedShare:
+      isScored && counts.transactions > 0
+        ? (counts.review + counts.block) / counts.transactions
+        : null,
+    measured: measures.events,
+    frauds: measures.frauds,
+    unlabelled: verdicts.genuine === 0 && verdicts.fraud > 0 ? 'genuine' : 'left_out',
+    rocAuc: measures.rocAuc,
+    averagePrecision: measures.averagePrecision,
+  }
+}
+
+export async function composeManifest(
+  outcome: RunOutcome & {
+    readonly model: ScoringModel | null
+    readonly pathOf: (name: string) => string
+  },
+) {
+  const { definition, inputs, rowsName, model, pathOf } = outcome
+  const { pipeline, hash, layoutHash, featureSet, features, policy } = definition
+  return {
+    format: 1,
+    kind: 'weir replay',
+    pipeline: { name: pipeline, hash, layoutHash, featureSet },
+    features: features.map(({ name }) => name),
+    policy: model === null ? null : { review: policy.review, block: policy.block },
+    model:
+      model === null ? null : { name: model.name, version: model.version, sha256: model.sha256 },
+    inputs: {
+      transactions: await describeFiles(inputs.transactions),
+      labels: await describeFiles(inputs.labels),
+    },
+    counts: { ...outcome.counts, rejected: outcome.rejections.counts() },
+    outputs: {
+      [rowsName]: { sha256: await hashFile(pathOf(rowsName)) },
+      'rejected.ndjson': { sha256: await hashFile(pathOf('rejected.ndjson')) },
+      'report.json': { sha256: await hashFile(pathOf('report.json')) },
+    },
+    versions: readVersions(),
+  }
+}
+
+async function describeFiles(files: readonly ExaminedFile<unknown>[]) {
+  const described = []
+  for (const { file, rows, isOrdered } of files) {
+    const order = isOrdered ? 'by time' : 'sorted in memory'
+    described.push({ name: file.name, ...(await file.fingerprint()), rows, order })
+  }
+  return described
+}
+
+const countRows = (files: readonly ExaminedFile<unknown>[]): number =>
+  files.reduce((sum, { rows }) => sum + rows, 0)
+
+function readVersions() {
+  const own = new URL('../../package.json', import.meta.url)
+  const { version } = JSON.parse(readFileSync(own, 'utf8')) as { version: string }
+  const runtime = createRequire(import.meta.url)('onnxruntime-node/package.json') as {
+    version: string
+  }
+  return { weir: version, node: process.versions.node, onnxruntime: runtime.version }
+}

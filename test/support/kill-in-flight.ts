@@ -1,0 +1,67 @@
+// Kills a scorer at a moment when it has certainly done more than it has committed.
+//
+// In: a place and a scorer at work on a backlog. Out: the scorer is gone. It is stopped again and
+// again, looked at, and let go on, until the store has applied offsets that are not committed; then
+// it is killed. So the test's hard case is met every time, not by luck.
+
+import { Redis } from 'ioredis'
+import { readCommitted, sumOf } from './committed-offsets.ts'
+import type { ScorerProcess } from './scorer-process.ts'
+import type { ScoringPlace } from './scoring-place.ts'
+import { waitFor } from './wait-for.ts'
+
+/** Part of the backlog that must be committed before, so that the kill falls in the middle. */
+const COMMITTED_SHARE_MIN = 0.1
+
+export async function killWithWorkInFlight(
+  place: ScoringPlace,
+  scorer: ScorerProcess,
+): Promise<void> {
+  const { kafka, groupId, definition, stack, keyPrefix } = place
+  const topic = definition.topics.transactions
+  const admin = kafka.admin()
+  const redis = new Redis(stack.redisUrl)
+  await admin.connect()
+  try {
+    const ends = await admin.fetchTopicOffsets(topic)
+    const endSum = ends.reduce((sum, { high }) => sum + Number(high), 0)
+    await waitFor(
+      async () => {
+        scorer.assertRunning()
+        const started = await readCommitted(admin, groupId, topic)
+        if (sumOf(started) < endSum * COMMITTED_SHARE_MIN) return false
+        scorer.signal('SIGSTOP')
+        const committed = await readCommitted(admin, groupId, topic)
+        const applied = await readApplied(redis, keyPrefix)
+        const isInFlight = [...committed].some(
+          ([partition, offset]) => (applied.get(partition * 2) ?? -1) >= offset,
+        )
+        if (isInFlight && sumOf(committed) < endSum) return true
+        if (sumOf(committed) >= endSum) throw new Error('the backlog was too short for a kill')
+        scorer.signal('SIGCONT')
+        return false
+      },
+      () => `a moment with work in flight; the scorer's log:\n${scorer.log().slice(-2000)}`,
+    )
+  } finally {
+    scorer.signal('SIGKILL')
+    redis.disconnect()
+    await admin.disconnect()
+  }
+  await scorer.ended
+}
+
+/** Highest offset that any bucket has applied, by lane: the fence's layout is weir-functions.lua's. */
+async function readApplied(redis: Redis, prefix: string): Promise<ReadonlyMap<number, number>> {
+  const applied = new Map<number, number>()
+  for await (const keys of redis.scanStream({ match: `{${prefix}*fence`, count: 1000 })) {
+    for (const key of keys as string[]) {
+      const lanes = await redis.hgetallBuffer(key)
+      for (const [lane, entry] of Object.entries(lanes)) {
+        const offset = (entry as Buffer).readDoubleLE(8)
+        applied.set(Number(lane), Math.max(applied.get(Number(lane)) ?? -1, offset))
+      }
+    }
+  }
+  return applied
+}
