@@ -70,6 +70,7 @@ function renderDrains(drains: readonly Of<'drain'>[]): string {
   const figures: readonly (readonly [string, (drain: Of<'drain'>) => string])[] = [
     ['events', ({ events }) => showCount(events)],
     ['scorers', ({ processes }) => String(processes)],
+    ['rehearsed before', ({ rehearsedEvents }) => showCount(rehearsedEvents)],
     ['events/s', ({ eventsPerSecond }) => showCount(eventsPerSecond)],
     ['pass-through limit, records/s', (drain) => showCount(drain.limitEventsPerSecond)],
     ['drain / limit', ({ ratio }) => ratio.toFixed(3)],
@@ -109,7 +110,18 @@ function renderLatencies(latencies: readonly Of<'latency'>[]): string {
       showMs(latency.stagesP99Ms[stage]),
     ]),
   )
-  return [table(columns, rows), table(['Run', 'Stage', 'p50 ms', 'p99 ms'], stages)].join('\n\n')
+  const usage = latencies.map((latency) => [
+    nameOf(latency),
+    showCount(latency.batchMean),
+    ...[latency.cpuMicrosPerEvent.scorer, latency.cpuMicrosPerEvent.broker].map(showMicros),
+    showMicros(latency.cpuMicrosPerEvent.redis),
+  ])
+  const cpu = ['Scorer, CPU us/event', 'Broker, CPU us/event', 'Redis, CPU us/event']
+  return [
+    table(columns, rows),
+    table(['Run', 'Stage', 'p50 ms', 'p99 ms'], stages),
+    table(['Run', 'Events per batch', ...cpu], usage),
+  ].join('\n\n')
 }
 
 const stageWords = {

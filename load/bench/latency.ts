@@ -12,6 +12,7 @@ import { startOpenLoop } from '../generator/open-loop.ts'
 import { benchPreset } from '../generator/options.ts'
 import type { DueMessage } from '../generator/schedule.ts'
 import type { BenchPlace } from './bench-place.ts'
+import { compareReadings, readProcesses, type Usage } from './process-usage.ts'
 import { quantileOf, sortValues } from './quantiles.ts'
 import { openDecoder } from './reference-vectors.ts'
 import { readScorerFigures } from './scorer-metrics.ts'
@@ -21,7 +22,7 @@ import { watchRecords } from './visible-records.ts'
 /** Where the time goes; the stages' quantiles do not add up to those of the whole. */
 export type Stages = { readonly produce: number; readonly score: number; readonly publish: number }
 
-export type LatencyCase = {
+export type LatencyCase = Usage & {
   readonly case: 'latency'
   readonly rate: number
   readonly seconds: number
@@ -76,12 +77,15 @@ export async function runLatency(place: BenchPlace, options: LatencyOptions): Pr
   try {
     await scorer.claimed
     say(`sending ${rate} events/s for ${warmUpSeconds} s of warm-up and ${seconds} s`)
+    const before = readProcesses(place.stack, [scorer])
     const sending = send(place, options, book.expect)
     const behindMaxMs = await Promise.race([sending, scorer.failed, reader.failed])
     await Promise.race([awaitAll(book), scorer.failed, reader.failed])
     const { batchMean } = readScorerFigures([await scorer.readMetrics()])
-    const figures = { rate, seconds, ...book.close(), warmUpSeconds, batchMean, behindMaxMs }
-    return { case: 'latency', ...figures }
+    const sentEvents = rate * (seconds + warmUpSeconds)
+    const usage = compareReadings(before, readProcesses(place.stack, [scorer]), sentEvents)
+    const circumstances = { warmUpSeconds, batchMean, behindMaxMs }
+    return { case: 'latency', rate, seconds, ...book.close(), ...circumstances, ...usage }
   } finally {
     await reader.stop()
     await scorer.stop()

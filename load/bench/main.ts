@@ -14,14 +14,21 @@ import { prefill } from './prefill-place.ts'
 import { runProfile } from './profile.ts'
 import { type CaseFlags, runCase, say } from './run-case.ts'
 
-type DrainFlags = CaseFlags & { events: number; processes: number; profile?: true }
+type DrainFlags = CaseFlags & {
+  events: number
+  processes: number
+  rehearse: number
+  profile?: true
+}
 type LatencyFlags = CaseFlags & { rate: number; seconds: number; warmUp: number }
 
-const count = (max: number) => (text: string) => {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0
-  if (value >= 1 && value <= max) return value
-  throw new InvalidArgumentError(`Expected a whole number from 1 to ${max}.`)
-}
+const count =
+  (max: number, min = 1) =>
+  (text: string) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1
+    if (value >= min && value <= max) return value
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`)
+  }
 
 const program = new Command('bench').description('measures Weir on the real stack')
 
@@ -37,23 +44,25 @@ function addCase(name: string, description: string): Command {
 addCase('drain', 'a backlog of 4 partitions, scored exactly once')
   .option('--events <count>', 'transactions of the backlog', count(10_000_000), 300_000)
   .option('--processes <count>', 'scorers', count(16), 1)
+  .option('--rehearse <count>', 'transactions drained before, uncounted', count(1e7, 0), 100_000)
   .option('--profile', 'where the time goes, in place of the throughput')
-  .action(async ({ events, processes, profile, ...shared }: DrainFlags) => {
-    await runCase(shared, (place) =>
-      profile ? runProfile(place, { events, say }) : runDrain(place, { events, processes, say }),
+  .action(async ({ events, processes, rehearse, profile, ...flags }: DrainFlags) => {
+    const shared = { events, rehearsedEvents: rehearse, say }
+    await runCase(flags, (place) =>
+      profile ? runProfile(place, shared) : runDrain(place, { ...shared, processes }),
     )
   })
 addCase('latency', 'due time to visibility, in open loop')
   .option('--rate <count>', 'events per second', count(1_000_000), 2_000)
   .option('--seconds <count>', 'seconds that are measured', count(86_400), 60)
   .option('--warm-up <count>', 'seconds before them', count(3_600), 10)
-  .action(async ({ rate, seconds, warmUp: warmUpSeconds, ...shared }: LatencyFlags) => {
-    await runCase(shared, (place) => runLatency(place, { rate, seconds, warmUpSeconds, say }))
+  .action(async ({ rate, seconds, warmUp: warmUpSeconds, ...flags }: LatencyFlags) => {
+    await runCase(flags, (place) => runLatency(place, { rate, seconds, warmUpSeconds, say }))
   })
 addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerated')
   .option('--events <count>', 'records to copy', count(10_000_000), 300_000)
-  .action(async ({ events, ...shared }: CaseFlags & { events: number }) => {
-    await runCase(shared, async (place) => {
+  .action(async ({ events, ...flags }: CaseFlags & { events: number }) => {
+    await runCase(flags, async (place) => {
       await prefill(place, events)
       return runLimit(place, events)
     })

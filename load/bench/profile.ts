@@ -10,8 +10,9 @@ import { join } from 'node:path'
 import type { Room } from '../../services/pipeline/observe/happenings.ts'
 import type { BenchPlace } from './bench-place.ts'
 import { type CpuProfile, summarizeProfiles, type ThreadProfile } from './cpu-profile.ts'
-import { drainBacklog } from './drain.ts'
+import { drainBacklog } from './drain-backlog.ts'
 import { prefill } from './prefill-place.ts'
+import { rehearse } from './rehearse.ts'
 import type { RoomFigure } from './scorer-metrics.ts'
 
 export type ProfileCase = {
@@ -24,13 +25,18 @@ export type ProfileCase = {
 
 export type ProfileOptions = {
   readonly events: number
+  readonly rehearsedEvents: number
   readonly say: (line: string) => void
 }
 
 export async function runProfile(place: BenchPlace, options: ProfileOptions): Promise<ProfileCase> {
-  const { events, say } = options
+  const { events, rehearsedEvents, say } = options
   const folder = mkdtempSync(join(tmpdir(), 'weir-bench-'))
   try {
+    if (rehearsedEvents > 0) {
+      say(`rehearsing with ${rehearsedEvents} transactions`)
+      await rehearse(place, rehearsedEvents)
+    }
     say(`prefilling ${events} transactions`)
     await prefill(place, events)
     say('draining with the profiler on')

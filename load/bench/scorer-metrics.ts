@@ -19,8 +19,7 @@ export type ScorerFigures = {
 }
 
 export function readScorerFigures(texts: readonly string[]): ScorerFigures {
-  const sum = (name: string): number =>
-    texts.reduce((total, text) => total + sampleOf(text, name), 0)
+  const sum = (name: string): number => sumOf(texts, name)
   const figureOf = (room: Room): RoomFigure => {
     const seconds = sum(`weir_room_duration_seconds_sum{room="${room}"}`)
     const events = sum(`weir_room_batch_events_sum{room="${room}"}`)
@@ -37,9 +36,12 @@ export function readScorerFigures(texts: readonly string[]): ScorerFigures {
   }
 }
 
-function sampleOf(text: string, name: string): number {
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
-  if (line === undefined)
+/** A scorer that got no lane has no samples of some metrics; that all have none is a new name. */
+function sumOf(texts: readonly string[], name: string): number {
+  const lines = texts.flatMap((text) => text.split('\n'))
+  const samples = lines.filter((line) => line.startsWith(`${name} `))
+  if (samples.length === 0) {
     throw new Error(`found no ${name} in /metrics, expected it to be exported`)
-  return Number(line.slice(name.length + 1))
+  }
+  return samples.reduce((sum, line) => sum + Number(line.slice(name.length + 1)), 0)
 }

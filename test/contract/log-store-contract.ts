@@ -255,10 +255,7 @@ const marksOf = (store: EntityLogStore) =>
 function rowsOf(log: EntityLog): number[][] {
   return Array.from({ length: log.count }, (_, i) => {
     const at = i * log.stride
-    return [
-      log.rows[at + TIME]!,
-      ...log.rows.subarray(at + VALUES, at + VALUES + log.shape.values),
-    ]
+    return [log.rows[at + TIME]!, ...log.rows.subarray(at + VALUES, at + VALUES + log.shape.values)]
   })
 }
 

@@ -5,8 +5,8 @@
 // it is killed. So the test's hard case is met every time, not by luck.
 
 import { Redis } from 'ioredis'
+import type { ScorerChild } from '../../load/demo/scorer-child.ts'
 import { readCommitted, sumOf } from './committed-offsets.ts'
-import type { ScorerProcess } from './scorer-process.ts'
 import type { ScoringPlace } from './scoring-place.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -15,7 +15,7 @@ const COMMITTED_SHARE_MIN = 0.1
 
 export async function killWithWorkInFlight(
   place: ScoringPlace,
-  scorer: ScorerProcess,
+  scorer: ScorerChild,
 ): Promise<void> {
   const { kafka, groupId, definition, stack, keyPrefix } = place
   const topic = definition.topics.transactions
@@ -41,7 +41,8 @@ export async function killWithWorkInFlight(
         scorer.signal('SIGCONT')
         return false
       },
-      () => `a moment with work in flight; the scorer's log:\n${scorer.log().slice(-2000)}`,
+      () => `no moment with work in flight; see ${scorer.logFile}`,
+      { everyMs: 2 },
     )
   } finally {
     scorer.signal('SIGKILL')

@@ -7,10 +7,9 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { findFreePorts } from '../../dev/stack/free-ports.ts'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startSupervision } from '../../dev/stack/supervision.ts'
+import { type ScorerChild, startScorerChild } from '../../load/demo/scorer-child.ts'
 import { findSchemaId, type SchemaIds } from '../../load/generator/wire.ts'
 import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
 import { readManifest } from '../../services/adapters/file/pipeline-manifest.ts'
@@ -19,7 +18,6 @@ import { applyTopics } from '../../services/adapters/kafka/topic-admin.ts'
 import { topicPlan } from '../../services/adapters/kafka/topics.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import { createScorerProcess, type ScorerProcess } from './scorer-process.ts'
 import { silentLogger } from './silent-logger.ts'
 import { type TestStack, testStack, uniqueName } from './stack.ts'
 
@@ -31,7 +29,7 @@ export type ScoringPlace = {
   readonly groupId: string
   /** Begins every key in Redis. */
   readonly keyPrefix: string
-  readonly startScorer: () => Promise<ScorerProcess>
+  readonly startScorer: () => Promise<ScorerChild>
   readonly close: () => Promise<void>
 }
 
@@ -40,8 +38,6 @@ export type PlaceOptions = {
   readonly pipelineFile?: string
   readonly partitions?: number
 }
-
-const command = fileURLToPath(new URL('../../services/cli/main.ts', import.meta.url))
 
 export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPlace> {
   const { purpose, pipelineFile = 'load/bench/pipeline.yaml', partitions = 4 } = options
@@ -65,22 +61,12 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
     WEIR_TOPIC_PREFIX: topicPrefix,
     WEIR_GROUP_ID: name,
     WEIR_KEY_PREFIX: name,
-    WEIR_HTTP_HOST: '127.0.0.1',
   }
   let scorers = 0
-  const startScorer = async (): Promise<ScorerProcess> => {
-    const [port = 0] = await findFreePorts(1)
-    const scorer = `scorer-${++scorers}`
-    const logFile = join(folder, `${scorer}.log`)
-    const running = await supervision.run({
-      name: scorer,
-      command: process.execPath,
-      arguments: [command, 'score', '--pipeline', pipelineFile],
-      environment: { ...environment, WEIR_HTTP_PORT: String(port) },
-      folder: repositoryFolder,
-      logFile,
-    })
-    return createScorerProcess({ ...running, logFile, httpUrl: `http://127.0.0.1:${port}` })
+  const startScorer = async (): Promise<ScorerChild> => {
+    const name = `scorer-${++scorers}`
+    const logFile = join(folder, `${name}.log`)
+    return startScorerChild({ supervision, name, pipelineFile, environment, logFile })
   }
   return {
     stack,

@@ -3,16 +3,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 const DEADLINE_MS = 45_000
-const LOOK_EVERY_MS = 5
+const LOOK_EVERY_MS = 25
 
 export async function waitFor(
   condition: () => boolean | Promise<boolean>,
   describe: () => string,
-  deadlineAfterMs = DEADLINE_MS,
+  { everyMs = LOOK_EVERY_MS } = {},
 ): Promise<void> {
-  const deadlineMs = Date.now() + deadlineAfterMs
+  const deadlineMs = Date.now() + DEADLINE_MS
   while (!(await condition())) {
     if (Date.now() > deadlineMs) throw new Error(`waited in vain: ${describe()}`)
-    await pause(LOOK_EVERY_MS)
+    await pause(everyMs)
   }
 }

@@ -35,7 +35,7 @@ const NO_LOG: EntityLog = {
   shape: { values: 0, summed: 0 },
   base: 0,
   count: 0,
-  lastDisorder: -1,
+  latenessMaxMs: 0,
 }
 
 export function computeVectors(

@@ -2,8 +2,8 @@
 //
 // A row is  [ event time | highest event time so far | source | values ... | running sums ... ]
 //             ms           ms                          lane,offset
-// The second column never falls, so a binary search on it finds where a window can begin even when
-// late events lie out of order. Sums run over integers below 2^53: they are exact, and a window's
+// The second column never falls, so binary searches on it find where a window can begin and end even
+// when late events lie out of order: a row's time is at most `latenessMaxMs` below it. Sums run over integers below 2^53: they are exact, and a window's
 // sum is a difference of two of them. `base` is the ordinal of row 0: it grows when the oldest rows
 // are dropped, so that ordinal = base + row index survives.
 // Invariant: rows [0, count) are never changed, only appended to or dropped from the front.
@@ -25,8 +25,8 @@ export type EntityLog = {
   readonly shape: RowShape
   base: number
   count: number
-  /** Index of the last row whose event time lies before an earlier row's; -1 while in order. */
-  lastDisorder: number
+  /** The most that a row's event time lies below an earlier row's, ms; 0 while in order. */
+  latenessMaxMs: number
 }
 
 const FIRST_CAPACITY = 4
@@ -44,7 +44,7 @@ export function createEntityLog(shape: RowShape, base = 0): EntityLog {
     shape,
     base,
     count: 0,
-    lastDisorder: -1,
+    latenessMaxMs: 0,
   }
 }
 
@@ -79,7 +79,8 @@ export function writeRow(
   const at = index * stride
   const before = at - stride
   const timeMaxBefore = index > 0 ? rows[before + TIME_MAX]! : Number.NEGATIVE_INFINITY
-  if (timeMs < timeMaxBefore) log.lastDisorder = index
+  const latenessMs = timeMaxBefore - timeMs
+  if (latenessMs > log.latenessMaxMs) log.latenessMaxMs = latenessMs
   rows[at + TIME] = timeMs
   rows[at + TIME_MAX] = Math.max(timeMs, timeMaxBefore)
   rows[at + SOURCE] = source
@@ -100,7 +101,7 @@ export function dropOldestRows(log: EntityLog, keep: number): void {
   log.rows = new Float64Array(kept.length + FIRST_CAPACITY * stride)
   log.base += dropped
   log.count = 0
-  log.lastDisorder = -1
+  log.latenessMaxMs = 0
   for (let at = 0; at < kept.length; at += stride) {
     const values = kept.subarray(at + VALUES, at + VALUES + shape.values)
     appendRow(log, kept[at + TIME]!, kept[at + SOURCE]!, values, 0)
@@ -117,7 +118,8 @@ export function findRow(log: EntityLog, source: number): number {
 
 /**
  * Runs `look` with a row that is not part of the log standing at index `visible`, as if it had been
- * appended there; then puts everything back. For events that are scored but not counted.
+ * appended there; then puts everything back. For events that are scored but not counted. Rows behind
+ * it were summed without it, so `look` must not go beyond `visible`.
  */
 export function withVirtualRow<T>(
   log: EntityLog,
@@ -129,13 +131,11 @@ export function withVirtualRow<T>(
   const at = visible * stride
   if (at + stride > log.rows.length) growRows(log)
   const saved = log.rows.slice(at, at + stride)
-  const disorder = log.lastDisorder
+  const latenessMaxMs = log.latenessMaxMs
   writeRow(log, visible, row.timeMs, -1, row.values, row.from)
-  // Rows behind the virtual one were summed without it: only scans that stop at it are right.
-  log.lastDisorder = Math.max(disorder, visible)
   const result = look()
   log.rows.set(saved, at)
-  log.lastDisorder = disorder
+  log.latenessMaxMs = latenessMaxMs
   return result
 }
 
@@ -143,7 +143,7 @@ export function withVirtualRow<T>(
 export function emptyLog(log: EntityLog, base: number): void {
   log.base = base
   log.count = 0
-  log.lastDisorder = -1
+  log.latenessMaxMs = 0
 }
 
 function growRows(log: EntityLog): void {

@@ -1,10 +1,13 @@
 // One function per windowed feature, and the bounds of a window in a log.
 //
 // A window at row k with event time t is every row i <= k (i < k with current: false) whose event
-// time lies in (t - delay - window, t - delay]. Where the log is in order from the window's first
-// row on (nearly always), the window is a range of rows: count and sum are differences, O(log n).
-// Where a late event disturbs the order, the same range is scanned with the definition as its test.
-// Invariant: both ways give the same double, bit for bit; sums run over integers and are exact.
+// time lies in (t - delay - window, t - delay]. In an ordered log that is a range of rows. Late events
+// blur its two ends by as much as they were late; what lies between is inside all the same:
+//
+//   rows   ... low | outside or inside | coreLow   all inside   coreHigh | outside or inside | high ...
+//
+// Count and sum of the core are differences, O(log n); only its ends are tested row by row.
+// Invariant: sums run over integers and are exact, so the double does not depend on where ends lie.
 //
 // Rows further back than limits.entityRecordsMax are never looked at, whether they are still stored
 // or not, so that trimming is invisible.
@@ -18,11 +21,12 @@ import { standardDeviation } from './standard-deviation.ts'
 export const LABEL_TIME_VALUE = 0
 export const LABEL_TRANSACTION_VALUE = 1
 
-/** Rows low..high (inclusive) hold the window; when not contiguous, some of them lie outside. */
+/** Row indexes, inclusive. Without a core, coreLow is low and coreHigh the row before it. */
 export type WindowBounds = {
   low: number
+  coreLow: number
+  coreHigh: number
   high: number
-  isContiguous: boolean
   /** The window is (afterMs, untilMs]. */
   afterMs: number
   untilMs: number
@@ -42,8 +46,9 @@ export type WindowFunction = (view: LogView, bounds: WindowBounds) => number
 
 export const createWindowBounds = (): WindowBounds => ({
   low: 0,
+  coreLow: 0,
+  coreHigh: -1,
   high: -1,
-  isContiguous: true,
   afterMs: 0,
   untilMs: 0,
 })
@@ -56,34 +61,39 @@ export function findWindow(
   untilMs: number,
   bounds: WindowBounds,
 ): void {
-  const { rows, stride } = log
+  const { latenessMaxMs } = log
   const first = Math.max(0, last - limits.entityRecordsMax + 1)
-  let low = first
+  const low = firstAbove(log, afterMs, first, last)
+  const isOrdered = latenessMaxMs === 0
+  bounds.low = low
+  bounds.coreLow = isOrdered ? low : firstAbove(log, afterMs + latenessMaxMs, low, last)
+  bounds.coreHigh = lastUntil(log, untilMs, low, last)
+  bounds.high = isOrdered ? bounds.coreHigh : lastUntil(log, untilMs + latenessMaxMs, low, last)
+  bounds.afterMs = afterMs
+  bounds.untilMs = untilMs
+  if (bounds.coreHigh >= bounds.coreLow) return
+  bounds.coreLow = low
+  bounds.coreHigh = low - 1
+}
+
+/** First of the rows from..last whose highest time so far is above `timeMs`; last + 1 if none is. */
+function firstAbove(log: EntityLog, timeMs: number, from: number, last: number): number {
+  const { rows, stride } = log
+  let low = from
   let high = last + 1
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (rows[middle * stride + TIME_MAX]! > afterMs) high = middle
+    if (rows[middle * stride + TIME_MAX]! > timeMs) high = middle
     else low = middle + 1
   }
-  bounds.low = low
-  bounds.high = last
-  bounds.afterMs = afterMs
-  bounds.untilMs = untilMs
-  bounds.isContiguous = log.lastDisorder < low
-  if (bounds.isContiguous) bounds.high = lastUntil(log, low, last, untilMs)
+  return low
 }
 
-function lastUntil(log: EntityLog, low: number, last: number, untilMs: number): number {
-  const { rows, stride } = log
-  if (last < low || rows[last * stride + TIME]! <= untilMs) return last
-  let from = low
-  let to = last
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    if (rows[middle * stride + TIME]! > untilMs) to = middle
-    else from = middle + 1
-  }
-  return from - 1
+/** Last of the rows from..last whose highest time so far is not above `timeMs`; from - 1 if none. */
+function lastUntil(log: EntityLog, timeMs: number, from: number, last: number): number {
+  // Nearly every window ends with the newest row: no search then.
+  if (last >= from && log.rows[last * log.stride + TIME_MAX]! <= timeMs) return last
+  return firstAbove(log, timeMs, from, last) - 1
 }
 
 export function planWindowFeature(
@@ -140,21 +150,25 @@ const scaleOr = (absent: number, scale: number, value: number): number =>
   Number.isNaN(value) ? absent : value * scale
 
 function countRows(log: EntityLog, bounds: WindowBounds): number {
-  const { low, high } = bounds
-  if (bounds.isContiguous) return high < low ? 0 : high - low + 1
-  let count = 0
-  for (let i = low; i <= high; i++) if (isInside(log, i, bounds)) count++
+  const { low, coreLow, coreHigh, high } = bounds
+  let count = coreHigh - coreLow + 1
+  for (let i = low; i < coreLow; i++) if (isInside(log, i, bounds)) count++
+  for (let i = coreHigh + 1; i <= high; i++) if (isInside(log, i, bounds)) count++
   return count
 }
 
 function sumRows(log: EntityLog, bounds: WindowBounds, value: number, sum: number): number {
   const { rows, stride } = log
-  const { low, high } = bounds
-  if (bounds.isContiguous) {
-    return rows[high * stride + sum]! - rows[low * stride + sum]! + rows[low * stride + value]!
-  }
+  const { low, coreLow, coreHigh, high } = bounds
   let total = 0
-  for (let i = low; i <= high; i++) {
+  if (coreHigh >= coreLow) {
+    const from = coreLow * stride
+    total = rows[coreHigh * stride + sum]! - rows[from + sum]! + rows[from + value]!
+  }
+  for (let i = low; i < coreLow; i++) {
+    if (isInside(log, i, bounds)) total += rows[i * stride + value]!
+  }
+  for (let i = coreHigh + 1; i <= high; i++) {
     if (isInside(log, i, bounds)) total += rows[i * stride + value]!
   }
   return total
@@ -173,21 +187,28 @@ function extremeOf(log: EntityLog, bounds: WindowBounds, column: number, sign: 1
 }
 
 function oldestTime(log: EntityLog, bounds: WindowBounds): number {
-  if (!bounds.isContiguous) return extremeOf(log, bounds, TIME, -1)
-  return bounds.high < bounds.low ? Number.NaN : log.rows[bounds.low * log.stride + TIME]!
+  const { rows, stride, latenessMaxMs } = log
+  let oldestMs = Number.NaN
+  for (let i = bounds.low; i <= bounds.high; i++) {
+    // Rows from here on cannot be older.
+    if (rows[i * stride + TIME_MAX]! - latenessMaxMs >= oldestMs) break
+    const timeMs = rows[i * stride + TIME]!
+    if (isInside(log, i, bounds) && !(timeMs >= oldestMs)) oldestMs = timeMs
+  }
+  return oldestMs
 }
 
 /** The value of the row with the highest event time; of equal ones the newest in the log. */
 function newestValue(log: EntityLog, bounds: WindowBounds, column: number): number {
   const { rows, stride } = log
-  if (bounds.isContiguous) {
-    return bounds.high < bounds.low ? Number.NaN : rows[bounds.high * stride + column]!
-  }
   let newest = Number.NaN
   let newestMs = Number.NEGATIVE_INFINITY
-  for (let i = bounds.low; i <= bounds.high; i++) {
-    if (!isInside(log, i, bounds) || rows[i * stride + TIME]! < newestMs) continue
-    newestMs = rows[i * stride + TIME]!
+  for (let i = bounds.high; i >= bounds.low; i--) {
+    // Rows before this one cannot be newer.
+    if (rows[i * stride + TIME_MAX]! <= newestMs) break
+    const timeMs = rows[i * stride + TIME]!
+    if (timeMs <= newestMs || !isInside(log, i, bounds)) continue
+    newestMs = timeMs
     newest = rows[i * stride + column]!
   }
   return newest

@@ -1,0 +1,20 @@
+// A drain that nobody counts, so that the measured one meets a broker that is warm.
+//
+// In: a place and how many events. Out: nothing; the rehearsal's topics and keys are gone again. Why: a
+// broker in service has been running for days, while one just started spends more on compiling itself
+// than on Kafka, on the cores that the scorer needs (measured: half of its CPU during a first drain of
+// 300,000 events). Invariant: the scorers are other processes than the measured ones, which start cold.
+
+import { type BenchPlace, openBenchPlace } from './bench-place.ts'
+import { drainBacklog } from './drain-backlog.ts'
+import { prefill } from './prefill-place.ts'
+
+export async function rehearse({ stack, pipelineFile }: BenchPlace, events: number): Promise<void> {
+  const place = await openBenchPlace(stack, pipelineFile)
+  try {
+    await prefill(place, events)
+    await drainBacklog(place, { events, processes: 1 })
+  } finally {
+    await place.close()
+  }
+}

@@ -1,0 +1,175 @@
+// The bench's small parts: processes, metrics, quantiles, profiles, bars and the world's dates.
+
+import { describe, expect, it } from 'vitest'
+import { repositoryFolder } from '../../../dev/stack/repository.ts'
+import { judge } from '../../../load/bench/bars.ts'
+import type { BenchResult } from '../../../load/bench/bench-result.ts'
+import { type CpuProfile, summarizeProfiles } from '../../../load/bench/cpu-profile.ts'
+import { findStartMs } from '../../../load/bench/prefill-place.ts'
+import { readCpuMicros, readPeakMemoryMb } from '../../../load/bench/process-usage.ts'
+import { quantileOf, sortValues } from '../../../load/bench/quantiles.ts'
+import { readScorerFigures } from '../../../load/bench/scorer-metrics.ts'
+import { rooms } from '../../../services/pipeline/observe/happenings.ts'
+import { DAY_MS } from '../../support/pipelines.ts'
+
+describe.runIf(process.platform === 'linux')('process usage', () => {
+  it('readCpuMicros - reads what this process used', () => {
+    const { user, system } = process.cpuUsage()
+    const read = readCpuMicros(process.pid)!
+    // The kernel counts in ticks of 10 ms and may be one behind for user and one for system.
+    expect(read).toBeGreaterThanOrEqual(user + system - 20_000)
+    const after = process.cpuUsage()
+    expect(read).toBeLessThanOrEqual(after.user + after.system + 20_000)
+  })
+
+  it('readPeakMemoryMb - is at least what this process holds', () => {
+    expect(readPeakMemoryMb(process.pid)!).toBeGreaterThan(process.memoryUsage().rss / 2e6)
+    expect(readPeakMemoryMb(process.pid)!).toBeCloseTo(
+      process.resourceUsage().maxRSS / (1e6 / 1_024),
+      -1,
+    )
+  })
+
+  it('readCpuMicros - is null for a process that is not there or not ours', () => {
+    expect([readCpuMicros(undefined), readCpuMicros(2 ** 30)]).toEqual([null, null])
+    expect([readPeakMemoryMb(undefined), readPeakMemoryMb(2 ** 30)]).toEqual([null, null])
+  })
+})
+
+describe('scorer metrics', () => {
+  const text = (batches: number, events: number, seconds: number): string =>
+    [
+      `weir_batch_events_sum ${events}`,
+      `weir_batch_events_count ${batches}`,
+      `weir_store_round_trip_duration_seconds_sum ${seconds}`,
+      `weir_store_round_trip_duration_seconds_count ${batches}`,
+      ...rooms.flatMap((room) => [
+        `weir_room_duration_seconds_sum{room="${room}"} ${seconds}`,
+        `weir_room_batch_events_sum{room="${room}"} ${events}`,
+        `weir_room_batch_events_count{room="${room}"} ${batches}`,
+      ]),
+    ].join('\n')
+
+  it('readScorerFigures - divides the sums of all scorers', () => {
+    const figures = readScorerFigures([text(1, 100, 0.5), text(3, 300, 0.3)])
+    expect(figures.batchMean).toBe(100)
+    expect(figures.rooms.enrich).toEqual({ microsPerEvent: 2_000, batchMean: 100 })
+    expect(figures.storeRoundTripMeanMs).toBeCloseTo(200, 9)
+  })
+
+  it('readScorerFigures - refuses a page without a metric that it needs', () => {
+    const page = text(1, 1, 1).replace('weir_batch_events_sum', 'weir_renamed_sum')
+    expect(() => readScorerFigures([page])).toThrow('found no weir_batch_events_sum in /metrics')
+  })
+})
+
+describe('quantiles', () => {
+  it('quantileOf - gives the value at the nearest rank', () => {
+    const sorted = sortValues(Array.from({ length: 1_000 }, (_, i) => 1_000 - i))
+    expect([0, 0.5, 0.99, 0.999, 1].map((q) => quantileOf(sorted, q))).toEqual([
+      1, 500, 990, 999, 1_000,
+    ])
+    expect(quantileOf(sortValues([]), 0.5)).toBeNaN()
+  })
+})
+
+describe('cpu profiles', () => {
+  const node = (id: number, functionName: string, file: string, children: number[] = []) => ({
+    id,
+    callFrame: {
+      functionName,
+      url: file === '' ? '' : `file://${repositoryFolder}${file}`,
+      lineNumber: 9,
+    },
+    children,
+  })
+  const main: CpuProfile = {
+    nodes: [
+      node(1, '(root)', '', [2, 3, 6]),
+      node(2, 'load', 'services/cli/main.ts'),
+      node(3, 'mergeLanes', 'services/lanes/merge-lanes.ts', [4]),
+      node(4, 'decode', 'services/pipeline/decode/decode.ts'),
+      node(6, '(idle)', ''),
+    ],
+    startTime: 1_000,
+    samples: [2, 3, 4, 6, 2, 4, 2],
+    timeDeltas: [0, 100, 10, 20, 30, 40, 50],
+  }
+  const worker: CpuProfile = {
+    nodes: [node(1, '(root)', '', [2]), node(2, 'run', 'services/adapters/onnx/onnx-worker.ts')],
+    startTime: 1_000,
+    samples: [2, 2, 2],
+    timeDeltas: [0, 105, 35],
+  }
+
+  it('summarizeProfiles - counts self time between the first and the last sample at work', () => {
+    // At work from 1,100 (mergeLanes) to 1,200 (decode, the last): load counts only inside.
+    const [first] = summarizeProfiles([worker, main], 10)
+    const shares = first!.functions.map(({ function: name, microsPerEvent }) => [
+      name,
+      microsPerEvent,
+    ])
+    expect(shares).toEqual([
+      ['decode', 7],
+      ['load', 4],
+      ['mergeLanes', 1],
+    ])
+    expect(first).toMatchObject({ thread: 'main', busyMicrosPerEvent: 12 })
+    expect(first!.functions[0]).toMatchObject({
+      file: 'services/pipeline/decode/decode.ts',
+      line: 10,
+    })
+    expect(first!.files[0]!.share).toBeCloseTo(7 / 12, 12)
+  })
+
+  it('summarizeProfiles - gives the other threads in the same window', () => {
+    const [, second] = summarizeProfiles([worker, main], 10)
+    expect(second).toMatchObject({ thread: 'worker 1', busyMicrosPerEvent: 3.5 })
+  })
+
+  it('summarizeProfiles - refuses profiles of something else', () => {
+    expect(() => summarizeProfiles([worker], 1)).toThrow('found no sample inside')
+  })
+})
+
+describe('bars', () => {
+  const drain = {
+    case: 'drain',
+    ratio: 0.3,
+    eventsPerSecond: 60_000,
+    exactShare: 0.9995,
+    missing: 0,
+    duplicated: 0,
+    ordinalGaps: 0,
+    processes: 1,
+  } as unknown as BenchResult
+  const verdictsOf = (result: BenchResult) => judge(result).map(({ verdict }) => verdict)
+
+  it('judge - says goal, bar or missed, and never more than was reached', () => {
+    expect(verdictsOf(drain)).toEqual(['bar met, goal missed', 'goal met', 'missed', 'bar met'])
+    const lower = { ...drain, ratio: 0.19, eventsPerSecond: 49_999, missing: 1 } as BenchResult
+    expect(verdictsOf(lower)).toEqual(['missed', 'missed', 'missed', 'missed'])
+  })
+
+  it('judge - asks less of the vectors where several processes share the lanes', () => {
+    expect(verdictsOf({ ...drain, processes: 2 } as BenchResult)[2]).toBe('bar met')
+  })
+
+  it('judge - has no bar for another rate than that of the bar', () => {
+    const latency = { case: 'latency', rate: 500, p99Ms: 9, lost: 0, duplicated: 0 }
+    const figures = judge(latency as unknown as BenchResult).map(({ figure }) => figure)
+    expect(figures).toEqual(['events lost or seen twice'])
+  })
+})
+
+describe('the world of a backlog', () => {
+  it('findStartMs - ends in the past, at most a week before now, on the same week day', () => {
+    for (const now of ['2025-03-01', '2026-01-02', '2026-07-31', '2031-12-31'].map(Date.parse)) {
+      const startMs = findStartMs(35, now)
+      const endMs = startMs + 35 * DAY_MS
+      expect(endMs).toBeLessThanOrEqual(now)
+      expect(endMs).toBeGreaterThan(now - 7 * DAY_MS)
+      expect(new Date(startMs).getUTCDay()).toBe(4)
+    }
+  })
+})
