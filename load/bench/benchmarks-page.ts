@@ -148,7 +148,8 @@ function renderProfile(profile: Of<'profile'>): readonly string[] {
     `## Where the time goes${profile.pipeline === 'bench' ? '' : ` (${profile.pipeline})`}`,
     `From a drain of ${showCount(profile.events)} events with Node's profiler on, which costs time ` +
       'itself. A room counts from the entry of a batch to its exit, waiting included, and rooms ' +
-      'work on different batches at once; a thread counts what it did itself.',
+      'work on different batches at once; a thread counts what it did itself, native code for the ' +
+      'file that called it.',
     renderRooms(profile.rooms),
     `One round trip to the store took ${showMs(profile.storeRoundTripMeanMs)} ms on average.`,
     ...profile.threads.flatMap(renderThread),
@@ -174,7 +175,10 @@ function renderThread(thread: ThreadProfile): readonly string[] {
   )
   const functions = rows(
     thread.functions,
-    thread.functions.map((row) => [`\`${row.function}\``, `\`${row.file}:${row.line}\``]),
+    thread.functions.map((row) => [
+      `\`${row.function}\``,
+      `\`${row.file}${row.line > 0 ? `:${row.line}` : ''}\``,
+    ]),
   )
   return [
     `### Thread: ${thread.thread}`,

@@ -5,6 +5,7 @@
 // inside the lanes' merging to the last, so start-up and the wait for the end are left out. Refused:
 // profiles without such a sample. Invariant: places are relative to the repository or to Node.
 
+import { fileURLToPath } from 'node:url'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 
 export type CpuProfile = {
@@ -25,6 +26,7 @@ export type CpuProfile = {
 
 export type FunctionShare = {
   readonly function: string
+  /** Of a native function, the file that called it: what the time was spent for. */
   readonly file: string
   readonly line: number
   /** Of the thread's busy time. */
@@ -116,6 +118,7 @@ function summarize(
     if (atMicros < fromMicros || atMicros > toMicros) return
     selfMicros.set(id, (selfMicros.get(id) ?? 0) + lastsMicros)
   })
+  const nameFrame = createFrameNames(profile)
   const byFunction = new Map<string, { micros: number; frame: FrameName }>()
   const byFile = new Map<string, number>()
   let busyMicros = 0
@@ -123,7 +126,7 @@ function summarize(
     const micros = selfMicros.get(id) ?? 0
     if (micros === 0 || callFrame.functionName === idle) continue
     busyMicros += micros
-    const frame = nameFrame(callFrame)
+    const frame = nameFrame(id, callFrame)
     const key = `${frame.file}:${frame.line}:${frame.function}`
     const known = byFunction.get(key)
     byFunction.set(key, { micros: micros + (known?.micros ?? 0), frame })
@@ -149,13 +152,24 @@ function summarize(
 type FrameName = { readonly function: string; readonly file: string; readonly line: number }
 type CallFrame = CpuProfile['nodes'][number]['callFrame']
 
-function nameFrame({ functionName, url, lineNumber }: CallFrame): FrameName {
-  const name = functionName === '' ? '(anonymous)' : functionName
-  return { function: name, file: placeOf(url), line: lineNumber + 1 }
+/** Native code and Node's own count for the file that called them: a socket's write is somebody's. */
+function createFrameNames({ nodes }: CpuProfile) {
+  const parentOf = new Map(nodes.flatMap(({ id, children = [] }) => children.map((c) => [c, id])))
+  const frameOf = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]))
+  const isForeign = (url: string): boolean => url === '' || url.startsWith('node:')
+  return (id: number, { functionName, url, lineNumber }: CallFrame): FrameName => {
+    const name = functionName === '' ? '(anonymous)' : functionName
+    if (!isForeign(url)) return { function: name, file: placeOf(url), line: lineNumber + 1 }
+    let caller = parentOf.get(id)
+    while (caller !== undefined && isForeign(frameOf.get(caller)!.url))
+      caller = parentOf.get(caller)
+    if (caller === undefined) return { function: name, file: placeOf(url), line: 0 }
+    return { function: `${name} (native)`, file: placeOf(frameOf.get(caller)!.url), line: 0 }
+  }
 }
 
 function placeOf(url: string): string {
   if (url === '') return '(native)'
-  const path = url.startsWith('file://') ? url.slice('file://'.length) : url
+  const path = url.startsWith('file://') ? fileURLToPath(url) : url
   return path.startsWith(repositoryFolder) ? path.slice(repositoryFolder.length) : path
 }

@@ -2,17 +2,11 @@
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
-// Refused: unknown flags and counts out of range. Exit codes: 0; 1 for records that are missing,
-// doubled or lost, and for trouble.
+// Refused: unknown flags and counts out of range, before a case's code is even loaded. Exit codes: 0;
+// 1 for records that are missing, doubled or lost, and for trouble.
 
 import { Command, InvalidArgumentError } from 'commander'
-import { benchPipelineFile } from './bench-place.ts'
-import { runDrain } from './drain.ts'
-import { runLatency } from './latency.ts'
-import { runLimit } from './limit.ts'
-import { prefill } from './prefill-place.ts'
-import { runProfile } from './profile.ts'
-import { type CaseFlags, runCase, say } from './run-case.ts'
+import type { CaseFlags } from './run-case.ts'
 
 type DrainFlags = CaseFlags & {
   events: number
@@ -36,7 +30,7 @@ function addCase(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--pipeline <file>', 'pipeline file', benchPipelineFile)
+    .option('--pipeline <file>', 'pipeline file, load/bench/pipeline.yaml unless given')
     .option('--json', 'print one JSON object on the last line')
     .option('--write', 'keep the result and write docs/benchmarks.md anew')
 }
@@ -47,6 +41,9 @@ addCase('drain', 'a backlog of 4 partitions, scored exactly once')
   .option('--rehearse <count>', 'transactions drained before, uncounted', count(1e7, 0), 100_000)
   .option('--profile', 'where the time goes, in place of the throughput')
   .action(async ({ events, processes, rehearse, profile, ...flags }: DrainFlags) => {
+    const { runCase, say } = await import('./run-case.ts')
+    const { runDrain } = await import('./drain.ts')
+    const { runProfile } = await import('./profile.ts')
     const shared = { events, rehearsedEvents: rehearse, say }
     await runCase(flags, (place) =>
       profile ? runProfile(place, shared) : runDrain(place, { ...shared, processes }),
@@ -57,11 +54,16 @@ addCase('latency', 'due time to visibility, in open loop')
   .option('--seconds <count>', 'seconds that are measured', count(86_400), 60)
   .option('--warm-up <count>', 'seconds before them', count(3_600), 10)
   .action(async ({ rate, seconds, warmUp: warmUpSeconds, ...flags }: LatencyFlags) => {
+    const { runCase, say } = await import('./run-case.ts')
+    const { runLatency } = await import('./latency.ts')
     await runCase(flags, (place) => runLatency(place, { rate, seconds, warmUpSeconds, say }))
   })
 addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerated')
   .option('--events <count>', 'records to copy', count(10_000_000), 300_000)
   .action(async ({ events, ...flags }: CaseFlags & { events: number }) => {
+    const { runCase } = await import('./run-case.ts')
+    const { runLimit } = await import('./limit.ts')
+    const { prefill } = await import('./prefill-place.ts')
     await runCase(flags, async (place) => {
       await prefill(place, events)
       return runLimit(place, events)
@@ -71,6 +73,6 @@ addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerate
 try {
   await program.parseAsync()
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error))
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
 }

@@ -23,7 +23,7 @@ import {
 import { benchmarksPage, renderBenchmarks } from './benchmarks-page.ts'
 
 export type CaseFlags = {
-  readonly pipeline: string
+  readonly pipeline?: string
   readonly json?: true
   readonly write?: true
 }

@@ -7,6 +7,7 @@
 // Invariant: a lane that is idle, or whose owner has not advanced for a while, holds nobody back.
 
 import type { Clock } from '../core/clock.ts'
+import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { EntityLogStore, LaneWatermark } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
@@ -50,7 +51,7 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
       const nowMs = clock.nowMs()
       if (waitingSinceMs === null || nowMs - refreshedMs < REFRESH_MS) return
       refreshedMs = nowMs
-      await store.refreshWatermarks()
+      await store.refreshWatermarks().catch(tolerateAbsence)
     },
     untilMs: (mine) => {
       if (isPatienceOver()) return Number.POSITIVE_INFINITY
@@ -70,6 +71,11 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
     },
     pauseMs: () => (waitingSinceMs === null ? FOREVER_MS : REFRESH_MS),
   }
+}
+
+/** While the store is away, what was heard last counts: patience ends the wait, advance tells. */
+function tolerateAbsence(error: unknown): void {
+  if (!(error instanceof WeirError) || !error.canRetry) throw error
 }
 
 function slowestOf(watermarks: readonly LaneWatermark[], own: ReadonlySet<number>): number {

@@ -10,7 +10,7 @@
 // Invariants: a batch holds lanes of one claim only; batches in flight and queues are bounded; after
 // drain or revocation nothing is taken any more.
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 import { type ErrorCode, WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -43,6 +43,8 @@ export type ConductorDeps = {
   readonly pipeline: Pipeline
   readonly align: PipelineDefinition['align']
   readonly clock: Clock
+  /** Between two attempts at the same thing; tests need not wait. */
+  readonly pause: (durationMs: number) => Promise<unknown>
   readonly observe: Observe
   /** Trouble that this process cannot get over: it has to end. */
   readonly fail: (error: Error) => void
@@ -156,7 +158,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
         }
         lastProgressMs = deps.clock.nowMs()
         observeRetry(deps.observe, 'claim', attempt, error)
-        await sleep(Math.min(limits.retryPauseMsMax, 50 * 2 ** attempt))
+        await deps.pause(Math.min(limits.retryPauseMsMax, 50 * 2 ** attempt))
       }
     }
   }
@@ -220,7 +222,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
         break
       } catch (error) {
         observeRetry(deps.observe, 'learn_schema', attempt, error)
-        await sleep(limits.retryPauseMsMax)
+        await deps.pause(limits.retryPauseMsMax)
       }
     }
     if (lane.status === 'learning') lane.status = 'active'
@@ -298,7 +300,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
     lane.status = 'claiming'
     // A zombie learns from its next heartbeat that the lane is somebody else's; claiming before that
     // would fence the rightful owner.
-    await sleep(limits.reclaimPauseMs)
+    await deps.pause(limits.reclaimPauseMs)
     const start = await claimWithRetry(lane, mine)
     if (start === null || mine !== generation || isDraining) return
     activate(lane, start)
@@ -325,7 +327,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
     drain: async () => {
       isDraining = true
       wake.ring()
-      const deadline = sleep(limits.drainMsMax * 0.7, undefined, { ref: false })
+      const deadline = setTimeout(limits.drainMsMax * 0.7, undefined, { ref: false })
       await Promise.race([Promise.all([loop, settleInFlight(), ...claims]), deadline])
       release('drained')
       await deps.input.stop()

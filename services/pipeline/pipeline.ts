@@ -10,6 +10,7 @@
 // BatchAbandoned for a batch that is no longer wanted. Invariants: after each room, passed +
 // rejected = received; rooms neither log nor count, the hallway emits one happening per room.
 
+import { setImmediate as immediately } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 import { assertInvariant } from '../core/errors.ts'
 import { type ClassifyDeps, classify } from './classify/classify.ts'
@@ -191,12 +192,16 @@ const countTransactions = (batch: Batch): number =>
 const countCommitted = ({ outcome, events }: LaneTally): number =>
   outcome === 'committed' ? events : 0
 
-/** Runs what is handed in one after the other, in order; a failure does not stop those behind. */
+/**
+ * Runs what is handed in one after the other, in order. After a failure those behind go on only when
+ * its caller has heard of it: else the next batch would pass the door before its lanes are in doubt,
+ * and the store would apply it behind a gap.
+ */
 function createTurn(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {
     const mine = last.then(work)
-    last = mine.catch(() => undefined)
+    last = mine.catch(() => immediately())
     return mine
   }
 }

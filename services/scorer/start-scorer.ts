@@ -5,6 +5,7 @@
 // that does not fit); nothing is left open then. Invariant: this is the only place that knows all
 // adapters of the live path; the rooms and the lanes see their ports.
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { Registry as MetricRegistry } from 'prom-client'
 import { startHealthServer } from '../adapters/http/health-server.ts'
 import { createReadiness } from '../adapters/http/readiness.ts'
@@ -170,6 +171,7 @@ async function openHouse(options: HouseOptions) {
     pipeline,
     align,
     clock,
+    pause,
     observe,
     fail,
   })

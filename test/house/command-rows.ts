@@ -1,6 +1,6 @@
-// The rows of docs/reference/commands.md, taken from what the `weir` command says about itself.
+// The rows of docs/reference/commands.md, taken from what the commands say about themselves.
 //
-// In: the command's own --help, asked for every subcommand. Out: one row per command and one per
+// In: a program and its own --help, asked for every subcommand. Out: one row per command and one per
 // flag. Asking the real program proves what a person gets to see, whatever it was built with.
 
 import { spawnSync } from 'node:child_process'
@@ -9,26 +9,34 @@ import { repositoryFolder } from './house-files.ts'
 
 type Entry = { readonly term: string; readonly text: string }
 
-/** Rows [command, flag, meaning]; a command's own row has no flag. */
-export function commandRows(words: readonly string[] = []): string[][] {
-  const help = askForHelp(words)
+const programs = {
+  weir: 'services/cli/main.ts',
+  demo: 'load/demo/main.ts',
+  bench: 'load/bench/main.ts',
+} as const
+
+export type ProgramName = keyof typeof programs
+export const programNames = Object.keys(programs) as ProgramName[]
+
+/** Rows [command, flag, meaning]; a subcommand's own row has no flag. */
+export function commandRows(name: ProgramName, words: readonly string[] = []): string[][] {
+  const help = askForHelp(name, words)
   const subcommands = sectionOf(help, 'Commands:').filter(({ term }) => !term.startsWith('help '))
   const flags = sectionOf(help, 'Options:').filter(({ term }) => !term.includes('--help'))
-  const command = `\`${['weir', ...words].join(' ')}\``
-  const own = flags.map(({ term, text }) => [command, `\`${term}\``, text])
+  const command = [name, ...words].join(' ')
   return [
-    ...own,
+    ...flags.map(({ term, text }) => [`\`${command}\``, `\`${term}\``, text]),
     ...subcommands.flatMap(({ term, text }) => {
-      const path = [...words, term.split(' ')[0]!]
-      return [[`\`${['weir', ...path].join(' ')}\``, '', text], ...commandRows(path)]
+      const word = term.split(' ')[0]!
+      return [[`\`${command} ${word}\``, '', text], ...commandRows(name, [...words, word])]
     }),
   ]
 }
 
-function askForHelp(words: readonly string[]): string {
-  const program = join(repositoryFolder, 'services/cli/main.ts')
+function askForHelp(name: ProgramName, words: readonly string[]): string {
+  const program = join(repositoryFolder, programs[name])
   const asked = spawnSync(process.execPath, [program, ...words, '--help'], { encoding: 'utf8' })
-  if (asked.status !== 0) throw new Error(`weir ${words.join(' ')} --help: ${asked.stderr}`)
+  if (asked.status !== 0) throw new Error(`${name} ${words.join(' ')} --help: ${asked.stderr}`)
   return asked.stdout
 }
 

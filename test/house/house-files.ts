@@ -5,7 +5,7 @@
 // Invariant: a rule is a function from files to faults, so that it can be shown a bad example too.
 
 import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 
 export type HouseFile = {
   /** Relative to the repository, with forward slashes. */
@@ -32,17 +32,28 @@ const binaryEndings = ['.onnx', '.parquet', '.png', '.gz', '.zst']
 
 export function readHouse(): readonly HouseFile[] {
   const ignored = ignorePatterns(readFileSync(join(repositoryFolder, '.gitignore'), 'utf8'))
-  return globSync(['**/*', '**/.*', '**/.*/**'], { cwd: repositoryFolder, exclude: ignored, withFileTypes: true })
+  const found = globSync(['**/*', '**/.*', '**/.*/**'], {
+    cwd: repositoryFolder,
+    exclude: ignored,
+    withFileTypes: true,
+  })
+  const files = found
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file, i, all) => all.indexOf(file) === i)
+  const caches = files.filter(ignoresItself).map((file) => dirname(file))
+  return [...new Set(files)]
+    .filter((file) => !caches.some((folder) => file.startsWith(`${folder}/`)))
     .filter((file) => !binaryEndings.some((ending) => file.endsWith(ending)))
     .map((file) => ({
-      path: file.slice(repositoryFolder.length + 1).replaceAll('\\', '/'),
+      path: relative(repositoryFolder, file),
       text: readFileSync(file, 'utf8'),
     }))
     .sort((a, b) => (a.path < b.path ? -1 : 1))
 }
+
+/** Caches of tools hold a .gitignore of their own that says `*`. */
+const ignoresItself = (file: string): boolean =>
+  basename(file) === '.gitignore' && readFileSync(file, 'utf8').split('\n').includes('*')
 
 export function ignorePatterns(gitignore: string): string[] {
   const lines = gitignore.split('\n').filter((line) => line !== '' && !line.startsWith('#'))

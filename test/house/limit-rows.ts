@@ -10,12 +10,12 @@ const KIB = 1024
 const MIB = 1024 * KIB
 
 export function limitRows(): string[][] {
-  const source = readFileSync(
-    new URL('../../services/core/limits.ts', import.meta.url),
-    'utf8',
-  )
+  const source = readFileSync(new URL('../../services/core/limits.ts', import.meta.url), 'utf8')
   const reasons = new Map(
-    [...source.matchAll(/\/\*\* (.+) \*\/\n {2}(\w+):/g)].map(([, reason, name]) => [name!, reason!]),
+    [...source.matchAll(/\/\*\* (.+) \*\/\n {2}(\w+):/g)].map(([, reason, name]) => [
+      name!,
+      reason!,
+    ]),
   )
   return Object.entries(limits).map(([name, value]) => {
     const reason = reasons.get(name)

@@ -14,6 +14,8 @@ import {
   metricTable,
 } from '../../services/adapters/prometheus/metric-table.ts'
 import { type ErrorEntry, errorTable } from '../../services/core/errors.ts'
+import { commandRows, programNames, sectionOf } from './command-rows.ts'
+import { limitRows } from './limit-rows.ts'
 
 type Page = {
   readonly file: string
@@ -56,6 +58,18 @@ const pages: readonly Page[] = [
       entry.action,
     ]),
   },
+  {
+    file: 'docs/reference/limits.md',
+    heading: '## Limits',
+    columns: ['Limit', 'Value', 'Why'],
+    rows: limitRows(),
+  },
+  ...programNames.map((name) => ({
+    file: 'docs/reference/commands.md',
+    heading: `## ${name}`,
+    columns: ['Command', 'Flag', 'Meaning'],
+    rows: commandRows(name),
+  })),
 ]
 
 function describeLabel([name, set]: readonly [string, LabelSet]): string {
@@ -110,3 +124,42 @@ function readTable(text: string, heading: string): string[][] {
       .map((cell) => cell.trim()),
   )
 }
+
+describe('reference pages - npm scripts', () => {
+  it('are listed in docs/reference/commands.md with the file that they run', async () => {
+    const manifest = JSON.parse(await readPage('package.json')) as {
+      scripts: Record<string, string>
+    }
+    const expected = Object.entries(manifest.scripts).map(([name, command]) => [
+      `\`npm run ${name}\``,
+      `\`${command.replace('node dev/launch.mjs ', '')}\``,
+    ])
+    const table = readTable(await readPage('docs/reference/commands.md'), '## Scripts')
+    expect(table.slice(2).map((row) => row.slice(0, 2))).toEqual(expected)
+  })
+})
+
+describe('reference pages - the check itself', () => {
+  const page = '# A\n\n## Limits\n\ntext\n\n| Limit | Value |\n|---|---|\n| `a` | 1 |\n\n## B\n'
+
+  it('sees a row that is missing, changed or too many', () => {
+    const rows = readTable(page, '## Limits').slice(2)
+    expect(rows).toEqual([['`a`', '1']])
+    expect(rows).not.toEqual([['`a`', '2']])
+    expect(rows).not.toEqual([
+      ['`a`', '1'],
+      ['`b`', '1'],
+    ])
+    expect(() => readTable(page, '## Codes')).toThrow('found no line "## Codes"')
+  })
+
+  it('reads what a command says of itself, wrapped lines too', () => {
+    const help =
+      'Usage: a\n\nOptions:\n  --b <c>  first\n           second\n  --d      third\n\nend\n'
+    expect(sectionOf(help, 'Options:')).toEqual([
+      { term: '--b <c>', text: 'first second' },
+      { term: '--d', text: 'third' },
+    ])
+    expect(sectionOf(help, 'Commands:')).toEqual([])
+  })
+})

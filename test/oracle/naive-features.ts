@@ -225,19 +225,17 @@ function aggregate(
     case 'mean':
       return (sum / rows.length) * scale
     case 'min':
-      return numbers.reduce((a, b) => (b < a ? b : a)) * scale
+      return Math.min(...numbers) * scale
     case 'max':
-      return numbers.reduce((a, b) => (b > a ? b : a)) * scale
+      return Math.max(...numbers) * scale
     case 'stddev':
       return deviationOf(numbers) * scale
     case 'last':
       return ((newestOf(rows) as unknown as Fields)[of!] as number) * scale
     case 'seconds_since_last':
       return ((time - newestOf(rows).eventTime) / 1000) * scale
-    case 'seconds_since_first': {
-      const first = rows.map((row) => row.eventTime).reduce((a, b) => (b < a ? b : a))
-      return ((time - first) / 1000) * scale
-    }
+    case 'seconds_since_first':
+      return ((time - Math.min(...rows.map((row) => row.eventTime))) / 1000) * scale
     case 'fraud_rate':
       return (fraudsOf(feature, labels, time) / rows.length) * scale
   }

@@ -1,9 +1,10 @@
 // Every published vector computed again, from the topics alone, in an undisturbed world.
 //
 // In: the pipeline, the scored events, the transactions and labels that came in. Out: what differs.
-// Each entity's log is laid out anew in the order of the published ordinals, with as many labels
-// before each event as it says it saw, and runs once through the memory store. A feature looks at
-// one entity's log at most, so each entity is judged by a pipeline of its own.
+// Each entity's log is laid out anew in the order of the published ordinals and runs once through the
+// memory store. Of the label log each event is shown as much as it says it saw: an event that was
+// delivered again may have seen more than one behind it. A feature looks at one entity's log at most,
+// so each entity is judged by a pipeline of its own.
 // Ordinals are demanded dense and unique; that is part of the same proof.
 
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
@@ -14,6 +15,7 @@ import type {
 } from '../../services/core/pipeline-definition.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
+import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Arrival, Batch, Label, Transaction } from '../../services/pipeline/records.ts'
 
@@ -35,6 +37,7 @@ export async function recomputeVectors(
   history: ScoringHistory,
 ): Promise<Recomputation> {
   const differences: string[] = []
+  const judged = new Set<string>()
   const labelColumns = definition.entities.filter(({ name }) => hasLabels(definition, name))
   for (const [e, entity] of definition.entities.entries()) {
     const features = definition.features.filter((feature) =>
@@ -42,9 +45,12 @@ export async function recomputeVectors(
     )
     const alone = { ...definition, entities: [entity], features }
     const labelColumn = labelColumns.indexOf(entity)
-    const rows = layOut(history, { entity, column: e, labelColumn }, differences)
-    differences.push(...(await compareEntity(definition, alone, rows)))
+    const layout = layOut(history, { entity, column: e, labelColumn }, differences)
+    for (const { name } of features) judged.add(name)
+    differences.push(...(await compareEntity(definition, alone, layout)))
   }
+  const skipped = definition.features.filter(({ name }) => !judged.has(name))
+  if (skipped.length > 0) throw new Error(`looks at two logs: ${skipped.map((f) => f.name)}`)
   return { vectors: history.scored.length, differences }
 }
 
@@ -64,13 +70,14 @@ function readsOnly(
     .every((part) => readsOnly({ features } as PipelineDefinition, part, entity))
 }
 
-type Step =
-  | { readonly label: Label; readonly event?: undefined }
-  | {
-      readonly label?: undefined
-      readonly event: ScoredTransactionRecord
-      readonly transaction: Transaction
-    }
+/** What an entity's store is given: all labels, then the events of all logs in their order. */
+type Layout = {
+  readonly labels: readonly Label[]
+  readonly events: readonly ScoredTransactionRecord[]
+  readonly transactions: readonly Transaction[]
+  /** How many labels of its log each event is shown; null = the entity has no labels. */
+  readonly labelsSeen: readonly number[] | null
+}
 
 type Wanted = {
   readonly entity: EntityDefinition
@@ -84,32 +91,24 @@ const keyOf = ({ key }: EntityDefinition, event: Transaction | Label): string =>
   JSON.stringify(key.map((field) => (event as unknown as Fields)[field]))
 
 /** All logs of an entity one after the other, each in the order of its ordinals. */
-function layOut(history: ScoringHistory, wanted: Wanted, differences: string[]): Step[] {
+function layOut(history: ScoringHistory, wanted: Wanted, differences: string[]): Layout {
   const { entity, column, labelColumn } = wanted
+  const { transactionOf } = history
   const logs = new Map<string, ScoredTransactionRecord[]>()
-  for (const event of history.scored) push(logs, keyOf(entity, history.transactionOf(event)), event)
-  const labels = new Map<string, Label[]>()
-  for (const label of history.labels) {
-    if (label.isFraud) push(labels, keyOf(entity, label), label)
-  }
-  const steps: Step[] = []
+  for (const event of history.scored) push(logs, keyOf(entity, transactionOf(event)), event)
+  const place = ({ ordinals, eventsSeen }: ScoredTransactionRecord): number =>
+    ordinals[column]! >= 0 ? ordinals[column]! : eventsSeen[column]! - 0.5
   for (const [key, events] of logs) {
-    const place = (event: ScoredTransactionRecord): number =>
-      event.ordinals[column]! >= 0 ? event.ordinals[column]! : event.eventsSeen[column]! - 0.5
     events.sort((a, b) => place(a) - place(b))
     checkDense(`${entity.name} ${key}`, events, column, differences)
-    const known = labels.get(key) ?? []
-    let seen = 0
-    for (const event of events) {
-      const wantedLabels = labelColumn < 0 ? 0 : event.labelsSeen[labelColumn]!
-      while (seen < Math.min(wantedLabels, known.length)) steps.push({ label: known[seen++]! })
-      if (wantedLabels > known.length) {
-        differences.push(`${event.transactionId}: saw ${wantedLabels} labels of ${known.length}`)
-      }
-      steps.push({ event, transaction: history.transactionOf(event) })
-    }
   }
-  return steps
+  const events = [...logs.values()].flat()
+  return {
+    labels: labelColumn < 0 ? [] : history.labels,
+    events,
+    transactions: events.map(transactionOf),
+    labelsSeen: labelColumn < 0 ? null : events.map(({ labelsSeen }) => labelsSeen[labelColumn]!),
+  }
 }
 
 function checkDense(
@@ -132,44 +131,75 @@ function checkDense(
 async function compareEntity(
   definition: PipelineDefinition,
   alone: PipelineDefinition,
-  steps: readonly Step[],
+  layout: Layout,
 ): Promise<string[]> {
   const plan = planFeatures(alone)
-  const store = createMemoryLogStore(plan.kinds)
-  const epochs = [(await store.claim(0)).epoch, (await store.claim(1)).epoch] as const
-  const batch = batchOfSteps(steps, epochs, alone)
-  const enriched = await enrich(batch, { plan, store, late: alone.late })
+  const memory = createMemoryLogStore(plan.kinds)
+  const epochs = [(await memory.claim(0)).epoch, (await memory.claim(1)).epoch] as const
+  const store = showLabelsSeen(memory, layout)
+  const enriched = await enrich(batchOfLayout(layout, epochs, alone), {
+    plan,
+    store,
+    late: alone.late,
+  })
   const columns = alone.features.map(({ name }) =>
     definition.features.findIndex((feature) => feature.name === name),
   )
   const differences: string[] = []
-  for (let row = 0; row < enriched.count; row++) {
-    const { event } = steps[enriched.arrivalIndexes[row]!]!
+  for (const [row, event] of layout.events.entries()) {
     for (const [f, column] of columns.entries()) {
       const expected = enriched.vectors[row * columns.length + f]!
-      const found = event!.features[column]!
+      const found = event.features[column]!
       if (Object.is(found, expected)) continue
       const { name } = definition.features[column]!
-      differences.push(`${event!.transactionId}: ${name} is ${found}, recomputed ${expected}`)
+      differences.push(`${event.transactionId}: ${name} is ${found}, recomputed ${expected}`)
     }
   }
   return differences
 }
 
-function batchOfSteps(
-  steps: readonly Step[],
+/** Each event has two entries there, behind those of the labels: its log's, then the label log's. */
+function showLabelsSeen(store: EntityLogStore, { events, labelsSeen }: Layout): EntityLogStore {
+  if (labelsSeen === null) return store
+  return {
+    ...store,
+    advance: async (request) => {
+      const reply = await store.advance(request)
+      const first = request.records.count - 2 * events.length
+      for (const [row, seen] of labelsSeen.entries()) {
+        const entry = first + 2 * row + 1
+        if (seen > reply.logs[entry]!.count) {
+          throw new Error(`an event saw ${seen} labels of ${reply.logs[entry]!.count}`)
+        }
+        reply.visible[entry] = seen
+      }
+      return reply
+    },
+  }
+}
+
+function batchOfLayout(
+  { labels, events, transactions }: Layout,
   epochs: readonly [number, number],
   { late }: PipelineDefinition,
 ): Batch {
-  const offsets = [0, 0]
-  const arrivals = steps.map((step): Arrival => {
-    const lane = step.label === undefined ? 0 : 1
-    const raw = { offset: offsets[lane]!++, brokerTimeMs: 0, key: null, value: null }
-    return step.label === undefined
-      ? { raw, transaction: step.transaction, label: null, rejection: null }
-      : { raw, transaction: null, label: step.label, rejection: null }
-  })
-  const isUncounted = ({ event }: Step) => event !== undefined && event.ordinals[0]! < 0
+  const rawAt = (offset: number) => ({ offset, brokerTimeMs: 0, key: null, value: null })
+  const arrivals: Arrival[] = [
+    ...labels.map((label, i) => ({
+      raw: rawAt(i),
+      transaction: null,
+      label,
+      rejection: null,
+    })),
+    ...transactions.map((transaction, i) => ({
+      raw: rawAt(i),
+      transaction,
+      label: null,
+      rejection: null,
+    })),
+  ]
+  const counts = [transactions.length, labels.length]
+  const isUncounted = ({ ordinals }: ScoredTransactionRecord) => ordinals[0]! < 0
   return {
     lanes: epochs.map((epoch, laneId) => ({
       laneId,
@@ -178,13 +208,16 @@ function batchOfSteps(
       epoch,
       fromOffset: 0,
       firstOffset: 0,
-      lastOffset: Math.max(0, offsets[laneId]! - 1),
+      lastOffset: Math.max(0, counts[laneId]! - 1),
       watermarkMs: 0,
       isIdle: false,
     })),
     arrivals,
-    laneIndexes: Uint16Array.from(steps, ({ label }) => (label === undefined ? 0 : 1)),
-    latenessMs: Float64Array.from(steps, (step) => (isUncounted(step) ? late.allowedMs + 1 : 0)),
+    laneIndexes: Uint16Array.from(arrivals, ({ label }) => (label === null ? 0 : 1)),
+    latenessMs: Float64Array.from([
+      ...labels.map(() => 0),
+      ...events.map((event) => (isUncounted(event) ? late.allowedMs + 1 : 0)),
+    ]),
     brakes: epochs.map(() => ({ events: 0, flagged: 0, eventsBefore: 0, flaggedBefore: 0 })),
   }
 }

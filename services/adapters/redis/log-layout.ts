@@ -14,7 +14,7 @@ const REQUEST_HEAD_SIZE = 4 + 8 + 4 + 4 + 1 + 2 + 4
 const LANE_SIZE = 2 + 6 * 8
 const KEY_SIZE = 4 + 8 + 2 + 1 + 2
 const RECORD_HEAD_SIZE = 16
-const TOLD_SIZE = 4 + 4 + 8 + 8
+const TOLD_SIZE = 4 + 4 + 8
 const WATERMARK_SIZE = 32
 
 /** Where the told logs begin in a reply, behind status, watermarks and applied offsets. */
@@ -102,7 +102,6 @@ function encodeLog(view: DataView, from: number, cached: CachedLog, frame: Reque
 export type ToldLog = {
   readonly place: number
   readonly generation: number
-  readonly base: number
   /** Ordinal of the first record in the bytes that follow. */
   readonly from: number
 }
@@ -112,8 +111,7 @@ export function decodeTold(bytes: Buffer): ToldLog {
   return {
     place: bytes.readUInt32LE(0),
     generation: bytes.readUInt32LE(4),
-    base: bytes.readDoubleLE(8),
-    from: bytes.readDoubleLE(16),
+    from: bytes.readDoubleLE(8),
   }
 }
 

@@ -243,8 +243,11 @@ async function sendBatch(calls: BatchCalls): Promise<readonly LaneWatermark[]> {
   )
   const failed = answers.find((answer) => answer.status === 'rejected')
   if (failed !== undefined) {
-    calls.cache.forget()
-    throw failed.reason
+    // Only a lane that moved away leaves the rest of the store as it was known.
+    const { reason } = failed
+    const isKnown = reason instanceof WeirError && reason.code === 'WEIR_ENRICH_FENCED'
+    if (!isKnown) calls.cache.forget()
+    throw reason
   }
   const logs = calls.draft.buckets.reduce((sum, { logs }) => sum + logs.length, 0)
   calls.options.observe({
@@ -355,11 +358,11 @@ function applyReply(
           offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
       : null
   for (let i = TOLD_FROM; i < reply.length; i += 2) {
-    const { place, generation, base, from } = decodeTold(reply[i]!)
+    const { place, generation, from } = decodeTold(reply[i]!)
     const cached = logs[place]!
     const { log } = cached
     const isSuffix = generation === cached.generation && from === log.base + log.count
-    if (!isSuffix || generation === 0) emptyLog(log, Math.max(base, from))
+    if (!isSuffix) emptyLog(log, from)
     cached.generation = generation
     decodeRecords(reply[i + 1]!, log)
     told.add(cached)

@@ -11,7 +11,7 @@
 -- weir_advance KEYS fence, log ...  ARGV request (layout below)
 --              reply {'OK', fence entries or '', applied offset f64 per lane as it was before this
 --                     call (or '' where it delivers nothing again),
---                     [place u32 | generation u32 | base f64 | from f64, its bytes] ...}
+--                     [place u32 | generation u32 | from f64, bytes of the records from there on] ...}
 --                 or {'FENCED'|'LOST', lane, stored epoch, stored applied}
 -- weir_watermarks KEYS fence        reply: per lane id f64 | watermark f64 | idle f64 | touched f64
 --
@@ -142,7 +142,7 @@ local function advance(keys, args)
           'PX', string.format('%.0f', retention))
       end
       if known_end > 0 or generation > 0 or not is_as_sent then
-        reply[#reply + 1] = struct.pack('<I4I4dd', i - 1, made, 0, 0)
+        reply[#reply + 1] = struct.pack('<I4I4d', i - 1, made, 0)
         reply[#reply + 1] = blob
       end
     else
@@ -160,7 +160,7 @@ local function advance(keys, args)
         if now == generation and known_end >= base and known_end <= log_end then
           from = known_end
         end
-        reply[#reply + 1] = struct.pack('<I4I4dd', i - 1, now, base, from)
+        reply[#reply + 1] = struct.pack('<I4I4d', i - 1, now, from)
         reply[#reply + 1] =
           call('GETRANGE', key, HEADER_SIZE + (from - base) * size, -1)
       end

@@ -122,6 +122,25 @@ describe('cpu profiles', () => {
     expect(first!.files[0]!.share).toBeCloseTo(7 / 12, 12)
   })
 
+  it('summarizeProfiles - counts native code for the file that called it', () => {
+    const native = {
+      ...node(5, 'writeBuffer', ''),
+      callFrame: { functionName: 'writeBuffer', url: '', lineNumber: -1 },
+    }
+    const nodes = main.nodes.map((one) => (one.id === 4 ? { ...one, children: [5] } : one))
+    const [first] = summarizeProfiles(
+      [{ ...main, nodes: [...nodes, native], samples: [2, 3, 5, 6, 2, 4, 2] }],
+      10,
+    )
+    expect(first!.functions).toContainEqual(
+      expect.objectContaining({
+        function: 'writeBuffer (native)',
+        file: 'services/pipeline/decode/decode.ts',
+        microsPerEvent: 2,
+      }),
+    )
+  })
+
   it('summarizeProfiles - gives the other threads in the same window', () => {
     const [, second] = summarizeProfiles([worker, main], 10)
     expect(second).toMatchObject({ thread: 'worker 1', busyMicrosPerEvent: 3.5 })

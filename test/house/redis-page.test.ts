@@ -1,0 +1,107 @@
+// Proves docs/operating/redis.md: the sizes of logs and fences, the names of keys, the shipped table.
+//
+// A real Redis is asked what it holds, because the page promises an operator how much that will be.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
+import { recordSize } from '../../services/adapters/redis/log-layout.ts'
+import { connectRedis } from '../../services/adapters/redis/redis-client.ts'
+import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
+import { limits } from '../../services/core/limits.ts'
+import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
+import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
+import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { entriesOf, requestOf, testKinds } from '../support/log-requests.ts'
+import { startTestRedis, type TestRedis } from '../support/redis.ts'
+import { uniqueName } from '../support/stack.ts'
+import { repositoryFolder } from './house-files.ts'
+
+const prefix = uniqueName('page')
+let server: TestRedis
+let redis: Redis
+let store: EntityLogStore
+
+beforeAll(async () => {
+  server = await startTestRedis()
+  redis = new Redis(server.url)
+  store = await createRedisLogStore({
+    redis: await connectRedis(server.url, observeNothing),
+    kinds: testKinds,
+    prefix,
+    buckets: 2,
+    retentionMs: 600_000,
+    observe: observeNothing,
+  })
+})
+
+afterAll(async () => {
+  await store?.close()
+  redis?.disconnect()
+  await server?.stop()
+})
+
+const formula = (records: number, values: number): number => 16 + records * (16 + 8 * values)
+
+async function nameOf(kind: number, key: string): Promise<string> {
+  const names = await redis.keys(`{${prefix}:*}${kind}:${key}`)
+  expect(names).toHaveLength(1)
+  return names[0]!
+}
+
+test('Redis page - a log has the bytes of the formula, and Redis takes what the page says', async () => {
+  const { epoch } = await store.claim(0)
+  const held = [{ laneId: 0, epoch }]
+  let offset = 0
+  for (const records of [1, 2, 8, 500, 1000]) {
+    while (offset < records) {
+      const upTo = Math.min(records, offset + 40)
+      await store.advance(requestOf(held, entriesOf(offset, upTo - 1, { key: 'c-17' })))
+      offset = upTo
+    }
+    const name = await nameOf(0, 'c-17')
+    const length = await redis.strlen(name)
+    expect(length).toBe(formula(records, testKinds[0]!.shape.values))
+    const taken = await redis.memory('USAGE', name)
+    expect(taken).toBeLessThanOrEqual(2.5 * length + name.length + 100)
+  }
+})
+
+test('Redis page - a log is cut back to what the page says', async () => {
+  const { epoch } = await store.claim(2)
+  const held = [{ laneId: 2, epoch }]
+  const { entityRecordsKeptMax, entityRecordsKeptAfterTrim } = limits
+  for (let offset = 0; offset <= entityRecordsKeptMax; offset += 1024) {
+    const upTo = Math.min(offset + 1023, entityRecordsKeptMax)
+    await store.advance(requestOf(held, entriesOf(offset, upTo, { kind: 1, key: 'm-204' })))
+  }
+  const length = await redis.strlen(await nameOf(1, 'm-204'))
+  expect(length).toBe(formula(entityRecordsKeptAfterTrim, testKinds[1]!.shape.values))
+  const page = await readPage()
+  for (const records of [entityRecordsKeptMax, entityRecordsKeptAfterTrim]) {
+    expect(page).toContain(records.toLocaleString('en'))
+  }
+})
+
+test('Redis page - every bucket has a fence of 40 bytes per lane, without expiry', async () => {
+  for (const bucket of [0, 1]) {
+    const name = `{${prefix}:${bucket}}fence`
+    const entry = await redis.hgetBuffer(name, '0')
+    expect(entry).toHaveLength(40)
+    expect(await redis.pttl(name)).toBe(-1)
+  }
+})
+
+test('Redis page - has the logs of the shipped pipeline', async () => {
+  const plan = planFeatures(loadPipelineFile(join(repositoryFolder, 'pipelines/card-fraud.yaml')))
+  const rows = plan.kinds.map(
+    ({ name, shape }) => `| ${name} | ${shape.values} | ${recordSize(shape)} |`,
+  )
+  const table = (await readPage()).split('| Log | Values | Bytes a record |\n|---|---|---|\n')[1]
+  expect(table?.split('\n\n')[0]?.split('\n')).toEqual(rows)
+})
+
+const readPage = (): Promise<string> =>
+  readFile(join(repositoryFolder, 'docs/operating/redis.md'), 'utf8')
