@@ -21,8 +21,6 @@ export const limits = {
   idLengthMax: 64,
   /** Largest amount in minor units; 4,096 of them sum exactly in a double (below 2^53). */
   amountMinorMax: 1_000_000_000_000,
-  /** Bytes of an offending value that are kept in a rejection; whole up to Kafka's usual limit. */
-  rejectedOriginalBytesMax: 1 * MIB,
   /** Features in one vector; a wider table is a modelling mistake and a memory one. */
   featuresMax: 256,
   /** Entities in one pipeline; each costs a key, a cache entry and a Redis append per event. */

@@ -125,7 +125,7 @@ export type PipelineDefinition = {
   readonly pipeline: string
   /** sha-256 of the canonical definition without topics: what makes a score, not where it runs. */
   readonly hash: string
-  /** sha-256 of the feature table (names, order, definitions); manifests carry the names' hash. */
+  /** sha-256 of entities and feature table (names, order, definitions): the state's layout. */
   readonly layoutHash: string
   /** sha-256 of the feature names in order, joined by newline; equals the manifest's featureSet. */
   readonly featureSet: string

@@ -152,6 +152,12 @@ export const settingsTable = {
     expected: nameExpected,
     means: 'Name of this process in logs and at the brokers; not set = host name and process id.',
   }),
+  WEIR_COMMIT: setting({
+    read: matching(namePattern),
+    fallback: 'unknown',
+    expected: nameExpected,
+    means: 'Commit that this build was made from, shown as weir_build_info; set by the image.',
+  }),
   WEIR_TOPIC_PREFIX: setting({
     read: matching(namePattern),
     fallback: null,

@@ -30,6 +30,8 @@ export type Settings = {
   readonly keyPrefix: string
   /** Names this process in logs and at the brokers. */
   readonly instanceId: string
+  /** Commit that the running build was made from. */
+  readonly commit: string
   /** Put before every topic's name; empty = as in the pipeline file. */
   readonly topicPrefix: string
   /** Replicas of topics that Weir makes. */
@@ -130,6 +132,7 @@ function toSettings(values: Values, instanceId: string): Settings {
     groupId: values.WEIR_GROUP_ID,
     keyPrefix: values.WEIR_KEY_PREFIX!,
     instanceId: values.WEIR_INSTANCE_ID ?? instanceId,
+    commit: values.WEIR_COMMIT!,
     topicPrefix: values.WEIR_TOPIC_PREFIX ?? '',
     topicReplication: values.WEIR_TOPIC_REPLICATION!,
   })

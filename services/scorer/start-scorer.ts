@@ -6,7 +6,7 @@
 // adapters of the live path; the rooms and the lanes see their ports.
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { Registry as MetricRegistry } from 'prom-client'
+import packageJson from '../../package.json' with { type: 'json' }
 import { startHealthServer } from '../adapters/http/health-server.ts'
 import { createReadiness } from '../adapters/http/readiness.ts'
 import { acceleration, type Kafka } from '../adapters/kafka/kafka-client.ts'
@@ -45,8 +45,7 @@ export async function startScorer(
   const startedMs = performance.now()
   const { logLevel: level, instanceId: instance } = settings
   const logger = createLogger({ level, name: 'weir-scorer', instance })
-  const metricRegistry = new MetricRegistry()
-  const observer = createObserver({ logger, registry: metricRegistry })
+  const observer = createObserver({ logger, build: describeBuild(definition, settings) })
   const readiness = createReadiness({
     clock: systemClock,
     requiredSystems: ['kafka', 'redis', 'registry'],
@@ -60,7 +59,7 @@ export async function startScorer(
     const { snapshot } = observer
     const http = await startHealthServer({
       ...settings.http,
-      registry: metricRegistry,
+      registry: observer.registry,
       readiness,
       snapshot,
     })
@@ -107,6 +106,15 @@ export async function startScorer(
   }
 }
 
+/** Another layout or another number of buckets is another place: logs of one never meet the other. */
+function keyPrefixOf({ pipeline, layoutHash, store }: PipelineDefinition, { keyPrefix }: Settings) {
+  return [keyPrefix, pipeline, `${layoutHash.slice(0, 8)}-${store.buckets}`].join(':')
+}
+
+function describeBuild({ pipeline, hash }: PipelineDefinition, { commit }: Settings) {
+  return { version: packageJson.version, commit, pipeline, pipelineHash: hash }
+}
+
 type HouseOptions = {
   readonly definition: PipelineDefinition
   readonly settings: Settings
@@ -129,7 +137,7 @@ async function openHouse(options: HouseOptions) {
   const store = await createRedisLogStore({
     redis,
     kinds: plan.kinds,
-    prefix: `${settings.keyPrefix}${definition.pipeline}:${definition.layoutHash.slice(0, 8)}`,
+    prefix: keyPrefixOf(definition, settings),
     buckets: definition.store.buckets,
     retentionMs: definition.store.retentionMs,
     observe,

@@ -40,7 +40,7 @@ export type PlaceOptions = {
 }
 
 export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPlace> {
-  const { purpose, pipelineFile = 'load/bench/pipeline.yaml', partitions = 4 } = options
+  const { purpose, pipelineFile = 'pipelines/card-fraud.yaml', partitions = 4 } = options
   const stack = await testStack()
   const name = uniqueName(purpose)
   const topicPrefix = `${name}.`

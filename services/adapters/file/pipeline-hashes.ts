@@ -29,16 +29,11 @@ export function hashDefinition(definition: Omit<PipelineDefinition, keyof Hashes
   }
 }
 
-/** A window is defined by its entity's key, not by its entity's name alone. */
+/** Entities belong to it whole and in order: keys in the store carry their places. */
 const toLayout = (definition: {
   readonly entities: readonly EntityDefinition[]
   readonly features: readonly FeatureDefinition[]
-}): readonly unknown[] =>
-  definition.features.map((feature) => {
-    if (feature.kind !== 'window') return feature
-    const entity = definition.entities.find((other) => other.name === feature.entity)
-    return { ...feature, key: entity?.key ?? [] }
-  })
+}): unknown => ({ entities: definition.entities, features: definition.features })
 
 const hashText = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
 

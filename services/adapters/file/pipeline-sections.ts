@@ -31,7 +31,6 @@ export const defaults = {
     modelControl: 'model.control',
   },
   validate: { ageMax: '400d', futureMax: '60s' },
-  // biome-ignore lint/suspicious/noThenProperty: a word of the file, never awaited
   late: { allowed: '10m', then: 'score_only' },
   align: { maxDrift: '1s', maxWait: '2s' },
   model: { source: 'models/' },
@@ -91,7 +90,6 @@ export function readTimes(
     },
     late: {
       allowedMs: ms('late', 'allowed', defaults.late.allowed),
-      // biome-ignore lint/suspicious/noThenProperty: a word of the definition, never awaited
       then: file.read(['late', 'then'], defaults.late.then),
     },
     align: {

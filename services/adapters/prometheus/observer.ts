@@ -6,7 +6,7 @@
 // a log line is never written per event, and no label or field holds a transaction.
 
 import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { errorTable } from '../../core/errors.ts'
 import type { Happening, Observe } from '../../pipeline/observe/happenings.ts'
@@ -30,6 +30,7 @@ export type Snapshot = {
 
 export type Observer = {
   readonly observe: Observe
+  readonly registry: Registry
   readonly snapshot: () => Snapshot
   /** Lets the lanes' own count prove the books; see ledger.ts for when it has to change. */
   readonly watchInFlight: (count: CountInFlight) => void
@@ -37,13 +38,14 @@ export type Observer = {
 
 export type ObserverOptions = {
   readonly logger: Logger
-  readonly registry: Registry
+  /** Where the metrics go; one of its own where it is left out. */
+  readonly registry?: Registry
   readonly clock?: Clock
   readonly build?: BuildFacts
 }
 
 export function createObserver(options: ObserverOptions): Observer {
-  const { logger, registry, clock = systemClock, build } = options
+  const { logger, registry = new Registry(), clock = systemClock, build } = options
   const metrics = createMetrics(registry)
   const ledger = createLedger()
   const batches = { count: 0, events: 0 }
@@ -71,6 +73,7 @@ export function createObserver(options: ObserverOptions): Observer {
       if (happening.kind === 'store_round_trip') redelivered += happening.redelivered
       log(happening)
     },
+    registry,
     snapshot,
     watchInFlight: ledger.watchInFlight,
   }

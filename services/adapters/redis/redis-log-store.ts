@@ -12,17 +12,10 @@
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { WeirError } from '../../core/errors.ts'
+import { assertInvariant, WeirError } from '../../core/errors.ts'
 import { hashToBucket } from '../../core/hash.ts'
 import { limits } from '../../core/limits.ts'
-import {
-  appendRow,
-  dropOldestRows,
-  type EntityLog,
-  emptyLog,
-  findRow,
-  offsetOfSource,
-} from '../../pipeline/enrich/entity-log.ts'
+import { offsetOfSource } from '../../pipeline/enrich/entity-log.ts'
 import {
   type AdvanceReply,
   type AdvanceRequest,
@@ -31,21 +24,12 @@ import {
   LaneRefusedError,
   type LaneWatermark,
   type LogKind,
-  type LogRecords,
 } from '../../pipeline/enrich/log-store.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
-import { type CachedLog, createLogCache, type LogCache } from './log-cache.ts'
-import {
-  type BucketDraft,
-  decodeOffsets,
-  decodeRecords,
-  decodeTold,
-  decodeWatermarks,
-  encodeAdvance,
-  type RequestFrame,
-  recordSize,
-  TOLD_FROM,
-} from './log-layout.ts'
+import { applyReply } from './apply-reply.ts'
+import { type Draft, draftBatch } from './batch-draft.ts'
+import { createLogCache, type LogCache } from './log-cache.ts'
+import { decodeWatermarks, encodeAdvance, type RequestFrame, TOLD_FROM } from './log-layout.ts'
 import type { RedisClient } from './redis-client.ts'
 
 export type RedisLogStoreOptions = {
@@ -60,8 +44,6 @@ export type RedisLogStoreOptions = {
 }
 
 const FUNCTIONS = readFileSync(new URL('./weir-functions.lua', import.meta.url), 'utf8')
-/** Refresh a key's expiry once this share of the retention has passed since it was last set. */
-const EXPIRY_REFRESH_SHARE = 0.1
 /** How often the cache's size is reported. */
 const BATCHES_PER_SIZE = 64
 /** New keys get the generations nonce + 1, nonce + 2, ...: never 0, which means `no key`. */
@@ -90,7 +72,18 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
     return claimed
   }
 
+  let isAdvancing = false
   const advance = async (request: AdvanceRequest): Promise<AdvanceReply> => {
+    assertInvariant(!isAdvancing, 'advance was called before the last one was answered')
+    isAdvancing = true
+    try {
+      return await advanceNext(request)
+    } finally {
+      isAdvancing = false
+    }
+  }
+
+  const advanceNext = async (request: AdvanceRequest): Promise<AdvanceReply> => {
     batches++
     cache.turn()
     if (batches % BATCHES_PER_SIZE === 0) {
@@ -98,7 +91,12 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
       options.observe({ kind: 'store_size', cachedLogs: logs, cachedBytes: bytes })
     }
     const appliedBefore = request.lanes.map(({ laneId }) => applied.get(laneId) ?? -1)
-    const draft = draftBatch(request.records, { cache, buckets, batch: batches, options })
+    const draft = draftBatch(request.records, {
+      cache,
+      buckets,
+      batch: batches,
+      retentionMs: options.retentionMs,
+    })
     const calls = { request, draft, appliedBefore, fenceKeys, options, cache }
     watermarks = await sendBatch(calls)
     for (const { laneId, lastOffset } of request.lanes) {
@@ -152,77 +150,6 @@ async function claimLane(
 function readPair(reply: unknown): [number, number] {
   const [first, second] = reply as [Buffer, Buffer]
   return [Number(first.toString()), Number(second.toString())]
-}
-
-/** A batch grouped for sending, with room for the places that the answers give. */
-type Draft = {
-  readonly logs: readonly EntityLog[]
-  readonly appends: Uint8Array
-  readonly nextEntries: Int32Array
-  readonly buckets: readonly BucketDraft[]
-  readonly positions: Int32Array
-  readonly visible: Int32Array
-}
-
-type DraftContext = {
-  readonly cache: LogCache
-  readonly buckets: number
-  readonly batch: number
-  readonly options: RedisLogStoreOptions
-}
-
-/** Groups a batch's entries by log and logs by bucket; entries of one log form a chain. */
-function draftBatch(records: LogRecords, context: DraftContext): Draft {
-  const { cache, batch, options } = context
-  const logs = new Array<EntityLog>(records.count)
-  const nextEntries = new Int32Array(records.count).fill(-1)
-  const buckets = Array.from({ length: context.buckets }, () => ({ logs: [], recordBytes: 0 }))
-  const nowMs = Date.now()
-  for (let entry = 0; entry < records.count; entry++) {
-    const cached = cache.open(records.kinds[entry]!, records.keys[entry]!)
-    const bucket: BucketDraft = buckets[cached.bucket]!
-    logs[entry] = cached.log
-    if (cached.batch !== batch) {
-      startLog(cached, batch, entry, nowMs, options.retentionMs)
-      bucket.logs.push(cached)
-    } else {
-      nextEntries[cached.lastEntry] = entry
-      cached.lastEntry = entry
-    }
-    if (records.appends[entry] === 1) {
-      cached.appendCount++
-      bucket.recordBytes += recordSize(cached.log.shape)
-    } else {
-      cached.looks = true
-    }
-  }
-  return {
-    logs,
-    appends: records.appends,
-    nextEntries,
-    buckets,
-    positions: new Int32Array(records.count).fill(-1),
-    visible: new Int32Array(records.count),
-  }
-}
-
-function startLog(
-  cached: CachedLog,
-  batch: number,
-  entry: number,
-  nowMs: number,
-  retentionMs: number,
-): void {
-  if (cached.log.count > limits.entityRecordsKeptMax) {
-    dropOldestRows(cached.log, limits.entityRecordsKeptAfterTrim)
-  }
-  cached.batch = batch
-  cached.firstEntry = entry
-  cached.lastEntry = entry
-  cached.appendCount = 0
-  cached.looks = false
-  cached.needsExpiry = nowMs - cached.expirySetMs > retentionMs * EXPIRY_REFRESH_SHARE
-  if (cached.needsExpiry) cached.expirySetMs = nowMs
 }
 
 type BatchCalls = {
@@ -339,110 +266,5 @@ async function callFunction(
         await redis.loadFunctions(FUNCTIONS).catch(() => undefined)
       }
     }
-  }
-}
-
-/** Brings the cached logs of a bucket to where Redis says they are, and places the batch's entries. */
-function applyReply(
-  reply: readonly Buffer[],
-  { logs }: BucketDraft,
-  frame: RequestFrame,
-  draft: Draft,
-): ReadonlySet<CachedLog> {
-  const told = new Set<CachedLog>()
-  const { lanes, records } = frame
-  const appliedBefore = decodeOffsets(reply[2]!)
-  const wasApplied: WasApplied =
-    appliedBefore.length === lanes.length
-      ? (entry) =>
-          offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
-      : null
-  for (let i = TOLD_FROM; i < reply.length; i += 2) {
-    const { place, generation, from } = decodeTold(reply[i]!)
-    const cached = logs[place]!
-    const { log } = cached
-    const isSuffix = generation === cached.generation && from === log.base + log.count
-    if (!isSuffix) emptyLog(log, from)
-    cached.generation = generation
-    decodeRecords(reply[i + 1]!, log)
-    told.add(cached)
-    placeAppends(cached, draft, (entry) => findRow(log, records.sources[entry]!))
-    placeLookers(cached, draft, wasApplied)
-  }
-  for (let place = 0; place < logs.length; place++) {
-    const cached = logs[place]!
-    if (told.has(cached)) continue
-    if (cached.generation === 0 && cached.appendCount > 0) {
-      cached.generation = frame.nonce + place + 1
-    }
-    placeAppends(cached, draft, (entry) => appendEntry(cached.log, records, entry))
-    if (cached.looks) placeLookers(cached, draft, wasApplied)
-  }
-  return told
-}
-
-function appendEntry(log: EntityLog, records: LogRecords, entry: number): number {
-  const { eventTimesMs, sources, values, valueStride } = records
-  return appendRow(log, eventTimesMs[entry]!, sources[entry]!, values, entry * valueStride)
-}
-
-/** Whether an entry had been applied before this call; null where none had. */
-type WasApplied = ((entry: number) => boolean) | null
-
-function placeAppends(cached: CachedLog, draft: Draft, place: (entry: number) => number): void {
-  const { appends, nextEntries, positions, visible } = draft
-  for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
-    if (appends[entry] === 0) continue
-    positions[entry] = place(entry)
-    visible[entry] = positions[entry]!
-  }
-}
-
-/**
- * Entries without a place of their own see the log as it stands at theirs; delivered again, they see
- * no more than lies before the log's next entry.
- */
-function placeLookers(cached: CachedLog, draft: Draft, wasApplied: WasApplied): void {
-  const { nextEntries, positions, visible } = draft
-  let standing = cached.log.count - countAdded(cached, draft, wasApplied)
-  let again = -1
-  for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
-    const position = positions[entry]!
-    const isAgain = wasApplied?.(entry) === true
-    if (position < 0) {
-      visible[entry] = standing
-      if (isAgain && again < 0) again = entry
-      continue
-    }
-    if (!isAgain) standing = position + 1
-    if (again >= 0) showUntil(cached, { from: again, end: entry }, draft, wasApplied)
-    again = -1
-  }
-  if (again >= 0) showUntil(cached, { from: again, end: -1 }, draft, wasApplied)
-}
-
-/** How many of the batch's entries this call itself has appended to the log. */
-function countAdded(
-  cached: CachedLog,
-  { nextEntries, positions }: Draft,
-  wasApplied: WasApplied,
-): number {
-  let added = 0
-  for (let entry = cached.firstEntry; entry >= 0; entry = nextEntries[entry]!) {
-    if (positions[entry]! >= 0 && wasApplied?.(entry) !== true) added++
-  }
-  return added
-}
-
-/** Entries [from, end) that were delivered before see what lies before `end`, or all if it is -1. */
-function showUntil(
-  cached: CachedLog,
-  { from, end }: { from: number; end: number },
-  { nextEntries, positions, visible }: Draft,
-  wasApplied: WasApplied,
-): void {
-  const shown = end < 0 ? cached.log.count : positions[end]!
-  for (let entry = from; entry !== end; entry = nextEntries[entry]!) {
-    if (wasApplied?.(entry) === true) visible[entry] = shown
   }
 }

@@ -127,7 +127,10 @@ function addScored(
   }
 }
 
-const LATE: Rejection = { code: 'WEIR_ENRICH_LATE', room: 'enrich', detail: 'later than allowed' }
+function tooLate(latenessMs: number, allowedMs: number): Rejection {
+  const detail = `found ${latenessMs} ms late, expected at most ${allowedMs}`
+  return { code: 'WEIR_ENRICH_LATE', room: 'enrich', detail }
+}
 
 /** Rejected and diverted events with their original bytes; labels are only counted. */
 function addRefused(
@@ -155,7 +158,8 @@ function addRefused(
     const draft = drafts[batch.laneIndexes[i]!]!
     const lane = batch.lanes[batch.laneIndexes[i]!]!
     const latenessMs = batch.latenessMs[i]!
-    const refused = { arrival, lane, rejection: LATE, rejectedTimeMs, latenessMs }
+    const rejection = tooLate(latenessMs, context.definition.late.allowedMs)
+    const refused = { arrival, lane, rejection, rejectedTimeMs, latenessMs }
     const value = encoders.late(composeRejected(refused, context))
     draft.records.late.push({ key: arrival.raw.key, value })
     draft.diverted++

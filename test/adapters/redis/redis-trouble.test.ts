@@ -304,3 +304,15 @@ test('Redis store - lets logs expire after the retention, counted from the last 
   await successor.advance(requestOf([heldNow], entriesOf(5, 5)))
   expect(await raw.pttl(log)).toBeGreaterThan(retentionMs / 2)
 })
+
+test('Redis store - refuses a batch while another one is under way', async () => {
+  const { open } = createWorld()
+  const store = await open()
+  const held = { laneId: 1, ...(await store.claim(1)) }
+  const first = store.advance(requestOf([held], entriesOf(0, 1)))
+  await expect(store.advance(requestOf([held], entriesOf(2, 3)))).rejects.toMatchObject({
+    code: 'WEIR_HOUSE_INVARIANT',
+  })
+  expect(ordinalsOf(await first)).toEqual([0, 1])
+  expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(2, 3))))).toEqual([2, 3])
+})
