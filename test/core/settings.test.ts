@@ -25,6 +25,7 @@ describe('settings', () => {
       groupId: null,
       keyPrefix: 'weir',
       instanceId: 'box-7',
+      commit: 'unknown',
       topicPrefix: '',
       topicReplication: 1,
     })
@@ -47,6 +48,7 @@ describe('settings', () => {
       WEIR_GROUP_ID: 'g',
       WEIR_KEY_PREFIX: 'p:q',
       WEIR_INSTANCE_ID: 'i-1',
+      WEIR_COMMIT: 'abc1234',
       WEIR_TOPIC_PREFIX: 't.',
       WEIR_TOPIC_REPLICATION: '3',
     }
@@ -66,6 +68,7 @@ describe('settings', () => {
       groupId: 'g',
       keyPrefix: 'p:q',
       instanceId: 'i-1',
+      commit: 'abc1234',
       topicPrefix: 't.',
       topicReplication: 3,
     })

@@ -1,21 +1,20 @@
 // Every published vector computed again, from the topics alone, in an undisturbed world.
 //
 // In: the pipeline, the scored events, the transactions and labels that came in. Out: what differs.
-// Each entity's log is laid out anew in the order of the published ordinals and runs once through the
-// memory store. Of the label log each event is shown as much as it says it saw: an event that was
-// delivered again may have seen more than one behind it. A feature looks at one entity's log at most,
-// so each entity is judged by a pipeline of its own.
-// Ordinals are demanded dense and unique; that is part of the same proof.
+// Each entity's log is laid out anew in the order of the published ordinals and run once through the
+// memory store; of its label log each event is shown as much as it says it saw, because an event that
+// was delivered again may have seen more than one behind it. Then the enrich room computes all
+// vectors on those logs. Ordinals are demanded dense and unique; that is part of the same proof.
 
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import type {
   EntityDefinition,
-  FeatureDefinition,
   PipelineDefinition,
 } from '../../services/core/pipeline-definition.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
+import type { EntityLog } from '../../services/pipeline/enrich/entity-log.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
-import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
+import type { AdvanceReply, EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Arrival, Batch, Label, Transaction } from '../../services/pipeline/records.ts'
 
@@ -32,174 +31,186 @@ export type Recomputation = {
   readonly differences: readonly string[]
 }
 
+type Event = {
+  readonly record: ScoredTransactionRecord
+  readonly transaction: Transaction
+}
+
+/** Where an event stands in one entity's log, and what it may see there. */
+type Place = { readonly log: EntityLog; readonly position: number; readonly visible: number }
+
+/** An entity with its column in `ordinals` and the one in `labelsSeen`; -1 = it has no labels. */
+type Column = {
+  readonly entity: EntityDefinition
+  readonly index: number
+  readonly labels: number
+}
+
 export async function recomputeVectors(
   definition: PipelineDefinition,
-  history: ScoringHistory,
+  { scored, transactionOf, labels }: ScoringHistory,
 ): Promise<Recomputation> {
+  const events = scored.map((record) => ({ record, transaction: transactionOf(record) }))
   const differences: string[] = []
-  const judged = new Set<string>()
-  const labelColumns = definition.entities.filter(({ name }) => hasLabels(definition, name))
-  for (const [e, entity] of definition.entities.entries()) {
-    const features = definition.features.filter((feature) =>
-      readsOnly(definition, feature, entity.name),
-    )
-    const alone = { ...definition, entities: [entity], features }
-    const labelColumn = labelColumns.indexOf(entity)
-    const layout = layOut(history, { entity, column: e, labelColumn }, differences)
-    for (const { name } of features) judged.add(name)
-    differences.push(...(await compareEntity(definition, alone, layout)))
+  const places: (readonly Place[])[] = []
+  const labelPlaces: (readonly Place[])[] = []
+  for (const column of columnsOf(definition)) {
+    const ordered = orderByLogs(events, column, differences)
+    const found = await layOut(definition, column, ordered, labels)
+    const inOrder = (of: ReadonlyMap<Event, Place>) => events.map((event) => of.get(event)!)
+    places.push(inOrder(found.own))
+    if (column.labels >= 0) labelPlaces.push(inOrder(found.labels))
   }
-  const skipped = definition.features.filter(({ name }) => !judged.has(name))
-  if (skipped.length > 0) throw new Error(`looks at two logs: ${skipped.map((f) => f.name)}`)
-  return { vectors: history.scored.length, differences }
+  if (differences.length === 0) {
+    const columns = [...places, ...labelPlaces]
+    differences.push(...(await compareVectors(definition, events, columns)))
+  }
+  return { vectors: events.length, differences }
 }
 
-const hasLabels = ({ features }: PipelineDefinition, entity: string): boolean =>
-  features.some((f) => f.kind === 'window' && f.entity === entity && f.op === 'fraud_rate')
-
-function readsOnly(
-  { features }: PipelineDefinition,
-  feature: FeatureDefinition,
-  entity: string,
-): boolean {
-  if (feature.kind === 'window') return feature.entity === entity
-  if (feature.kind !== 'ratio') return true
-  const { numerator, denominator } = feature
-  return features
-    .filter(({ name }) => name === numerator || name === denominator)
-    .every((part) => readsOnly({ features } as PipelineDefinition, part, entity))
-}
-
-/** What an entity's store is given: all labels, then the events of all logs in their order. */
-type Layout = {
-  readonly labels: readonly Label[]
-  readonly events: readonly ScoredTransactionRecord[]
-  readonly transactions: readonly Transaction[]
-  /** How many labels of its log each event is shown; null = the entity has no labels. */
-  readonly labelsSeen: readonly number[] | null
-}
-
-type Wanted = {
-  readonly entity: EntityDefinition
-  /** The entity's column in `ordinals`, and the one in `labelsSeen` (-1 = none). */
-  readonly column: number
-  readonly labelColumn: number
+function columnsOf({ entities, features }: PipelineDefinition): Column[] {
+  const isLabelled = ({ name }: EntityDefinition) =>
+    features.some((f) => f.kind === 'window' && f.entity === name && f.op === 'fraud_rate')
+  const labelled = entities.filter(isLabelled)
+  return entities.map((entity, index) => ({ entity, index, labels: labelled.indexOf(entity) }))
 }
 
 type Fields = Readonly<Record<string, unknown>>
-const keyOf = ({ key }: EntityDefinition, event: Transaction | Label): string =>
-  JSON.stringify(key.map((field) => (event as unknown as Fields)[field]))
 
 /** All logs of an entity one after the other, each in the order of its ordinals. */
-function layOut(history: ScoringHistory, wanted: Wanted, differences: string[]): Layout {
-  const { entity, column, labelColumn } = wanted
-  const { transactionOf } = history
-  const logs = new Map<string, ScoredTransactionRecord[]>()
-  for (const event of history.scored) push(logs, keyOf(entity, transactionOf(event)), event)
-  const place = ({ ordinals, eventsSeen }: ScoredTransactionRecord): number =>
-    ordinals[column]! >= 0 ? ordinals[column]! : eventsSeen[column]! - 0.5
-  for (const [key, events] of logs) {
-    events.sort((a, b) => place(a) - place(b))
-    checkDense(`${entity.name} ${key}`, events, column, differences)
+function orderByLogs(
+  events: readonly Event[],
+  { entity, index }: Column,
+  differences: string[],
+): Event[] {
+  const logs = new Map<string, Event[]>()
+  for (const event of events) {
+    const fields = event.transaction as unknown as Fields
+    const key = JSON.stringify(entity.key.map((field) => fields[field]))
+    const log = logs.get(key) ?? []
+    logs.set(key, log)
+    log.push(event)
   }
-  const events = [...logs.values()].flat()
-  return {
-    labels: labelColumn < 0 ? [] : history.labels,
-    events,
-    transactions: events.map(transactionOf),
-    labelsSeen: labelColumn < 0 ? null : events.map(({ labelsSeen }) => labelsSeen[labelColumn]!),
+  const place = ({ record: { ordinals, eventsSeen } }: Event): number =>
+    ordinals[index]! >= 0 ? ordinals[index]! : eventsSeen[index]! - 0.5
+  for (const [key, log] of logs) {
+    log.sort((a, b) => place(a) - place(b))
+    checkDense(`${entity.name} ${key}`, log, index, differences)
   }
+  return [...logs.values()].flat()
 }
 
 function checkDense(
-  log: string,
-  events: readonly ScoredTransactionRecord[],
-  column: number,
+  name: string,
+  log: readonly Event[],
+  index: number,
   differences: string[],
 ): void {
   let next = 0
-  for (const { ordinals, transactionId } of events) {
-    const ordinal = ordinals[column]!
+  for (const { record } of log) {
+    const ordinal = record.ordinals[index]!
     if (ordinal < 0) continue
     if (ordinal !== next) {
-      differences.push(`${log}: ${transactionId} has ordinal ${ordinal}, expected ${next}`)
+      differences.push(`${name}: ${record.transactionId} has ordinal ${ordinal}, expected ${next}`)
     }
     next = ordinal + 1
   }
 }
 
-async function compareEntity(
+/** The entity's logs, built by the memory store from one batch: all labels, then the events. */
+async function layOut(
   definition: PipelineDefinition,
-  alone: PipelineDefinition,
-  layout: Layout,
-): Promise<string[]> {
+  { entity, labels: labelColumn }: Column,
+  events: readonly Event[],
+  labels: readonly Label[],
+) {
+  const features = definition.features.filter(
+    (feature) => feature.kind === 'window' && feature.entity === entity.name,
+  )
+  const alone = { ...definition, entities: [entity], features }
   const plan = planFeatures(alone)
   const memory = createMemoryLogStore(plan.kinds)
+  const own = new Map<Event, Place>()
+  const ofLabels = new Map<Event, Place>()
   const epochs = [(await memory.claim(0)).epoch, (await memory.claim(1)).epoch] as const
-  const store = showLabelsSeen(memory, layout)
-  const enriched = await enrich(batchOfLayout(layout, epochs, alone), {
-    plan,
-    store,
-    late: alone.late,
-  })
-  const columns = alone.features.map(({ name }) =>
-    definition.features.findIndex((feature) => feature.name === name),
-  )
-  const differences: string[] = []
-  for (const [row, event] of layout.events.entries()) {
-    for (const [f, column] of columns.entries()) {
-      const expected = enriched.vectors[row * columns.length + f]!
-      const found = event.features[column]!
-      if (Object.is(found, expected)) continue
-      const { name } = definition.features[column]!
-      differences.push(`${event.transactionId}: ${name} is ${found}, recomputed ${expected}`)
-    }
-  }
-  return differences
-}
-
-/** Each event has two entries there, behind those of the labels: its log's, then the label log's. */
-function showLabelsSeen(store: EntityLogStore, { events, labelsSeen }: Layout): EntityLogStore {
-  if (labelsSeen === null) return store
-  return {
-    ...store,
+  const store: EntityLogStore = {
+    ...memory,
     advance: async (request) => {
-      const reply = await store.advance(request)
-      const first = request.records.count - 2 * events.length
-      for (const [row, seen] of labelsSeen.entries()) {
-        const entry = first + 2 * row + 1
-        if (seen > reply.logs[entry]!.count) {
-          throw new Error(`an event saw ${seen} labels of ${reply.logs[entry]!.count}`)
-        }
-        reply.visible[entry] = seen
+      const reply = await memory.advance(request)
+      const entriesPerEvent = labelColumn < 0 ? 1 : 2
+      const first = request.records.count - entriesPerEvent * events.length
+      for (const [row, event] of events.entries()) {
+        const entry = first + entriesPerEvent * row
+        own.set(event, placeAt(reply, entry))
+        if (labelColumn < 0) continue
+        const visible = event.record.labelsSeen[labelColumn]!
+        ofLabels.set(event, { ...placeAt(reply, entry + 1), visible })
       }
       return reply
     },
   }
+  const known = labelColumn < 0 ? [] : labels
+  await enrich(batchOf(events, known, epochs, alone), { plan, store, late: alone.late })
+  return { own, labels: ofLabels }
 }
 
-function batchOfLayout(
-  { labels, events, transactions }: Layout,
+const placeAt = ({ logs, positions, visible }: AdvanceReply, entry: number): Place => ({
+  log: logs[entry]!,
+  position: positions[entry]!,
+  visible: visible[entry]!,
+})
+
+/** All vectors at once on the logs that were laid out: entities' places first, then the labels'. */
+async function compareVectors(
+  definition: PipelineDefinition,
+  events: readonly Event[],
+  columns: readonly (readonly Place[])[],
+): Promise<string[]> {
+  const plan = planFeatures(definition)
+  const places = events.flatMap((_, row) => columns.map((column) => column[row]!))
+  for (const { log, visible } of places) {
+    if (visible > log.count) throw new Error(`an event saw ${visible} rows of ${log.count}`)
+  }
+  const store: EntityLogStore = {
+    ...createMemoryLogStore(plan.kinds),
+    advance: async () => ({
+      logs: places.map(({ log }) => log),
+      positions: Int32Array.from(places, ({ position }) => position),
+      visible: Int32Array.from(places, ({ visible }) => visible),
+    }),
+  }
+  const batch = batchOf(events, [], [1, 1], definition)
+  const { vectors, count } = await enrich(batch, { plan, store, late: definition.late })
+  if (count !== events.length) throw new Error(`${count} vectors for ${events.length} events`)
+  const width = definition.features.length
+  return events.flatMap(({ record }, row) =>
+    definition.features.flatMap(({ name }, f) => {
+      const expected = vectors[row * width + f]!
+      const found = record.features[f]!
+      if (Object.is(found, expected)) return []
+      return [`${record.transactionId}: ${name} is ${found}, recomputed ${expected}`]
+    }),
+  )
+}
+
+function batchOf(
+  events: readonly Event[],
+  labels: readonly Label[],
   epochs: readonly [number, number],
   { late }: PipelineDefinition,
 ): Batch {
-  const rawAt = (offset: number) => ({ offset, brokerTimeMs: 0, key: null, value: null })
-  const arrivals: Arrival[] = [
-    ...labels.map((label, i) => ({
-      raw: rawAt(i),
-      transaction: null,
-      label,
-      rejection: null,
-    })),
-    ...transactions.map((transaction, i) => ({
-      raw: rawAt(i),
-      transaction,
-      label: null,
-      rejection: null,
-    })),
+  const arrivalOf = (offset: number, part: Partial<Arrival>): Arrival => ({
+    raw: { offset, brokerTimeMs: 0, key: null, value: null },
+    transaction: null,
+    label: null,
+    rejection: null,
+    ...part,
+  })
+  const arrivals = [
+    ...labels.map((label, i) => arrivalOf(i, { label })),
+    ...events.map(({ transaction }, i) => arrivalOf(i, { transaction })),
   ]
-  const counts = [transactions.length, labels.length]
-  const isUncounted = ({ ordinals }: ScoredTransactionRecord) => ordinals[0]! < 0
+  const counts = [events.length, labels.length]
   return {
     lanes: epochs.map((epoch, laneId) => ({
       laneId,
@@ -214,16 +225,11 @@ function batchOfLayout(
     })),
     arrivals,
     laneIndexes: Uint16Array.from(arrivals, ({ label }) => (label === null ? 0 : 1)),
-    latenessMs: Float64Array.from([
-      ...labels.map(() => 0),
-      ...events.map((event) => (isUncounted(event) ? late.allowedMs + 1 : 0)),
-    ]),
+    // An event that was scored but not counted was late; how late does not matter here.
+    latenessMs: Float64Array.from(arrivals, (_, i) => {
+      const event = events[i - labels.length]
+      return event !== undefined && event.record.ordinals[0]! < 0 ? late.allowedMs + 1 : 0
+    }),
     brakes: epochs.map(() => ({ events: 0, flagged: 0, eventsBefore: 0, flaggedBefore: 0 })),
   }
-}
-
-function push<T>(lists: Map<string, T[]>, key: string, value: T): void {
-  const list = lists.get(key)
-  if (list === undefined) lists.set(key, [value])
-  else list.push(value)
 }

@@ -38,7 +38,7 @@ export type CollectedRecords = {
   readonly diverted: readonly number[]
 }
 
-export function collectRecords(batch: Batch, { plan, late }: EnrichDeps): CollectedRecords {
+function collectRecords(batch: Batch, { plan, late }: EnrichDeps): CollectedRecords {
   const { arrivals } = batch
   const perEvent = plan.entities.length + plan.labelEntityCount
   const records = createRecords(arrivals.length * perEvent, plan.valueStride)
