@@ -3,7 +3,7 @@
 // In: a training config (training/card-fraud.json). Out, below its workFolder: per history the
 // generator's files and a run folder of `weir replay --features-only`. A history whose files are
 // there already is not made again, one whose pipeline file has changed is replayed again. Refused:
-// what the generator and the replay refuse. Run by `npm run train:features`.
+// what the generator and the replay refuse.
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -27,21 +27,31 @@ type TrainingConfig = {
   readonly histories: readonly HistorySpec[]
 }
 
-const configFile = process.argv[2] ?? 'training/card-fraud.json'
-const config = JSON.parse(readFileSync(configFile, 'utf8')) as TrainingConfig
-const definition = loadPipelineFile(config.pipeline)
-for (const history of config.histories) {
-  generate(history)
-  await replay(history, definition)
+export async function prepareHistories(configFile: string): Promise<void> {
+  const config = JSON.parse(readFileSync(configFile, 'utf8')) as TrainingConfig
+  const definition = loadPipelineFile(config.pipeline)
+  for (const history of config.histories) {
+    const folders = foldersOf(config, history)
+    generate(history, folders)
+    await replay(history, folders, definition)
+  }
 }
 
-function generate({ name, generator }: HistorySpec): void {
-  const directory = filesFolderOf(name)
+type Folders = { readonly files: string; readonly run: string }
+
+/** The names that train.py looks for. */
+const foldersOf = ({ workFolder }: TrainingConfig, { name }: HistorySpec): Folders => ({
+  files: join(workFolder, name),
+  run: join(workFolder, `${name}.features`),
+})
+
+function generate({ name, generator }: HistorySpec, folders: Folders): void {
+  const directory = folders.files
   const specFile = join(directory, 'generator.json')
   const spec = JSON.stringify(generator)
   if (existsSync(specFile) && readFileSync(specFile, 'utf8') === spec) return
   rmSync(directory, { recursive: true, force: true })
-  rmSync(runFolderOf(name), { recursive: true, force: true })
+  rmSync(folders.run, { recursive: true, force: true })
   const startTimeMs = Date.parse(generator.startTimeMs)
   const counts = writeFiles({
     directory,
@@ -52,15 +62,18 @@ function generate({ name, generator }: HistorySpec): void {
   tell(name, `generated ${JSON.stringify(counts)}`)
 }
 
-async function replay({ name }: HistorySpec, pipeline: PipelineDefinition): Promise<void> {
-  const outFolder = runFolderOf(name)
+async function replay(
+  { name }: HistorySpec,
+  { files, run: outFolder }: Folders,
+  pipeline: PipelineDefinition,
+): Promise<void> {
   if (readLayoutHash(outFolder) === pipeline.layoutHash) return tell(name, 'features are there')
   rmSync(outFolder, { recursive: true, force: true })
   const startedMs = performance.now()
   const { events } = await runReplay({
     definition: pipeline,
-    transactionFiles: [join(filesFolderOf(name), 'transactions.parquet')],
-    labelFiles: [join(filesFolderOf(name), 'labels.parquet')],
+    transactionFiles: [join(files, 'transactions.parquet')],
+    labelFiles: [join(files, 'labels.parquet')],
     isScoring: false,
     outFolder,
   })
@@ -73,14 +86,6 @@ function readLayoutHash(runFolder: string): string | null {
   if (!existsSync(path)) return null
   const manifest = JSON.parse(readFileSync(path, 'utf8')) as { pipeline: { layoutHash: string } }
   return manifest.pipeline.layoutHash
-}
-
-function filesFolderOf(name: string): string {
-  return join(config.workFolder, name)
-}
-
-function runFolderOf(name: string): string {
-  return join(config.workFolder, `${name}.features`)
 }
 
 function tell(name: string, text: string): void {

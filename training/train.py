@@ -1,6 +1,7 @@
 """Trains the model of a pipeline: features in, models/<name>/<version>/ out.
 
-In: a config (card-fraud.json) and the features that `npm run train:features` made from it.
+In: a config (card-fraud.json) and the features that prepare-histories.ts made from it; `npm run
+train` does both.
 Out: model.onnx, model.gpu.onnx, golden.json and manifest.json; the policy's thresholds in the
 pipeline file; the table of results in training/README.md. Refused: features of another pipeline
 file than the one that is there, and graphs that do not score as LightGBM does.
@@ -73,7 +74,7 @@ def read_histories(config: dict) -> dict[str, History]:
         for spec in config["histories"]
     }
     if len({tuple(history.names) for history in histories.values()}) != 1:
-        raise ValueError("the histories have different features: run `npm run train:features`")
+        raise ValueError("the histories have different features: run `npm run train`")
     return histories
 
 

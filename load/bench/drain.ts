@@ -1,6 +1,6 @@
 // `bench drain`: how fast a backlog is scored, exactly once, and whether the features are right.
 //
-//   rehearsal ─► prefill ─► limit ─► scorers, first claim to last commit ─► limit ─► proof
+//   rehearsal ─► prefill ─► limits ─► scorers, first claim to last commit ─► limits ─► proof
 //
 // In: a place. Out: the case's figures; counted are all prefilled transactions over the time that
 // drain-backlog.ts takes. Refused: what its steps refuse. Invariants: drain and limit copy the same
@@ -9,7 +9,7 @@
 import type { Room } from '../../services/pipeline/observe/happenings.ts'
 import type { BenchPlace } from './bench-place.ts'
 import { drainBacklog } from './drain-backlog.ts'
-import { measureLimit, rateOf } from './limit.ts'
+import { measureLimits, rateOf } from './limit.ts'
 import { prefill } from './prefill-place.ts'
 import type { Usage } from './process-usage.ts'
 import { computeReference } from './reference-vectors.ts'
@@ -53,10 +53,10 @@ export async function runDrain(place: BenchPlace, options: DrainOptions): Promis
   say(`prefilling ${events} transactions`)
   await prefill(place, events)
   say('measuring the pass-through limit')
-  const limits = [await measureLimit(place, events)]
+  const limits = await measureLimits(place, events)
   say(`draining with ${processes === 1 ? 'one scorer' : `${processes} scorers`}`)
   const drained = await drainBacklog(place, { events, processes })
-  limits.push(await measureLimit(place, events))
+  limits.push(...(await measureLimits(place, events)))
   say('comparing every vector with the perfectly ordered stream')
   const { scored: _, ...verdict } = await verifyScored(place, await computeReference(place))
   const eventsPerSecond = events / drained.seconds

@@ -130,6 +130,7 @@ function batchOf(
     partition: 0,
     epoch,
     fromOffset: from,
+    committedOffset: from,
     firstOffset: from,
     lastOffset: from + arrivals.length - 1,
     watermarkMs: transactions.at(-1)!.eventTime,

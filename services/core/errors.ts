@@ -116,6 +116,12 @@ export const errorTable = {
     false,
     'Raise retention.ms of the topic; decide about the lost events, then reset the group.',
   ),
+  WEIR_KAFKA_OFFSETS_GONE: outside(
+    "The group's committed offset is gone, but the store remembers that events were committed.",
+    false,
+    'Set the group to the offset in the detail (kafka-consumer-groups --reset-offsets), or choose ' +
+      'another WEIR_KEY_PREFIX to score everything again; offsets.retention.minutes was too short.',
+  ),
   WEIR_REGISTRY_AWAY: outside(
     'The schema registry did not answer.',
     true,

@@ -19,8 +19,8 @@ export const limits = {
   laneQueueBytesMax: 8 * MIB,
   /** Ids longer than this are refused: they are keys in Redis and labels of nothing good. */
   idLengthMax: 64,
-  /** Largest amount in minor units; 4,096 of them sum exactly in a double (below 2^53). */
-  amountMinorMax: 1_000_000_000_000,
+  /** Largest amount in minor units; all kept records of an entity sum exactly in a double (2^53). */
+  amountMinorMax: 100_000_000_000,
   /** Features in one vector; a wider table is a modelling mistake and a memory one. */
   featuresMax: 256,
   /** Entities in one pipeline; each costs a key, a cache entry and a Redis append per event. */
@@ -29,10 +29,10 @@ export const limits = {
   challengersMax: 8,
   /** Raw records of an entity that windows look back on; older ones are dropped and marked saturated. */
   entityRecordsMax: 4096,
-  /** Raw records physically kept before trimming: twice the ceiling makes trimming rare and amortized. */
-  entityRecordsKeptMax: 8192,
-  /** Records kept when trimming: the ceiling plus room for records in flight that look back from before. */
-  entityRecordsKeptAfterTrim: 5120,
+  /** Raw records physically kept before trimming: far above the ceiling, so that trimming is rare. */
+  entityRecordsKeptMax: 16_384,
+  /** Records kept when trimming: the ceiling, and all batches in flight that may be delivered again. */
+  entityRecordsKeptAfterTrim: 10_240,
   /** Bytes of decoded entity logs cached per scorer. */
   entityCacheBytesMax: 256 * MIB,
   /** Attempts for one operation against Kafka, Redis or the registry before the lane is given up. */

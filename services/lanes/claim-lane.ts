@@ -2,10 +2,12 @@
 //
 // In: a lane that was assigned to this process. Out: where it starts, with the memory of its last
 // commit. Refused: a store that has applied less than is committed (WEIR_ENRICH_STATE_LOST): scoring
-// on would count short, silently. Invariant: once the store's epoch and the producer's epoch are
+// on would count short, silently; a group whose committed offsets are gone while the store remembers
+// some (WEIR_KAFKA_OFFSETS_GONE): starting over would publish everything again. Invariant: once the store's epoch and the producer's epoch are
 // raised, nobody else can move this lane, so what is read here stays true.
 
 import type { Clock } from '../core/clock.ts'
+import { WeirError } from '../core/errors.ts'
 import { type EntityLogStore, LaneRefusedError } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
@@ -30,9 +32,13 @@ type ClaimDeps = {
 export async function claimLane(lane: Lane, deps: ClaimDeps): Promise<LaneStart> {
   const startedMs = performance.now()
   const { laneId, stream, partition } = lane.address
-  const { epoch, appliedOffset } = await deps.store.claim(laneId)
+  const { epoch, appliedOffset, committedOffset } = await deps.store.claim(laneId)
   const opened = await deps.transactions.open(lane.address)
   const hasCommitted = opened.metadata !== null
+  if (!hasCommitted && committedOffset > opened.nextOffset) {
+    const detail = `${lane.address.topic}/${partition}: offset ${committedOffset} was committed, the group has none.`
+    throw new WeirError('WEIR_KAFKA_OFFSETS_GONE', detail)
+  }
   if (hasCommitted && appliedOffset < opened.nextOffset - 1) {
     const detail = `committed up to ${opened.nextOffset - 1}, the store has applied ${appliedOffset}.`
     throw new LaneRefusedError('WEIR_ENRICH_STATE_LOST', laneId, detail)

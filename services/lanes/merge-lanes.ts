@@ -122,6 +122,7 @@ function cutSlice(lane: Lane, firstOffset: number, lastOffset: number): LaneSlic
     partition,
     epoch: lane.epoch,
     fromOffset: lane.fromOffset,
+    committedOffset: lane.committedOffset,
     firstOffset,
     lastOffset,
     watermarkMs: lane.watermarkMs,

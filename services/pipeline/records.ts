@@ -71,6 +71,8 @@ export type LaneSlice = {
   readonly epoch: number
   /** Offset that the batch before this one committed, or will: nothing lies between the two. */
   readonly fromOffset: number
+  /** Offset of the next event to commit when the batch set out; the store keeps it in its fence. */
+  readonly committedOffset: number
   readonly firstOffset: number
   readonly lastOffset: number
   /** Highest event time of the lane after this batch, ms. */

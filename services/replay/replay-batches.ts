@@ -121,6 +121,7 @@ function createDraft({ rules, batchEvents, epochs, brakes, reject }: BatchSource
     partition: 0,
     epoch: epochs[lane],
     fromOffset: firstOffsets[lane],
+    committedOffset: firstOffsets[lane],
     firstOffset: firstOffsets[lane],
     lastOffset: offsets[lane] - 1,
     watermarkMs: watermarksMs[lane],

@@ -85,11 +85,11 @@ test('Redis page - a log is cut back to what the page says', async () => {
   }
 })
 
-test('Redis page - every bucket has a fence of 40 bytes per lane, without expiry', async () => {
+test('Redis page - every bucket has a fence of 48 bytes per lane, without expiry', async () => {
   for (const bucket of [0, 1]) {
     const name = `{${prefix}:${bucket}}fence`
     const entry = await redis.hgetBuffer(name, '0')
-    expect(entry).toHaveLength(40)
+    expect(entry).toHaveLength(48)
     expect(await redis.pttl(name)).toBe(-1)
   }
 })

@@ -47,7 +47,7 @@ beforeAll(async () => {
   second.signal('SIGTERM')
   expect(await second.ended).toBe('exited with code 0')
   await collector.untilEnd()
-  verdict = await judgeHistory(definition, topics)
+  verdict = await judgeHistory(place, topics)
 })
 afterAll(async () => {
   await collector?.close()
@@ -72,6 +72,12 @@ describe('exactly once, with a SIGKILL in the middle', () => {
   it('ordinals are dense, and every vector is that of an undisturbed run', () => {
     expect(verdict.recomputed.vectors).toBe(EVENTS)
     expect(verdict.recomputed.differences).toEqual([])
+  })
+
+  it('every fraud label stands once in the label logs, and was seen', () => {
+    expect(sent.labels).toBeGreaterThan(0)
+    expect(verdict.labelFaults).toEqual([])
+    expect(topics.scored().some(({ labelsSeen }) => labelsSeen[0]! > 0)).toBe(true)
   })
 
   it('lateness is that of the partition, as if nobody had been killed', () => {

@@ -123,6 +123,7 @@ function sliceOf({ lane, epoch, from, count }: Share): LaneSlice {
     partition: lane.laneId,
     epoch,
     fromOffset: from === 0 ? 0 : lane.arrivals[from - 1]!.raw.offset + 1,
+    committedOffset: 0,
     firstOffset: lane.arrivals[from]!.raw.offset,
     lastOffset: lane.arrivals[last]!.raw.offset,
     watermarkMs: highestAfter(lane, last),

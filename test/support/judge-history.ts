@@ -1,16 +1,22 @@
 // What the topics prove: that each message has one outcome, and each outcome is what it must be.
 //
-// In: the pipeline and its topics, read to the end. Out: the offenders by name, empty where all is
-// well. Nothing here asks the scorer.
+// In: the place and its topics, read to the end. Out: the offenders by name, empty where all is well.
+// Nothing here asks the scorer. Labels have no output; their one outcome is their record in the label
+// logs of Redis, and the order there decides which labels an event saw.
 
-import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
+import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
+import type { Label } from '../../services/pipeline/records.ts'
 import { type Recomputation, recomputeVectors } from './recompute-vectors.ts'
+import { type LogSource, openRedisWitness } from './redis-witness.ts'
+import type { ScoringPlace } from './scoring-place.ts'
 import { decodeTransaction, type WeirTopics } from './weir-topics.ts'
 
 export type Verdict = {
   /** partition/offset of messages without an outcome, and of those with more than one. */
   readonly missing: readonly string[]
   readonly repeated: readonly string[]
+  /** Fraud labels that the label logs lack, or have more than once. */
+  readonly labelFaults: readonly string[]
   readonly latenessDifferences: readonly string[]
   readonly recomputed: Recomputation
 }
@@ -19,10 +25,8 @@ type Position = { readonly sourcePartition: number; readonly sourceOffset: numbe
 const nameOf = ({ sourcePartition, sourceOffset }: Position): string =>
   `${sourcePartition}/${sourceOffset}`
 
-export async function judgeHistory(
-  definition: PipelineDefinition,
-  topics: WeirTopics,
-): Promise<Verdict> {
+export async function judgeHistory(place: ScoringPlace, topics: WeirTopics): Promise<Verdict> {
+  const { definition } = place
   const received = new Map(topics.received().map((r) => [`${r.partition}/${r.offset}`, r]))
   const scored = topics.scored()
   const input = definition.topics.transactions
@@ -32,15 +36,13 @@ export async function judgeHistory(
   const repeated = outcomes.filter((name) => once.has(name) || !once.add(name))
   const unknown = outcomes.filter((name) => !received.has(name)).map((name) => `${name} (unknown)`)
   const transactionOf = (event: Position) => decodeTransaction(received.get(nameOf(event))!)
+  const { labels, faults: labelFaults } = await readLabels(place, topics)
   return {
     missing: [...received.keys()].filter((name) => !once.has(name)),
     repeated: [...repeated, ...unknown],
+    labelFaults,
     latenessDifferences: compareLateness(scored, transactionOf),
-    recomputed: await recomputeVectors(definition, {
-      scored,
-      transactionOf,
-      labels: acceptedLabels(definition, topics),
-    }),
+    recomputed: await recomputeVectors(definition, { scored, transactionOf, labels }),
   }
 }
 
@@ -65,18 +67,39 @@ function compareLateness(
   return differences
 }
 
-/** In the order in which one process merges its lanes: by label time, then by partition. */
-function acceptedLabels({ topics: names }: PipelineDefinition, topics: WeirTopics) {
-  if (names.labels === null) return []
+/** Accepted fraud labels in the order of the label logs, and what is wrong with those logs. */
+async function readLabels(
+  { definition, stack, keyPrefix }: ScoringPlace,
+  topics: WeirTopics,
+): Promise<{ labels: Label[]; faults: string[] }> {
+  const input = definition.topics.labels
+  if (input === null) return { labels: [], faults: [] }
   const refused = new Set(
     topics
       .rejected()
-      .filter(({ sourceTopic }) => sourceTopic === names.labels)
+      .filter(({ sourceTopic }) => sourceTopic === input)
       .map(nameOf),
   )
-  return topics
-    .labels()
-    .filter(({ partition, offset }) => !refused.has(`${partition}/${offset}`))
-    .toSorted((a, b) => a.event.labelTime - b.event.labelTime || a.partition - b.partition)
-    .map(({ event }) => event)
+  const accepted = new Map(
+    topics
+      .labels()
+      .filter(({ event }) => event.isFraud)
+      .map(({ partition, offset, event }): [string, Label] => [`${partition}/${offset}`, event])
+      .filter(([name]) => !refused.has(name)),
+  )
+  const witness = openRedisWitness(stack.redisUrl, keyPrefix)
+  const kind = planFeatures(definition).kinds.findIndex(({ name }) => name.endsWith('.labels'))
+  const logs = kind < 0 ? new Map<string, LogSource[]>() : await witness.logs(kind)
+  witness.close()
+  const stored = [...logs.values()]
+    .flat()
+    .map(({ laneId, offset }) => `${(laneId - 1) / 2}/${offset}`)
+  const once = new Set<string>()
+  const twice = stored.filter((name) => once.has(name) || !once.add(name))
+  const faults = [
+    ...twice.map((name) => `${name} is there twice`),
+    ...[...accepted.keys()].filter((name) => !once.has(name)).map((name) => `${name} is missing`),
+    ...[...once].filter((name) => !accepted.has(name)).map((name) => `${name} is unknown`),
+  ]
+  return { labels: stored.flatMap((name) => accepted.get(name) ?? []), faults }
 }

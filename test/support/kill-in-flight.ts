@@ -4,9 +4,9 @@
 // again, looked at, and let go on, until the store has applied offsets that are not committed; then
 // it is killed. So the test's hard case is met every time, not by luck.
 
-import { Redis } from 'ioredis'
 import type { ScorerChild } from '../../load/demo/scorer-child.ts'
 import { readCommitted, sumOf } from './committed-offsets.ts'
+import { openRedisWitness } from './redis-witness.ts'
 import type { ScoringPlace } from './scoring-place.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -20,7 +20,7 @@ export async function killWithWorkInFlight(
   const { kafka, groupId, definition, stack, keyPrefix } = place
   const topic = definition.topics.transactions
   const admin = kafka.admin()
-  const redis = new Redis(stack.redisUrl)
+  const witness = openRedisWitness(stack.redisUrl, keyPrefix)
   await admin.connect()
   try {
     const ends = await admin.fetchTopicOffsets(topic)
@@ -32,7 +32,7 @@ export async function killWithWorkInFlight(
         if (sumOf(started) < endSum * COMMITTED_SHARE_MIN) return false
         scorer.signal('SIGSTOP')
         const committed = await readCommitted(admin, groupId, topic)
-        const applied = await readApplied(redis, keyPrefix)
+        const applied = await witness.applied()
         const isInFlight = [...committed].some(
           ([partition, offset]) => (applied.get(partition * 2) ?? -1) >= offset,
         )
@@ -46,23 +46,8 @@ export async function killWithWorkInFlight(
     )
   } finally {
     scorer.signal('SIGKILL')
-    redis.disconnect()
+    witness.close()
     await admin.disconnect()
   }
   await scorer.ended
-}
-
-/** Highest offset that any bucket has applied, by lane: the fence's layout is weir-functions.lua's. */
-async function readApplied(redis: Redis, prefix: string): Promise<ReadonlyMap<number, number>> {
-  const applied = new Map<number, number>()
-  for await (const keys of redis.scanStream({ match: `{${prefix}*fence`, count: 1000 })) {
-    for (const key of keys as string[]) {
-      const lanes = await redis.hgetallBuffer(key)
-      for (const [lane, entry] of Object.entries(lanes)) {
-        const offset = (entry as Buffer).readDoubleLE(8)
-        applied.set(Number(lane), Math.max(applied.get(Number(lane)) ?? -1, offset))
-      }
-    }
-  }
-  return applied
 }

@@ -63,6 +63,7 @@ function sliceOf(
     partition: laneId,
     epoch,
     fromOffset: firstOffset,
+    committedOffset: firstOffset,
     firstOffset,
     lastOffset: Math.max(...offsets),
     watermarkMs: 1000 + Math.max(...offsets),

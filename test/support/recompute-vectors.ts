@@ -218,6 +218,7 @@ function batchOf(
       partition: 0,
       epoch,
       fromOffset: 0,
+      committedOffset: 0,
       firstOffset: 0,
       lastOffset: Math.max(0, counts[laneId]! - 1),
       watermarkMs: 0,

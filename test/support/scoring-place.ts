@@ -5,7 +5,7 @@
 // group, transactional ids and keys; so tests run side by side.
 // Invariant: scorers hang on a supervisor, which ends them with this process, however that ends.
 
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startSupervision } from '../../dev/stack/supervision.ts'
@@ -30,6 +30,8 @@ export type ScoringPlace = {
   /** Begins every key in Redis. */
   readonly keyPrefix: string
   readonly startScorer: () => Promise<ScorerChild>
+  /** All that were started, also those that have ended. */
+  readonly scorers: () => readonly ScorerChild[]
   readonly close: () => Promise<void>
 }
 
@@ -62,11 +64,14 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
     WEIR_GROUP_ID: name,
     WEIR_KEY_PREFIX: name,
   }
-  let scorers = 0
+  const scorers: ScorerChild[] = []
   const startScorer = async (): Promise<ScorerChild> => {
-    const name = `scorer-${++scorers}`
+    const name = `scorer-${scorers.length + 1}`
     const logFile = join(folder, `${name}.log`)
-    return startScorerChild({ supervision, name, pipelineFile, environment, logFile })
+    const options = { supervision, name, pipelineFile, environment, logFile }
+    const scorer = await startScorerChild(options)
+    scorers.push(scorer)
+    return scorer
   }
   return {
     stack,
@@ -76,7 +81,11 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
     groupId: name,
     keyPrefix: name,
     startScorer,
-    close: () => supervision.stop(),
+    scorers: () => scorers,
+    close: async () => {
+      await supervision.stop()
+      if (process.env.WEIR_TEST_KEEP === undefined) rmSync(folder, { recursive: true })
+    },
   }
 }
 

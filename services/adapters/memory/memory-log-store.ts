@@ -18,13 +18,23 @@ import {
   type AdvanceReply,
   type AdvanceRequest,
   type EntityLogStore,
+  type LaneClaim,
   LaneRefusedError,
   type LogKind,
   type LogRecords,
 } from '../../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../../pipeline/records.ts'
 
-type Fence = { epoch: number; appliedOffset: number; watermarkMs: number; isIdle: boolean }
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+type Fence = Mutable<LaneClaim> & { watermarkMs: number; isIdle: boolean }
+
+const NEVER_CLAIMED: Fence = {
+  epoch: 0,
+  appliedOffset: -1,
+  committedOffset: 0,
+  watermarkMs: Number.NEGATIVE_INFINITY,
+  isIdle: false,
+}
 
 export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore {
   const logs = kinds.map(() => new Map<string, EntityLog>())
@@ -39,16 +49,11 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
   }
 
   const claim = async (laneId: number) => {
-    const before = fences.get(laneId)
-    const epoch = (before?.epoch ?? 0) + 1
-    const appliedOffset = before?.appliedOffset ?? -1
-    fences.set(laneId, {
-      epoch,
-      appliedOffset,
-      watermarkMs: before?.watermarkMs ?? Number.NEGATIVE_INFINITY,
-      isIdle: false,
-    })
-    return { epoch, appliedOffset }
+    const before = fences.get(laneId) ?? NEVER_CLAIMED
+    const fence = { ...before, epoch: before.epoch + 1, isIdle: false }
+    fences.set(laneId, fence)
+    const { epoch, appliedOffset, committedOffset } = fence
+    return { epoch, appliedOffset, committedOffset }
   }
 
   const advance = async ({ lanes, records }: AdvanceRequest): Promise<AdvanceReply> => {
@@ -129,6 +134,7 @@ function checkFence(lane: LaneSlice, fence: Fence | undefined): number {
 function raiseFence(lane: LaneSlice, fence: Fence): void {
   fence.appliedOffset = Math.max(fence.appliedOffset, lane.lastOffset)
   fence.watermarkMs = Math.max(fence.watermarkMs, lane.watermarkMs)
+  fence.committedOffset = Math.max(fence.committedOffset, lane.committedOffset)
   fence.isIdle = lane.isIdle
 }
 

@@ -11,7 +11,7 @@ import type { LaneSlice } from '../../pipeline/records.ts'
 import type { CachedLog } from './log-cache.ts'
 
 const REQUEST_HEAD_SIZE = 4 + 8 + 4 + 4 + 1 + 2 + 4
-const LANE_SIZE = 2 + 6 * 8
+const LANE_SIZE = 2 + 7 * 8
 const KEY_SIZE = 4 + 8 + 2 + 1 + 2
 const RECORD_HEAD_SIZE = 16
 const TOLD_SIZE = 4 + 4 + 8
@@ -73,6 +73,7 @@ function encodeLane(view: DataView, at: number, lane: LaneSlice, appliedBefore: 
   view.setFloat64(at + 26, lane.lastOffset, true)
   view.setFloat64(at + 34, lane.watermarkMs, true)
   view.setFloat64(at + 42, lane.isIdle ? 1 : 0, true)
+  view.setFloat64(at + 50, lane.committedOffset, true)
 }
 
 /** Returns where the next log begins. */

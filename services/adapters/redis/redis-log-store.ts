@@ -135,21 +135,25 @@ async function claimLane(
   // others; then the highest epoch found among them decides, and the first bucket is raised to it.
   let wanted = 0
   for (let attempt = 0; attempt < limits.retryAttemptsMax; attempt++) {
-    const [epoch, offset] = readPair(await call(fenceKeys[0]!, wanted, false))
+    const first = readFence(await call(fenceKeys[0]!, wanted, false))
+    const { epoch } = first
     const others = await Promise.all(fenceKeys.slice(1).map((key) => call(key, epoch, true)))
-    const pairs = others.map(readPair)
-    const refused = pairs.filter(([granted]) => granted < 0)
+    const fences = [first, ...others.map(readFence)]
+    const refused = fences.filter((fence) => fence.epoch < 0)
     if (refused.length === 0) {
-      return { epoch, appliedOffset: Math.min(offset, ...pairs.map(([, at]) => at)) }
+      const appliedOffset = Math.min(...fences.map((fence) => fence.appliedOffset))
+      const committedOffset = Math.max(...fences.map((fence) => fence.committedOffset))
+      return { epoch, appliedOffset, committedOffset }
     }
-    wanted = Math.max(...refused.map(([, stored]) => stored)) + 1
+    // A refusal carries the epoch that the bucket holds where a grant has the applied offset.
+    wanted = Math.max(...refused.map(({ appliedOffset: stored }) => stored)) + 1
   }
   throw new LaneRefusedError('WEIR_ENRICH_FENCED', laneId, 'others keep claiming it.')
 }
 
-function readPair(reply: unknown): [number, number] {
-  const [first, second] = reply as [Buffer, Buffer]
-  return [Number(first.toString()), Number(second.toString())]
+function readFence(reply: unknown): LaneClaim {
+  const [epoch, appliedOffset, committedOffset] = (reply as Buffer[]).map(Number)
+  return { epoch: epoch!, appliedOffset: appliedOffset!, committedOffset: committedOffset! }
 }
 
 type BatchCalls = {

@@ -4,10 +4,11 @@
 -- A log     string: header, then fixed-size records in arrival order. Little endian throughout.
 --           header (16): version u8 | 0 u8 | values u16 | generation u32 | base ordinal f64
 --           record     : event time f64 | source f64 (lane * 2^44 + offset) | values f64 ...
--- The fence hash: lane id -> epoch f64 | applied offset f64 | watermark f64 | idle f64 | touched f64
+-- The fence hash: lane id -> epoch f64 | applied offset f64 | watermark f64 | idle f64 | touched f64 |
+--           committed f64 (offset of the next event to commit)
 --
 -- weir_claim   KEYS fence           ARGV lane, epoch wanted at least, '1' = exactly that one
---              reply {epoch, applied} as text, or {-1, stored epoch} when a later epoch is stored
+--              reply {epoch, applied, committed} as text, or {-1, stored epoch, 0} when a later epoch is stored
 -- weir_advance KEYS fence, log ...  ARGV request (layout below)
 --              reply {'OK', fence entries or '', applied offset f64 per lane as it was before this
 --                     call (or '' where it delivers nothing again),
@@ -20,7 +21,7 @@
 
 local HEADER_SIZE = 16
 local LAYOUT_VERSION = 1
-local FENCE_FORMAT = '<ddddd'
+local FENCE_FORMAT = '<dddddd'
 local SOURCE_LANE = 2 ^ 44
 
 local function read_fence(value)
@@ -35,17 +36,18 @@ end
 local function claim(keys, args)
   local lane, wanted, exactly = args[1], tonumber(args[2]), args[3] == '1'
   local stored = redis.call('HGET', keys[1], lane)
-  local epoch, applied, watermark = 0, -1, -1
+  local epoch, applied, watermark, committed, _ = 0, -1, -1, 0, nil
   if stored then
-    epoch, applied, watermark = read_fence(stored)
+    epoch, applied, watermark, _, _, committed = read_fence(stored)
   end
   if exactly and epoch >= wanted then
-    return { '-1', string.format('%.0f', epoch) }
+    return { '-1', string.format('%.0f', epoch), '0' }
   end
   epoch = exactly and wanted or math.max(epoch + 1, wanted)
   redis.call('HSET', keys[1], lane,
-    struct.pack(FENCE_FORMAT, epoch, applied, watermark, 0, now_ms()))
-  return { string.format('%.0f', epoch), string.format('%.0f', applied) }
+    struct.pack(FENCE_FORMAT, epoch, applied, watermark, 0, now_ms(), committed))
+  return { string.format('%.0f', epoch), string.format('%.0f', applied),
+    string.format('%.0f', committed) }
 end
 
 local function watermarks(keys)
@@ -73,7 +75,7 @@ end
 
 -- Request: nonce u32 | retention ms f64 | kept max u32 | kept after trim u32 | wants all lanes u8 |
 --   lanes u16 | keys u32, then per lane: lane u16 | epoch f64 | applied before f64 | first f64 |
---   last f64 | watermark f64 | idle f64, then per key: known generation u32 | known end f64 |
+--   last f64 | watermark f64 | idle f64 | committed f64, then per key: known generation u32 | known end f64 |
 --   record size u16 | flags u8 (1 = refresh expiry) | records u16, then its records.
 local function advance(keys, args)
   -- Locals are found much faster than fields of global tables, and these are used per log. They
@@ -87,8 +89,8 @@ local function advance(keys, args)
   local lanes, names = {}, {}
   for i = 1, lane_count do
     local lane = {}
-    lane.id, lane.epoch, lane.before, lane.first, lane.last, lane.watermark, lane.idle, pos =
-      unpack_bytes('<I2dddddd', request, pos)
+    lane.id, lane.epoch, lane.before, lane.first, lane.last, lane.watermark, lane.idle,
+      lane.committed, pos = unpack_bytes('<I2ddddddd', request, pos)
     lanes[i] = lane
     names[i] = tostring(lane.id)
   end
@@ -99,7 +101,7 @@ local function advance(keys, args)
     if not stored[i] then
       return { 'LOST', names[i], '0', '-1' }
     end
-    local epoch, offset, watermark = read_fence(stored[i])
+    local epoch, offset, watermark, _, _, committed = read_fence(stored[i])
     if epoch > lane.epoch then
       return { 'FENCED', names[i], string.format('%.0f', epoch), string.format('%.0f', offset) }
     end
@@ -108,6 +110,7 @@ local function advance(keys, args)
     end
     applied[lane.id] = offset
     lane.watermark = math.max(lane.watermark, watermark)
+    lane.committed = math.max(lane.committed, committed)
     if lane.first <= offset then is_redelivered = true end
   end
 
@@ -178,7 +181,7 @@ local function advance(keys, args)
     local lane = lanes[i]
     entries[#entries + 1] = names[i]
     entries[#entries + 1] = struct.pack(FENCE_FORMAT, lane.epoch,
-      math.max(applied[lane.id], lane.last), lane.watermark, lane.idle, touched)
+      math.max(applied[lane.id], lane.last), lane.watermark, lane.idle, touched, lane.committed)
   end
   call('HSET', fence, unpack(entries))
   if wants_lanes == 1 then

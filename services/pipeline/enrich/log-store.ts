@@ -62,6 +62,8 @@ export type LaneClaim = {
   readonly epoch: number
   /** Highest offset of the lane that every bucket of the store has applied; -1 for none. */
   readonly appliedOffset: number
+  /** Offset of the lane's next event to commit, as far as the store was told; 0 for nothing. */
+  readonly committedOffset: number
 }
 
 export type EntityLogStore = {
