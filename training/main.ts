@@ -3,7 +3,7 @@
 // In: `--config FILE` (training/card-fraud.json) and what else train.py takes (`--out`, `--keep`).
 // Out: models/<name>/<version>/, the policy's thresholds, the results in training/README.md. The
 // Python side runs in training/.venv, made from requirements.txt when it is missing or older than
-// that; WEIR_TRAINING_PYTHON names another interpreter. Refused: a machine without Python 3.11.
+// that; PYTHON names another interpreter. Refused: a machine without Python 3.11.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync, utimesSync } from 'node:fs'
@@ -26,7 +26,7 @@ run(openPython(), [
 ])
 
 function openPython(): string {
-  const own = process.env.WEIR_TRAINING_PYTHON
+  const own = process.env.PYTHON
   if (own !== undefined) return own
   const python = pathOf('.venv/bin/python')
   const requirements = pathOf('requirements.txt')

@@ -6,10 +6,8 @@
 // some (WEIR_KAFKA_OFFSETS_GONE): starting over would publish everything again. Invariant: once the store's epoch and the producer's epoch are
 // raised, nobody else can move this lane, so what is read here stays true.
 
-import type { Clock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import { type EntityLogStore, LaneRefusedError } from '../pipeline/enrich/log-store.ts'
-import type { Observe } from '../pipeline/observe/happenings.ts'
 import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
 import type { Brake } from '../pipeline/records.ts'
 import type { Lane } from './lane.ts'
@@ -20,18 +18,18 @@ export type LaneStart = {
   readonly endOffset: number
   readonly watermarkMs: number
   readonly brake: Brake
+  /** What the claim took. */
+  readonly durationMs: number
 }
 
 type ClaimDeps = {
   readonly store: EntityLogStore
   readonly transactions: LaneTransactions
-  readonly observe: Observe
-  readonly clock: Clock
 }
 
 export async function claimLane(lane: Lane, deps: ClaimDeps): Promise<LaneStart> {
   const startedMs = performance.now()
-  const { laneId, stream, partition } = lane.address
+  const { laneId, partition } = lane.address
   const { epoch, appliedOffset, committedOffset } = await deps.store.claim(laneId)
   const opened = await deps.transactions.open(lane.address)
   const hasCommitted = opened.metadata !== null
@@ -45,13 +43,6 @@ export async function claimLane(lane: Lane, deps: ClaimDeps): Promise<LaneStart>
   }
   lane.epoch = epoch
   const memory = decodeLaneMemory(opened.metadata ?? '') ?? freshMemory()
-  deps.observe({
-    kind: 'lane_claimed',
-    stream,
-    partition,
-    epoch,
-    committedOffset: opened.nextOffset,
-    durationMs: performance.now() - startedMs,
-  })
-  return { offset: opened.nextOffset, endOffset: opened.endOffset, ...memory }
+  const durationMs = performance.now() - startedMs
+  return { offset: opened.nextOffset, endOffset: opened.endOffset, durationMs, ...memory }
 }

@@ -29,6 +29,7 @@ import { mergeLanes } from './merge-lanes.ts'
 import {
   countByLane,
   observeAbandoned,
+  observeClaimed,
   observeCommitted,
   observeLag,
   observeReceived,
@@ -126,6 +127,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
   const activate = (lane: Lane, start: LaneStart): void => {
     settleDoubts(lane, start.offset)
     lane.begin(start)
+    observeClaimed(lane, start.durationMs, deps.observe)
     observeLag(lane, deps.observe)
     lane.status = 'active'
     deps.input.seek(lane.address, start.offset)

@@ -25,6 +25,13 @@ export function observeCommitted(lane: Lane, tally: LaneTally, { observe }: Obse
   observeLag(lane, observe)
 }
 
+/** Told when the lane sets out, not when its claim is through: by then it may be another's. */
+export function observeClaimed(lane: Lane, durationMs: number, observe: Observe): void {
+  const { epoch, committedOffset } = lane
+  const { stream, partition } = lane.address
+  observe({ kind: 'lane_claimed', stream, partition, epoch, committedOffset, durationMs })
+}
+
 export function observeLag({ address, endOffset, committedOffset }: Lane, observe: Observe): void {
   const { stream, partition } = address
   observe({ kind: 'lag', stream, partition, events: Math.max(0, endOffset - committedOffset) })

@@ -130,7 +130,7 @@ async function judge({ broker, lanes, definition }: Awaited<ReturnType<typeof ru
     scored,
     transactionOf: (event) =>
       transactionIn(messages.get(`transactions/${event.sourcePartition}/${event.sourceOffset}`)!),
-    labels,
+    labelsOf: () => labels,
   })
   return { outcomes, expected: messages.size - labels.length, differences }
 }

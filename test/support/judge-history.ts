@@ -7,7 +7,7 @@
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { Label } from '../../services/pipeline/records.ts'
 import { type Recomputation, recomputeVectors } from './recompute-vectors.ts'
-import { type LogSource, openRedisWitness } from './redis-witness.ts'
+import { openRedisWitness } from './redis-witness.ts'
 import type { ScoringPlace } from './scoring-place.ts'
 import { decodeTransaction, type WeirTopics } from './weir-topics.ts'
 
@@ -42,7 +42,11 @@ export async function judgeHistory(place: ScoringPlace, topics: WeirTopics): Pro
     repeated: [...repeated, ...unknown],
     labelFaults,
     latenessDifferences: compareLateness(scored, transactionOf),
-    recomputed: await recomputeVectors(definition, { scored, transactionOf, labels }),
+    recomputed: await recomputeVectors(definition, {
+      scored,
+      transactionOf,
+      labelsOf: (entity) => labels.get(entity) ?? [],
+    }),
   }
 }
 
@@ -67,39 +71,64 @@ function compareLateness(
   return differences
 }
 
-/** Accepted fraud labels in the order of the label logs, and what is wrong with those logs. */
+/** Accepted fraud labels in the order of each entity's label logs, and what is wrong with those. */
 async function readLabels(
   { definition, stack, keyPrefix }: ScoringPlace,
   topics: WeirTopics,
-): Promise<{ labels: Label[]; faults: string[] }> {
-  const input = definition.topics.labels
-  if (input === null) return { labels: [], faults: [] }
+): Promise<{ labels: ReadonlyMap<string, readonly Label[]>; faults: string[] }> {
+  const accepted = acceptedFrauds(definition.topics.labels, topics)
+  const labels = new Map<string, readonly Label[]>()
+  const faults: string[] = []
+  const witness = openRedisWitness(stack.redisUrl, keyPrefix)
+  for (const [kind, { name }] of planFeatures(definition).kinds.entries()) {
+    if (!name.endsWith(LABEL_LOGS)) continue
+    const stored = [...(await witness.logs(kind)).values()]
+      .flat()
+      .map(({ laneId, offset }) => `${(laneId - 1) / 2}/${offset}`)
+    const entity = name.slice(0, -LABEL_LOGS.length)
+    labels.set(
+      entity,
+      stored.flatMap((label) => accepted.get(label) ?? []),
+    )
+    faults.push(...compareLabels(entity, stored, accepted))
+  }
+  witness.close()
+  return { labels, faults }
+}
+
+const LABEL_LOGS = '.labels'
+
+function compareLabels(
+  entity: string,
+  stored: readonly string[],
+  accepted: ReadonlyMap<string, Label>,
+): string[] {
+  const once = new Set<string>()
+  const twice = stored.filter((name) => once.has(name) || !once.add(name))
+  return [
+    ...twice.map((name) => `${entity}: ${name} is there twice`),
+    ...[...accepted.keys()]
+      .filter((name) => !once.has(name))
+      .map((name) => `${entity}: ${name} is missing`),
+    ...[...once]
+      .filter((name) => !accepted.has(name))
+      .map((name) => `${entity}: ${name} is unknown`),
+  ]
+}
+
+/** Fraud labels that were not refused, by partition/offset. */
+function acceptedFrauds(input: string | null, topics: WeirTopics): ReadonlyMap<string, Label> {
+  if (input === null) return new Map()
   const refused = new Set(
     topics
       .rejected()
       .filter(({ sourceTopic }) => sourceTopic === input)
       .map(nameOf),
   )
-  const accepted = new Map(
-    topics
-      .labels()
-      .filter(({ event }) => event.isFraud)
+  const frauds = topics.labels().filter(({ event }) => event.isFraud)
+  return new Map(
+    frauds
       .map(({ partition, offset, event }): [string, Label] => [`${partition}/${offset}`, event])
       .filter(([name]) => !refused.has(name)),
   )
-  const witness = openRedisWitness(stack.redisUrl, keyPrefix)
-  const kind = planFeatures(definition).kinds.findIndex(({ name }) => name.endsWith('.labels'))
-  const logs = kind < 0 ? new Map<string, LogSource[]>() : await witness.logs(kind)
-  witness.close()
-  const stored = [...logs.values()]
-    .flat()
-    .map(({ laneId, offset }) => `${(laneId - 1) / 2}/${offset}`)
-  const once = new Set<string>()
-  const twice = stored.filter((name) => once.has(name) || !once.add(name))
-  const faults = [
-    ...twice.map((name) => `${name} is there twice`),
-    ...[...accepted.keys()].filter((name) => !once.has(name)).map((name) => `${name} is missing`),
-    ...[...once].filter((name) => !accepted.has(name)).map((name) => `${name} is unknown`),
-  ]
-  return { labels: stored.flatMap((name) => accepted.get(name) ?? []), faults }
 }

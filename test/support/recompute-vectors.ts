@@ -21,8 +21,8 @@ import type { Arrival, Batch, Label, Transaction } from '../../services/pipeline
 export type ScoringHistory = {
   readonly scored: readonly ScoredTransactionRecord[]
   readonly transactionOf: (event: ScoredTransactionRecord) => Transaction
-  /** Accepted labels, in the order in which they were applied. */
-  readonly labels: readonly Label[]
+  /** Labels in the order in which an entity's logs got them; only the order within a log counts. */
+  readonly labelsOf: (entity: string) => readonly Label[]
 }
 
 export type Recomputation = {
@@ -48,7 +48,7 @@ type Column = {
 
 export async function recomputeVectors(
   definition: PipelineDefinition,
-  { scored, transactionOf, labels }: ScoringHistory,
+  { scored, transactionOf, labelsOf }: ScoringHistory,
 ): Promise<Recomputation> {
   const events = scored.map((record) => ({ record, transaction: transactionOf(record) }))
   const differences: string[] = []
@@ -56,7 +56,7 @@ export async function recomputeVectors(
   const labelPlaces: (readonly Place[])[] = []
   for (const column of columnsOf(definition)) {
     const ordered = orderByLogs(events, column, differences)
-    const found = await layOut(definition, column, ordered, labels)
+    const found = await layOut(definition, column, ordered, labelsOf)
     const inOrder = (of: ReadonlyMap<Event, Place>) => events.map((event) => of.get(event)!)
     places.push(inOrder(found.own))
     if (column.labels >= 0) labelPlaces.push(inOrder(found.labels))
@@ -122,7 +122,7 @@ async function layOut(
   definition: PipelineDefinition,
   { entity, labels: labelColumn }: Column,
   events: readonly Event[],
-  labels: readonly Label[],
+  labelsOf: ScoringHistory['labelsOf'],
 ) {
   const features = definition.features.filter(
     (feature) => feature.kind === 'window' && feature.entity === entity.name,
@@ -149,7 +149,7 @@ async function layOut(
       return reply
     },
   }
-  const known = labelColumn < 0 ? [] : labels
+  const known = labelColumn < 0 ? [] : labelsOf(entity.name)
   await enrich(batchOf(events, known, epochs, alone), { plan, store, late: alone.late })
   return { own, labels: ofLabels }
 }

@@ -1,0 +1,78 @@
+// The Parquet file of a replay: every bit of a float32, and bytes that do not depend on how the rows
+// were handed in, across the border of a row group.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
+import { compressors } from 'hyparquet-compressors'
+import { describe, expect, test } from 'vitest'
+import { openFeatureFile } from '../../../services/adapters/file/parquet-features.ts'
+import { decisions } from '../../../services/pipeline/records.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
+
+const features = ['first', 'second']
+const specials = [0, -0, 1e-45, 3.4028234663852886e38, Number.POSITIVE_INFINITY, Number.NaN, 0.1]
+
+function rowsFrom(from: number, count: number, hasScores: boolean) {
+  const indexes = Array.from({ length: count }, (_, i) => from + i)
+  return {
+    count,
+    transactionIds: indexes.map((i) => `t${i}`),
+    eventTimesMs: indexes.map((i) => 1_700_000_000_000 + i * 977),
+    vectors: Float32Array.from(indexes.flatMap((i) => [specials[i % specials.length]!, i])),
+    scores: hasScores ? Float32Array.from(indexes, (i) => (i % 1000) / 1000) : null,
+    decisions: hasScores ? indexes.map((i) => decisions[i % 3]!) : null,
+    isFraud: indexes.map((i) => [true, false, null][i % 3]!),
+  }
+}
+
+function write(rowCount: number, stepRows: number, hasScores: boolean): string {
+  const path = join(temporaryFolder(), 'rows.parquet')
+  const file = openFeatureFile(path, features, hasScores)
+  for (let from = 0; from < rowCount; from += stepRows) {
+    file.append(rowsFrom(from, Math.min(stepRows, rowCount - from), hasScores))
+  }
+  file.close()
+  return path
+}
+
+describe('feature file', () => {
+  test('feature file - keeps every bit, every time and every verdict', async () => {
+    const path = write(50, 50, true)
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors })
+    const given = rowsFrom(0, 50, true)
+    rows.forEach((row, i) => {
+      expect(Object.is(row.first, given.vectors[i * 2])).toBe(true)
+      expect(row).toMatchObject({
+        transactionId: given.transactionIds[i],
+        eventTime: new Date(given.eventTimesMs[i]!),
+        second: i,
+        score: given.scores![i],
+        decision: given.decisions![i],
+      })
+      expect(row.isFraud ?? null).toBe(given.isFraud[i])
+    })
+    expect(rows).toHaveLength(50)
+  })
+
+  test('feature file - has the same bytes whatever the batches, in groups of 65,536', async () => {
+    const rowCount = 70_000
+    const whole = write(rowCount, rowCount, false)
+    const parts = write(rowCount, 999, false)
+    expect(readFileSync(parts).equals(readFileSync(whole))).toBe(true)
+    const { row_groups, schema } = await parquetMetadataAsync(await asyncBufferFromFile(whole))
+    expect(row_groups.map(({ num_rows }) => Number(num_rows))).toEqual([65_536, 4_464])
+    expect(schema.slice(1).map(({ name }) => name)).toEqual([
+      'transactionId',
+      'eventTime',
+      ...features,
+      'isFraud',
+    ])
+  })
+
+  test('feature file - is a file without rows where nothing was appended', async () => {
+    const path = write(0, 1, false)
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors })
+    expect(rows).toEqual([])
+  })
+})
