@@ -122,10 +122,11 @@ def train_booster(config: dict, split: Split) -> lgb.Booster:
     }
     data = lgb.Dataset(split.rows, split.verdicts)
     validation = lgb.Dataset(split.validation_rows, split.validation_verdicts, reference=data)
-    stop = lgb.early_stopping(config["rounds"]["patience"], verbose=False)
-    best = lgb.train(
-        parameters, data, config["rounds"]["max"], valid_sets=[validation], callbacks=[stop]
-    )
+    rounds = config["rounds"]
+    if "patience" not in rounds:
+        return lgb.train(parameters, data, rounds["max"])
+    stop = lgb.early_stopping(rounds["patience"], verbose=False)
+    best = lgb.train(parameters, data, rounds["max"], valid_sets=[validation], callbacks=[stop])
     # Only the trees up to the best round are exported and used.
     return lgb.Booster(model_str=best.model_to_string(num_iteration=best.best_iteration))
 

@@ -46,10 +46,7 @@ export type DrainOptions = {
 
 export async function runDrain(place: BenchPlace, options: DrainOptions): Promise<DrainCase> {
   const { events, processes, rehearsedEvents, say } = options
-  if (rehearsedEvents > 0) {
-    say(`rehearsing with ${rehearsedEvents} transactions`)
-    await rehearse(place, rehearsedEvents)
-  }
+  await rehearse(place, rehearsedEvents, say)
   say(`prefilling ${events} transactions`)
   await prefill(place, events)
   say('measuring the pass-through limit')

@@ -15,6 +15,7 @@ import type { BenchPlace } from './bench-place.ts'
 import { compareReadings, readProcesses, type Usage } from './process-usage.ts'
 import { quantileOf, sortValues } from './quantiles.ts'
 import { openDecoder } from './reference-vectors.ts'
+import { rehearse } from './rehearse.ts'
 import { readScorerFigures } from './scorer-metrics.ts'
 import { startScorerProcess } from './scorer-process.ts'
 import { watchRecords } from './visible-records.ts'
@@ -34,6 +35,7 @@ export type LatencyCase = Usage & {
   readonly duplicated: number
   /** Sent before the measured seconds, and not counted. */
   readonly warmUpSeconds: number
+  readonly rehearsedEvents: number
   readonly events: number
   readonly batchMean: number
   /** How late the generator was at worst; part of the latencies, since due times never move. */
@@ -46,7 +48,8 @@ export type LatencyOptions = {
   readonly rate: number
   readonly seconds: number
   readonly warmUpSeconds: number
-  readonly nodeFlags?: readonly string[]
+  /** Events of the rehearsal; 0 = none. */
+  readonly rehearsedEvents: number
   readonly say: (line: string) => void
 }
 
@@ -56,21 +59,24 @@ type Scored = {
   readonly scoredTime: number
 }
 
-/** The generator collects what is due so often; on average half of it is part of every latency. */
-const tickMs = 2
+/**
+ * The generator collects what is due so often, as Kafka's own producers do by default (linger.ms of
+ * 4.0); on average half of it is part of every latency.
+ */
+const tickMs = 5
 const stragglersMsMax = 30_000
 const pollMs = 50
 
 export async function runLatency(place: BenchPlace, options: LatencyOptions): Promise<LatencyCase> {
-  const { rate, seconds, warmUpSeconds, say } = options
+  const { rate, seconds, warmUpSeconds, rehearsedEvents, say } = options
+  await rehearse(place, rehearsedEvents, say)
   const decode = await openDecoder<Scored>(
     place,
     'scored-transaction',
     place.definition.topics.scored,
   )
   const book = createBook(warmUpSeconds * 1_000)
-  const nodeFlags = options.nodeFlags ?? []
-  const scorer = startScorerProcess({ place, name: 'scorer-0', nodeFlags })
+  const scorer = startScorerProcess({ place, name: 'scorer-0' })
   const reader = await watchRecords(place, (values, visibleMs) => {
     for (const value of values) book.see(decode(value), visibleMs)
   })
@@ -84,7 +90,7 @@ export async function runLatency(place: BenchPlace, options: LatencyOptions): Pr
     const { batchMean } = readScorerFigures([await scorer.readMetrics()])
     const sentEvents = rate * (seconds + warmUpSeconds)
     const usage = compareReadings(before, readProcesses(place.stack, [scorer]), sentEvents)
-    const circumstances = { warmUpSeconds, batchMean, behindMaxMs }
+    const circumstances = { warmUpSeconds, rehearsedEvents, batchMean, behindMaxMs }
     return { case: 'latency', rate, seconds, ...book.close(), ...circumstances, ...usage }
   } finally {
     await reader.stop()

@@ -14,7 +14,12 @@ type DrainFlags = CaseFlags & {
   rehearse: number
   profile?: true
 }
-type LatencyFlags = CaseFlags & { rate: number; seconds: number; warmUp: number }
+type LatencyFlags = CaseFlags & {
+  rate: number
+  seconds: number
+  warmUp: number
+  rehearse: number
+}
 
 const count =
   (max: number, min = 1) =>
@@ -35,10 +40,12 @@ function addCase(name: string, description: string): Command {
     .option('--write', 'keep the result and write docs/benchmarks.md anew')
 }
 
+const rehearsal = ['transactions drained before, uncounted', count(1e7, 0), 100_000] as const
+
 addCase('drain', 'a backlog of 4 partitions, scored exactly once')
   .option('--events <count>', 'transactions of the backlog', count(10_000_000), 300_000)
   .option('--processes <count>', 'scorers', count(16), 1)
-  .option('--rehearse <count>', 'transactions drained before, uncounted', count(1e7, 0), 100_000)
+  .option('--rehearse <count>', ...rehearsal)
   .option('--profile', 'where the time goes, in place of the throughput')
   .action(async ({ events, processes, rehearse, profile, ...flags }: DrainFlags) => {
     const { runCase, say } = await import('./run-case.ts')
@@ -53,10 +60,12 @@ addCase('latency', 'due time to visibility, in open loop')
   .option('--rate <count>', 'events per second', count(1_000_000), 2_000)
   .option('--seconds <count>', 'seconds that are measured', count(86_400), 60)
   .option('--warm-up <count>', 'seconds before them', count(3_600), 10)
-  .action(async ({ rate, seconds, warmUp: warmUpSeconds, ...flags }: LatencyFlags) => {
+  .option('--rehearse <count>', ...rehearsal)
+  .action(async ({ rate, seconds, warmUp, rehearse, ...flags }: LatencyFlags) => {
     const { runCase, say } = await import('./run-case.ts')
     const { runLatency } = await import('./latency.ts')
-    await runCase(flags, (place) => runLatency(place, { rate, seconds, warmUpSeconds, say }))
+    const options = { rate, seconds, warmUpSeconds: warmUp, rehearsedEvents: rehearse, say }
+    await runCase(flags, (place) => runLatency(place, options))
   })
 addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerated')
   .option('--events <count>', 'records to copy', count(10_000_000), 300_000)

@@ -33,10 +33,7 @@ export async function runProfile(place: BenchPlace, options: ProfileOptions): Pr
   const { events, rehearsedEvents, say } = options
   const folder = mkdtempSync(join(tmpdir(), 'weir-bench-'))
   try {
-    if (rehearsedEvents > 0) {
-      say(`rehearsing with ${rehearsedEvents} transactions`)
-      await rehearse(place, rehearsedEvents)
-    }
+    await rehearse(place, rehearsedEvents, say)
     say(`prefilling ${events} transactions`)
     await prefill(place, events)
     say('draining with the profiler on')

@@ -1,6 +1,6 @@
 // A drain that nobody counts, so that the measured one meets a broker that is warm.
 //
-// In: a place and how many events. Out: nothing; the rehearsal's topics and keys are gone again. Why: a
+// In: a place and how many events (0 = none). Out: nothing; the rehearsal's topics and keys are gone again. Why: a
 // broker in service has been running for days, while one just started spends more on compiling itself
 // than on Kafka, on the cores that the scorer needs (measured: half of its CPU during a first drain of
 // 300,000 events). Invariant: the scorers are other processes than the measured ones, which start cold.
@@ -9,7 +9,13 @@ import { type BenchPlace, openBenchPlace } from './bench-place.ts'
 import { drainBacklog } from './drain-backlog.ts'
 import { prefill } from './prefill-place.ts'
 
-export async function rehearse({ stack, pipelineFile }: BenchPlace, events: number): Promise<void> {
+export async function rehearse(
+  { stack, pipelineFile }: BenchPlace,
+  events: number,
+  say: (line: string) => void,
+): Promise<void> {
+  if (events === 0) return
+  say(`rehearsing with ${events} transactions`)
   const place = await openBenchPlace(stack, pipelineFile)
   try {
     await prefill(place, events)

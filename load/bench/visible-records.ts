@@ -1,7 +1,7 @@
 // When scored events become visible to a reader of committed records.
 //
 // In: the scored topic. Out: each record with the moment at which the consumer had it in hand, before
-// decoding. Refused: a consumer that crashes for good. Invariants: a fetch waits at most 5 ms at the
+// decoding. Refused: a consumer that crashes for good. Invariants: a fetch waits at most 10 ms at the
 // broker and returns at the first byte, so the consumer's own delay is that of its requests; it has
 // its place at the end of every partition before start() resolves.
 
@@ -12,7 +12,7 @@ export type VisibleRecords = {
   readonly stop: () => Promise<void>
 }
 
-const fetchWaitMs = 5
+const fetchWaitMs = 10
 
 export async function watchRecords(
   { kafka, definition, groupId, partitions }: BenchPlace,

@@ -4,11 +4,9 @@
 // object. SIGINT and SIGTERM end the run and leave nothing behind. No flag and no variable of the
 // environment names a topic, a group or a key prefix: a replay cannot touch live state.
 
-import { rmSync } from 'node:fs'
 import type { Command } from 'commander'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readManifest } from '../adapters/file/pipeline-manifest.ts'
-import { partialFolderOf } from '../replay/run-folder.ts'
 import type { ReplayReport } from '../replay/run-records.ts'
 import { type ReplayProgress, runReplay } from '../replay/run-replay.ts'
 
@@ -40,9 +38,9 @@ async function replay(flags: Flags): Promise<void> {
     flags.pipeline,
     isScoring ? { manifestReader: readManifest } : {},
   )
-  const stop = createStop(flags.out)
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  const stop = new AbortController()
+  const end = (signal: NodeJS.Signals): void => stop.abort(signal)
+  for (const name of Object.keys(exitCodes)) process.once(name, end)
   const startedMs = performance.now()
   try {
     const report = await runReplay({
@@ -51,20 +49,20 @@ async function replay(flags: Flags): Promise<void> {
       labelFiles: flags.labels ?? [],
       isScoring,
       outFolder: flags.out,
+      signal: stop.signal,
       onProgress: createProgress(startedMs),
     })
-    const seconds = (performance.now() - startedMs) / 1000
-    tell(report, seconds, flags)
+    tell(report, (performance.now() - startedMs) / 1000, flags)
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    process.exitCode = exitCodes[stop.signal.reason as keyof typeof exitCodes]
   } finally {
-    process.off('SIGINT', stop)
-    process.off('SIGTERM', stop)
+    for (const name of Object.keys(exitCodes)) process.off(name, end)
   }
 }
 
-const createStop = (out: string) => (signal: NodeJS.Signals) => {
-  rmSync(partialFolderOf(out), { recursive: true, force: true })
-  process.exit(signal === 'SIGINT' ? 130 : 143)
-}
+/** As a shell says it of a process that a signal ended. A second signal ends it at once. */
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 
 function createProgress(startedMs: number): (progress: ReplayProgress) => void {
   let nextMs = startedMs + 1000

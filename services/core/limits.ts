@@ -7,12 +7,12 @@ const KIB = 1024
 const MIB = 1024 * KIB
 
 export const limits = {
-  /** Events of all lanes in one shared micro-batch; ONNX and Redis cost per event is flat above ~1,000. */
-  batchEventsMax: 2000,
+  /** Events of all lanes in one shared micro-batch: fewer, larger transactions under backlog. */
+  batchEventsMax: 4000,
   /** Input bytes in one shared micro-batch; keeps a transaction far below the broker's request limit. */
   batchBytesMax: 2 * MIB,
-  /** Micro-batches between enrich and commit; three keep main thread, worker, Redis and broker busy. */
-  batchesInFlightMax: 3,
+  /** Micro-batches between enrich and commit: one commits while the next is enriched and scored. */
+  batchesInFlightMax: 2,
   /** Events queued per lane before fetching from it pauses; about two fetches. */
   laneQueueEventsMax: 8000,
   /** Bytes queued per lane before fetching from it pauses. */
@@ -30,9 +30,9 @@ export const limits = {
   /** Raw records of an entity that windows look back on; older ones are dropped and marked saturated. */
   entityRecordsMax: 4096,
   /** Raw records physically kept before trimming: far above the ceiling, so that trimming is rare. */
-  entityRecordsKeptMax: 16_384,
+  entityRecordsKeptMax: 20_480,
   /** Records kept when trimming: the ceiling, and all batches in flight that may be delivered again. */
-  entityRecordsKeptAfterTrim: 10_240,
+  entityRecordsKeptAfterTrim: 12_288,
   /** Bytes of decoded entity logs cached per scorer. */
   entityCacheBytesMax: 256 * MIB,
   /** Attempts for one operation against Kafka, Redis or the registry before the lane is given up. */

@@ -20,11 +20,15 @@ export type ExaminedFile<T> = {
 }
 
 /** Reads the file's times once. */
-export async function examineFile<T>(file: EventFile<T>): Promise<ExaminedFile<T>> {
+export async function examineFile<T>(
+  file: EventFile<T>,
+  signal?: AbortSignal,
+): Promise<ExaminedFile<T>> {
   let rows = 0
   let isOrdered = true
   let newestMs = Number.NEGATIVE_INFINITY
   for await (const timesMs of file.readTimes()) {
+    signal?.throwIfAborted()
     for (const timeMs of timesMs) {
       if (timeMs < newestMs) isOrdered = false
       else newestMs = timeMs

@@ -21,7 +21,12 @@ export type ReplayRooms = {
   readonly brakes: readonly [ReturnType<typeof createBrake>, ReturnType<typeof createBrake>]
   /** Null where only features are computed. */
   readonly classifier: OnnxClassifier | null
-  readonly run: (batches: AsyncIterable<Batch>, write: RowSink) => Promise<void>
+  /** Ends with what `signal` says, between two batches, and leaves nothing running. */
+  readonly run: (
+    batches: AsyncIterable<Batch>,
+    write: RowSink,
+    signal?: AbortSignal,
+  ) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -65,9 +70,14 @@ export async function openReplayRooms(
     epochs: [claims[0].epoch, claims[1].epoch],
     brakes: [createBrake(), createBrake()],
     classifier,
-    run: async (batches, write) => {
+    run: async (batches, write, signal) => {
       let pending: Promise<ScoredBatch> | null = null
       for await (const batch of batches) {
+        if (signal?.aborted === true) {
+          // ONNX Runtime does not survive a process that ends during a run.
+          await pending?.catch(() => undefined)
+          signal.throwIfAborted()
+        }
         const enriched = await enrichAll(batch)
         if (classifier === null) {
           write(enriched, null)

@@ -22,7 +22,8 @@ export type RunFolder = {
 export async function openRunFolder(folder: string): Promise<RunFolder> {
   const wanted = resolve(folder)
   await refuseFull(wanted)
-  const partial = partialFolderOf(folder)
+  // Beside the folder, so that a rename is all it takes.
+  const partial = join(dirname(wanted), `.${basename(wanted)}.partial-${process.pid}`)
   await rm(partial, { recursive: true, force: true })
   await mkdir(partial, { recursive: true })
   return {
@@ -33,12 +34,6 @@ export async function openRunFolder(folder: string): Promise<RunFolder> {
     },
     discard: () => rm(partial, { recursive: true, force: true }),
   }
-}
-
-/** Where this process writes a run until it is complete: beside the folder, so that a rename does. */
-export function partialFolderOf(folder: string): string {
-  const wanted = resolve(folder)
-  return join(dirname(wanted), `.${basename(wanted)}.partial-${process.pid}`)
 }
 
 async function refuseFull(folder: string): Promise<void> {

@@ -34,6 +34,8 @@ export type ReplayOptions = {
   readonly outFolder: string
   /** Events in one micro-batch; the output does not depend on it. */
   readonly batchEvents?: number
+  /** Ends the run early with its reason; the folder is not made then. */
+  readonly signal?: AbortSignal
   readonly onProgress?: (progress: ReplayProgress) => void
 }
 
@@ -62,7 +64,7 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayReport> {
 async function replayInto(folder: RunFolder, options: ReplayOptions): Promise<ReplayReport> {
   const { definition, isScoring } = options
   const inputs = await examineInputs(options)
-  const verdicts = await collectVerdicts(inputs.labels, definition)
+  const verdicts = await collectVerdicts(inputs.labels, options)
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'), {
     transactions: inputs.transactions.map(({ file }) => file.name),
     labels: inputs.labels.map(({ file }) => file.name),
@@ -80,7 +82,7 @@ async function replayInto(folder: RunFolder, options: ReplayOptions): Promise<Re
       brakes: rooms.brakes,
       reject: rejections.add,
     })
-    await rooms.run(batches, desk.write)
+    await rooms.run(batches, desk.write, options.signal)
   } finally {
     desk.close()
     rejections.close()
@@ -99,15 +101,16 @@ async function replayInto(folder: RunFolder, options: ReplayOptions): Promise<Re
   return report
 }
 
-async function examineInputs({ definition, transactionFiles, labelFiles }: ReplayOptions) {
+async function examineInputs(options: ReplayOptions) {
+  const { definition, transactionFiles, labelFiles, signal } = options
   const { transactionColumns, labelColumns } = definition.input
   const transactions = []
   for (const [i, path] of transactionFiles.entries()) {
-    transactions.push(await examineFile(openTransactionFile(path, transactionColumns, i)))
+    transactions.push(await examineFile(openTransactionFile(path, transactionColumns, i), signal))
   }
   const labels = []
   for (const [i, path] of labelFiles.entries()) {
-    labels.push(await examineFile(openLabelFile(path, labelColumns, i)))
+    labels.push(await examineFile(openLabelFile(path, labelColumns, i), signal))
   }
   return { transactions, labels }
 }
@@ -115,15 +118,16 @@ async function examineInputs({ definition, transactionFiles, labelFiles }: Repla
 /** Every valid label, whatever its time: for the isFraud column and the measures, never a feature. */
 async function collectVerdicts(
   files: readonly ExaminedFile<Label>[],
-  { validate }: PipelineDefinition,
+  { definition, signal }: ReplayOptions,
 ): Promise<VerdictTable> {
   const verdicts = createVerdictTable()
   for (const { file } of files) {
     for await (const events of file.readEvents()) {
+      signal?.throwIfAborted()
       for (const { value, timeMs } of events) {
         if (value === null) continue
         const raw = { offset: 0, brokerTimeMs: timeMs, key: null, value: null }
-        if (validateLabel(value, raw, validate) !== null) continue
+        if (validateLabel(value, raw, definition.validate) !== null) continue
         verdicts.add(value.transactionId, value.isFraud, value.labelTime)
       }
     }

@@ -15,10 +15,11 @@ import { flatten, goldenOf, openClassifier, shippedFolder } from './fixture-mode
 /** Both graphs are committed: the repository must stay light. */
 const graphBytesMax = 3_000_000
 /**
- * The weeks below are short, so labels and habits have little time to build up: 0.49 was measured
- * there, and a logistic regression gets 0.37 even on long ones. A broken feature costs more than this leaves.
+ * 0.544 was measured on the weeks below, which always give the same scores; every feature that
+ * carries the model costs more than this leaves when it is broken (checked one by one: the burst
+ * counts, the usual amounts, the pair, the novelty of a device, the label rates).
  */
-const averagePrecisionFloor = 0.42
+const averagePrecisionFloor = 0.53
 
 const definition = loadPipelineFile(repositoryPath('pipelines/card-fraud.yaml'), {
   manifestReader: readManifest,
@@ -77,7 +78,7 @@ describe('shipped model', () => {
     writeFiles({
       directory: folder,
       format: 'parquet',
-      generator: { seed: 4242, customers: 1000, terminals: 1500, days: 40 },
+      generator: { seed: 4243, customers: 1000, terminals: 1500, days: 40 },
     })
     const report = await runReplay({
       definition,

@@ -20,7 +20,7 @@ describe('bench drain', () => {
 
   beforeAll(async () => {
     place = await openBenchPlace(await testStack())
-    const options = { events, processes: 1, rehearsedEvents: 0, say: () => undefined }
+    const options = { events, processes: 1, rehearsedEvents: 2_000, say: () => undefined }
     result = await runDrain(place, options)
   })
 

@@ -14,7 +14,8 @@ describe('bench latency', () => {
 
   beforeAll(async () => {
     place = await openBenchPlace(await testStack())
-    const options = { rate: 200, seconds: 2, warmUpSeconds: 1, say: () => undefined }
+    const lengths = { seconds: 2, warmUpSeconds: 1, rehearsedEvents: 0 }
+    const options = { rate: 200, ...lengths, say: () => undefined }
     result = await runLatency(place, options)
   })
 
