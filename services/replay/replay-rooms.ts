@@ -72,24 +72,25 @@ export async function openReplayRooms(
     classifier,
     run: async (batches, write, signal) => {
       let pending: Promise<ScoredBatch> | null = null
-      for await (const batch of batches) {
-        if (signal?.aborted === true) {
-          // ONNX Runtime does not survive a process that ends during a run.
-          await pending?.catch(() => undefined)
-          signal.throwIfAborted()
+      try {
+        for await (const batch of batches) {
+          signal?.throwIfAborted()
+          const enriched = await enrichAll(batch)
+          if (classifier === null) {
+            write(enriched, null)
+            continue
+          }
+          const scoring = classify(enriched, { classifier, reasonsFrom: noReasons })
+          // Its failure is met when it is awaited; until then it must not count as unhandled.
+          scoring.catch(() => undefined)
+          if (pending !== null) await finish(pending, write)
+          pending = scoring
         }
-        const enriched = await enrichAll(batch)
-        if (classifier === null) {
-          write(enriched, null)
-          continue
-        }
-        const scoring = classify(enriched, { classifier, reasonsFrom: noReasons })
-        // Its failure is met when it is awaited; until then it must not count as unhandled.
-        scoring.catch(() => undefined)
         if (pending !== null) await finish(pending, write)
-        pending = scoring
+      } finally {
+        // ONNX Runtime does not survive a worker that ends during a run.
+        await pending?.catch(() => undefined)
       }
-      if (pending !== null) await finish(pending, write)
     },
     close: async () => {
       await classifier?.close()

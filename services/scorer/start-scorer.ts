@@ -27,6 +27,7 @@ import { planLists } from '../pipeline/decide/decide.ts'
 import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import { createPipeline, type PipelineDeps } from '../pipeline/pipeline.ts'
+import { shortHash } from '../pipeline/publish/compose-records.ts'
 import { createClosers } from './closers.ts'
 import { openCodecs } from './open-codecs.ts'
 
@@ -204,6 +205,8 @@ export const planPublish = (
   plan: FeaturePlan,
 ): PipelineDeps['publish']['context'] => ({
   definition,
+  featureSet: shortHash(definition.featureSet),
+  pipelineHash: shortHash(definition.hash),
   featureCount: definition.features.length,
   entityCount: plan.entities.length,
   labelEntityCount: plan.labelEntityCount,

@@ -80,7 +80,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   async (signal) => {
     const folder = temporaryFolder()
     const directory = join(folder, 'history')
-    writeFiles({ directory, format: 'parquet', generator: { seed: 22, days: 31 } })
+    writeFiles({ directory, format: 'parquet', generator: { seed: 22, days: 12 } })
     const out = join(folder, 'run')
     const child = startReplay([
       ...['--transactions', join(directory, 'transactions.parquet')],

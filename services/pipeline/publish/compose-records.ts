@@ -16,10 +16,16 @@ import type {
 
 export type PublishContext = {
   readonly definition: PipelineDefinition
+  /** The definition's hashes as events carry them: see shortHash. */
+  readonly featureSet: string
+  readonly pipelineHash: string
   readonly featureCount: number
   readonly entityCount: number
   readonly labelEntityCount: number
 }
+
+/** 64 bits tell two pipelines apart; whole hashes were half of a scored event's bytes. */
+export const shortHash = (sha256: string): string => sha256.slice(0, 16)
 
 const NO_REASONS: readonly Reason[] = []
 const NOTHING: readonly number[] = []
@@ -61,7 +67,7 @@ export function composeScored(
     modelProvider: champion.provider,
     challengers: composeChallengers(decided, row),
     features: takeRow(enriched.vectors, row, context.featureCount),
-    featureSet: definition.featureSet,
+    featureSet: context.featureSet,
     ordinals: takeRow(enriched.ordinals, row, entityCount),
     eventsSeen: isCounted ? NOTHING : takeRow(enriched.eventsSeen, row, entityCount),
     labelsSeen: takeRow(enriched.labelsSeen, row, context.labelEntityCount),
@@ -73,7 +79,7 @@ export function composeScored(
     scoredTime: scoredTimeMs,
     degraded: false,
     pipeline: definition.pipeline,
-    pipelineHash: definition.hash,
+    pipelineHash: context.pipelineHash,
     controlEpoch: 0,
   }
 }
