@@ -26,7 +26,6 @@ from weir_training.manifest import sha256, write_model
 from weir_training.measures import at_threshold, calibration, choose_thresholds, ranking
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "training" / "README.md"
 PARITY_ROWS = 20_000
 
 
@@ -55,7 +54,8 @@ def main() -> None:
     write(folder, config, split, booster, scores, thresholds, results)
     if not arguments.keep:
         write_policy(ROOT / config["pipeline"], thresholds)
-        write_results(results)
+        if "results" in config:
+            write_results(ROOT / config["results"], results)
     print(results_table(results))
     print(f"{folder}: {booster.num_trees()} trees, thresholds {thresholds}")
 
@@ -261,11 +261,11 @@ def results_table(results: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def write_results(results: list[dict]) -> None:
+def write_results(page: Path, results: list[dict]) -> None:
     begin, end = "<!-- results: written by train.py -->", "<!-- end of results -->"
-    before, rest = README.read_text().split(begin)
+    before, rest = page.read_text().split(begin)
     after = rest.split(end)[1]
-    README.write_text(f"{before}{begin}\n\n{results_table(results)}\n\n{end}{after}")
+    page.write_text(f"{before}{begin}\n\n{results_table(results)}\n\n{end}{after}")
 
 
 if __name__ == "__main__":

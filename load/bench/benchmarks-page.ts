@@ -17,6 +17,9 @@ export const benchmarksPage = join(repositoryFolder, 'docs', 'benchmarks.md')
 /** The words of the page that no result changes: how it is measured, and the peers. */
 const method = join(repositoryFolder, 'load', 'bench', 'method.md')
 
+/** Less than this would not be missed. */
+const shareShownMin = 0.005
+
 type Of<Case extends BenchResult['case']> = Extract<BenchResult, { case: Case }>
 
 export function renderBenchmarks(results: readonly BenchResult[]): string {
@@ -169,13 +172,15 @@ function renderThread(thread: ThreadProfile): readonly string[] {
   const { busyShare, busyMicrosPerEvent } = thread
   const rows = (shares: readonly { share: number; microsPerEvent: number }[], names: string[][]) =>
     shares.map((row, i) => [...names[i]!, showPercent(row.share), row.microsPerEvent.toFixed(2)])
+  const shownFiles = thread.files.filter(isWorthShowing)
+  const shownFunctions = thread.functions.filter(isWorthShowing)
   const files = rows(
-    thread.files,
-    thread.files.map(({ file }) => [`\`${file}\``]),
+    shownFiles,
+    shownFiles.map(({ file }) => [`\`${file}\``]),
   )
   const functions = rows(
-    thread.functions,
-    thread.functions.map((row) => [
+    shownFunctions,
+    shownFunctions.map((row) => [
       `\`${row.function}\``,
       `\`${row.file}${row.line > 0 ? `:${row.line}` : ''}\``,
     ]),
@@ -187,6 +192,8 @@ function renderThread(thread: ThreadProfile): readonly string[] {
     table(['Function', 'Place', 'Self time', 'us/event'], functions),
   ]
 }
+
+const isWorthShowing = ({ share }: { readonly share: number }): boolean => share >= shareShownMin
 
 const showMs = (ms: number): string => ms.toFixed(1)
 const showMicros = (micros: number | null): string => (micros === null ? '' : micros.toFixed(1))

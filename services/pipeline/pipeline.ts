@@ -10,7 +10,6 @@
 // BatchAbandoned for a batch that is no longer wanted. Invariants: after each room, passed +
 // rejected = received; rooms neither log nor count, the hallway emits one happening per room.
 
-import { setImmediate as immediately } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 import { assertInvariant } from '../core/errors.ts'
 import { type ClassifyDeps, classify } from './classify/classify.ts'
@@ -201,7 +200,7 @@ function createTurn(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {
     const mine = last.then(work)
-    last = mine.catch(() => immediately())
+    last = mine.catch(() => new Promise((resolve) => setImmediate(resolve)))
     return mine
   }
 }
