@@ -134,6 +134,7 @@ function batchOf(
     firstOffset: from,
     lastOffset: from + arrivals.length - 1,
     watermarkMs: transactions.at(-1)!.eventTime,
+    frontierMs: transactions.at(-1)!.eventTime,
     isIdle: false,
   }
   return {

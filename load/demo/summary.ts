@@ -84,18 +84,21 @@ function exampleLines(title: string, topic: string, event: object | null): strin
 }
 
 function directionLines({ topics }: PipelineDefinition, logFolder: string): string[] {
+  const { transactions, labels, scored, alerts, driftSamples, rejected, late } = topics
+  const inputs = [transactions, ...(labels === null ? [] : [labels])]
+  const outputs = [scored, alerts, driftSamples, rejected, late]
   return [
     'Where to look next',
     '',
-    `  topics   ${topics.transactions} ─► ${topics.scored}, ${topics.alerts}, ${topics.driftSamples},`,
-    `           ${topics.rejected}, ${topics.late}`,
+    `  read     ${inputs.join(', ')}`,
+    ...outputs.map((topic, i) => `  ${i === 0 ? 'written' : '       '}  ${topic}`),
     `  logs     ${logFolder}`,
     '  more     npm run demo -- --seconds 60 --rate 3000',
     '           npm run stack -- up                    a stack that stays; prints its endpoints',
     '           npm run weir -- topics apply           topics and schemas on it',
     '           npm run weir -- score                  the scorer; http://localhost:9464/metrics',
     '           npm run bench -- drain                 how fast',
-    '  read     README.md, docs/, pipelines/card-fraud.yaml',
+    '  pages    README.md, docs/, pipelines/card-fraud.yaml',
   ]
 }
 

@@ -9,6 +9,8 @@ const MIB = 1024 * KIB
 export const limits = {
   /** Events of all lanes in one shared micro-batch: fewer, larger transactions under backlog. */
   batchEventsMax: 4000,
+  /** Queued events that are worth a batch of their own while another one is on its way. */
+  batchEventsWorthwhile: 1000,
   /** Input bytes in one shared micro-batch; keeps a transaction far below the broker's request limit. */
   batchBytesMax: 2 * MIB,
   /** Micro-batches between enrich and commit: one commits while the next is enriched and scored. */

@@ -9,12 +9,12 @@
 import type { Clock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { EntityLogStore, LaneWatermark } from '../pipeline/enrich/log-store.ts'
+import type { EntityLogStore, LaneFrontier, OwnFrontier } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import type { Lane } from './lane.ts'
 
 /** Lanes that others own are looked at this often. */
-const REFRESH_MS = 20
+const REFRESH_MS = 5
 /** A lane that has not advanced for so long belongs to nobody who is working. */
 const SILENT_MS = 10_000
 const FOREVER_MS = 1000
@@ -27,8 +27,8 @@ type GateDeps = {
 }
 
 export type AlignmentGate = {
-  /** Asks the store for the other processes' lanes, when something is waiting for them. */
-  readonly refresh: () => Promise<void>
+  /** Tells the others how far we are and asks how far they are, when something is waiting. */
+  readonly refresh: (mine: readonly Lane[]) => Promise<void>
   /** Event time up to which heads may be taken, ms. */
   readonly untilMs: (mine: readonly Lane[]) => number
   /** The wait has lasted long enough: go on without. */
@@ -47,16 +47,16 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
     waitingSinceMs !== null && clock.nowMs() - waitingSinceMs >= align.waitMsMax
 
   return {
-    refresh: async () => {
+    refresh: async (mine) => {
       const nowMs = clock.nowMs()
       if (waitingSinceMs === null || nowMs - refreshedMs < REFRESH_MS) return
       refreshedMs = nowMs
-      await store.refreshWatermarks().catch(tolerateAbsence)
+      await store.exchangeFrontiers(mine.filter(isActive).map(frontierOf)).catch(tolerateAbsence)
     },
     untilMs: (mine) => {
       if (isPatienceOver()) return Number.POSITIVE_INFINITY
       const own = new Set(mine.map(({ address }) => address.laneId))
-      return slowestOf(store.knownWatermarks(), own) + align.driftMsMax
+      return slowestOf(store.knownFrontiers(), own) + align.driftMsMax
     },
     isPatienceOver,
     note: (outcome) => {
@@ -73,19 +73,28 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
   }
 }
 
+const isActive = ({ status }: Lane): boolean => status === 'active'
+
+const frontierOf = ({ address, epoch, frontierMs, isCaughtUp }: Lane): OwnFrontier => ({
+  laneId: address.laneId,
+  epoch,
+  frontierMs,
+  isIdle: isCaughtUp,
+})
+
 /** While the store is away, what was heard last counts: patience ends the wait, advance tells. */
 function tolerateAbsence(error: unknown): void {
   if (!(error instanceof WeirError) || !error.canRetry) throw error
 }
 
-function slowestOf(watermarks: readonly LaneWatermark[], own: ReadonlySet<number>): number {
+function slowestOf(frontiers: readonly LaneFrontier[], own: ReadonlySet<number>): number {
   // The store's own clock tells who is silent: the newest touch is its `now`.
-  const nowMs = watermarks.reduce((newest, { touchedMs }) => Math.max(newest, touchedMs), 0)
+  const nowMs = frontiers.reduce((newest, { touchedMs }) => Math.max(newest, touchedMs), 0)
   let slowestMs = Number.POSITIVE_INFINITY
-  for (const { laneId, watermarkMs, isIdle, touchedMs } of watermarks) {
-    if (own.has(laneId) || isIdle || watermarkMs < 0) continue
+  for (const { laneId, frontierMs, isIdle, touchedMs } of frontiers) {
+    if (own.has(laneId) || isIdle || frontierMs < 0) continue
     if (nowMs - touchedMs > SILENT_MS) continue
-    slowestMs = Math.min(slowestMs, watermarkMs)
+    slowestMs = Math.min(slowestMs, frontierMs)
   }
   return slowestMs
 }

@@ -178,17 +178,29 @@ export function createConductor(deps: ConductorDeps): Conductor {
 
   const run = async (): Promise<void> => {
     while (!isDraining) {
-      if (inFlight >= limits.batchesInFlightMax || !(await takeBatch())) {
+      if (!hasRoom() || !(await takeBatch())) {
         await wake.wait(gate.pauseMs())
       }
       checkWatchdog()
     }
   }
 
+  /**
+   * While a batch is on its way the next one sets out only when it is a big one: under little load,
+   * events gather for the time of one transaction instead of paying for a transaction each.
+   */
+  const hasRoom = (): boolean => {
+    if (inFlight === 0) return true
+    if (inFlight >= limits.batchesInFlightMax) return false
+    let queued = 0
+    for (const lane of lanes.values()) queued += lane.queuedEvents
+    return queued >= limits.batchEventsWorthwhile
+  }
+
   /** Sends one batch on its way if there is one; false = nothing to do until something happens. */
   const takeBatch = async (): Promise<boolean> => {
     const all = [...lanes.values()]
-    await gate.refresh()
+    await gate.refresh(all)
     const merged = mergeLanes(all, {
       admit: deps.pipeline.admit,
       untilMs: gate.untilMs(all),

@@ -125,6 +125,11 @@ export class Lane {
     return this.headTimeMs
   }
 
+  /** Nothing earlier is to come from this lane, late events aside: what other processes may run to. */
+  get frontierMs(): number {
+    return this.hasHead ? Math.max(this.watermarkMs, this.headTimeMs) : this.watermarkMs
+  }
+
   /** Takes the head and moves the watermark; returns its lateness too, in ms. */
   take(): { arrival: Arrival; latenessMs: number } {
     const arrival = this.admitted[this.admittedIndex++]!

@@ -126,6 +126,7 @@ function cutSlice(lane: Lane, firstOffset: number, lastOffset: number): LaneSlic
     firstOffset,
     lastOffset,
     watermarkMs: lane.watermarkMs,
+    frontierMs: lane.frontierMs,
     isIdle: lane.isCaughtUp,
   }
   lane.fromOffset = lastOffset + 1

@@ -77,6 +77,8 @@ export type LaneSlice = {
   readonly lastOffset: number
   /** Highest event time of the lane after this batch, ms. */
   readonly watermarkMs: number
+  /** Event time of the lane's next event where it is known, else the watermark; ms. */
+  readonly frontierMs: number
   /** Caught up with the topic's end: others need not wait for it. */
   readonly isIdle: boolean
 }

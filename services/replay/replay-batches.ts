@@ -125,6 +125,7 @@ function createDraft({ rules, batchEvents, epochs, brakes, reject }: BatchSource
     firstOffset: firstOffsets[lane],
     lastOffset: offsets[lane] - 1,
     watermarkMs: watermarksMs[lane],
+    frontierMs: watermarksMs[lane],
     isIdle: false,
   })
 

@@ -229,14 +229,29 @@ function describeWatermarks(createWorld: () => StoreWorld): void {
     ])
     const request = requestOf([b], entriesOf(5, 5))
     await other.advance({ ...request, lanes: [{ ...request.lanes[0]!, isIdle: true }] })
-    await one.refreshWatermarks()
+    await one.exchangeFrontiers([])
     expect(marksOf(one)).toEqual([
       [1, 1009, false],
       [2, 1005, true],
     ])
   })
 
-  test('a watermark never falls, even when a batch is delivered again', async () => {
+  test('frontiers move without a batch, for lanes that are still held', async () => {
+    const { open } = createWorld()
+    const [one, other] = [await open(), await open()]
+    const [a, b] = [await hold(one, 1), await hold(other, 2)]
+    await one.advance(requestOf([a], entriesOf(0, 9)))
+    await other.advance(requestOf([b], entriesOf(0, 4)))
+    const own = { laneId: 1, epoch: a.epoch, frontierMs: 5000, isIdle: false }
+    await one.exchangeFrontiers([own, { ...own, laneId: 2, epoch: b.epoch - 1 }])
+    await other.exchangeFrontiers([])
+    expect(marksOf(other)).toEqual([
+      [1, 5000, false],
+      [2, 1004, false],
+    ])
+  })
+
+  test('a frontier never falls, even when a batch is delivered again', async () => {
     const store = await createWorld().open()
     const held = await hold(store, 1)
     await store.advance(requestOf([held], entriesOf(0, 9)))
@@ -247,8 +262,8 @@ function describeWatermarks(createWorld: () => StoreWorld): void {
 
 const marksOf = (store: EntityLogStore) =>
   store
-    .knownWatermarks()
-    .map(({ laneId, watermarkMs, isIdle }) => [laneId, watermarkMs, isIdle] as const)
+    .knownFrontiers()
+    .map(({ laneId, frontierMs, isIdle }) => [laneId, frontierMs, isIdle] as const)
     .sort(([a], [b]) => a - b)
 
 /** Event time and values of each row. */

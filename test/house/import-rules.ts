@@ -184,7 +184,7 @@ function strayPackage(path: string, target: string): string[] {
       : []
   }
   // Asking a package for its version uses nothing of it.
-  if (target.endsWith('/package.json') || /^(?:schemas|node_modules)\//.test(target)) return []
+  if (/(?:^|\/)package\.json$/.test(target) || /^(?:schemas|node_modules)\//.test(target)) return []
   const name = packageOf(target)
   const allowed = packages[name]
   if (allowed?.some((folder) => isUnder(path, folder))) return []

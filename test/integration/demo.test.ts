@@ -47,7 +47,7 @@ describe('the demo', () => {
     expect(result.p50Ms).toBeLessThanOrEqual(result.p99Ms!)
     const text = lines.join('\n')
     expect(text).toMatch(/second +in +scored +flagged +rejected +lag +p50 ms +p99 ms/)
-    expect(text).toContain('received  =    scored  +')
+    expect(text).toMatch(/received {2}= +scored {2}\+ +rejected {2}\+ +diverted/)
     expect(text).toContain('"amount":')
   })
 

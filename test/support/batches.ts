@@ -127,6 +127,7 @@ function sliceOf({ lane, epoch, from, count }: Share): LaneSlice {
     firstOffset: lane.arrivals[from]!.raw.offset,
     lastOffset: lane.arrivals[last]!.raw.offset,
     watermarkMs: highestAfter(lane, last),
+    frontierMs: highestAfter(lane, last),
     isIdle: false,
   }
 }

@@ -67,6 +67,7 @@ function sliceOf(
     firstOffset,
     lastOffset: Math.max(...offsets),
     watermarkMs: 1000 + Math.max(...offsets),
+    frontierMs: 1000 + Math.max(...offsets),
     isIdle: false,
   }
 }

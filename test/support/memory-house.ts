@@ -157,8 +157,9 @@ export function flakyStore(store: EntityLogStore, { failure, hasEffect }: FlakyO
       if (hasEffect()) await store.advance(request)
       throw away()
     },
-    refreshWatermarks: async () => {
+    exchangeFrontiers: async (ours) => {
       if (failure()) throw away()
+      await store.exchangeFrontiers(ours)
     },
   }
   return wrapped

@@ -222,6 +222,7 @@ function batchOf(
       firstOffset: 0,
       lastOffset: Math.max(0, counts[laneId]! - 1),
       watermarkMs: 0,
+      frontierMs: 0,
       isIdle: false,
     })),
     arrivals,

@@ -22,17 +22,18 @@ import {
   LaneRefusedError,
   type LogKind,
   type LogRecords,
+  type OwnFrontier,
 } from '../../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../../pipeline/records.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-type Fence = Mutable<LaneClaim> & { watermarkMs: number; isIdle: boolean }
+type Fence = Mutable<LaneClaim> & { frontierMs: number; isIdle: boolean }
 
 const NEVER_CLAIMED: Fence = {
   epoch: 0,
   appliedOffset: -1,
   committedOffset: 0,
-  watermarkMs: Number.NEGATIVE_INFINITY,
+  frontierMs: Number.NEGATIVE_INFINITY,
   isIdle: false,
 }
 
@@ -87,8 +88,10 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
   return {
     claim,
     advance,
-    knownWatermarks: () => listWatermarks(fences),
-    refreshWatermarks: async () => undefined,
+    knownFrontiers: () => listFrontiers(fences),
+    exchangeFrontiers: async (ours) => {
+      for (const lane of ours) moveFrontier(lane, fences.get(lane.laneId))
+    },
     close: async () => undefined,
   }
 }
@@ -133,15 +136,22 @@ function checkFence(lane: LaneSlice, fence: Fence | undefined): number {
 
 function raiseFence(lane: LaneSlice, fence: Fence): void {
   fence.appliedOffset = Math.max(fence.appliedOffset, lane.lastOffset)
-  fence.watermarkMs = Math.max(fence.watermarkMs, lane.watermarkMs)
+  fence.frontierMs = Math.max(fence.frontierMs, lane.frontierMs)
   fence.committedOffset = Math.max(fence.committedOffset, lane.committedOffset)
   fence.isIdle = lane.isIdle
 }
 
-const listWatermarks = (fences: ReadonlyMap<number, Fence>) =>
-  [...fences].map(([laneId, { watermarkMs, isIdle }]) => ({
+const listFrontiers = (fences: ReadonlyMap<number, Fence>) =>
+  [...fences].map(([laneId, { frontierMs, isIdle }]) => ({
     laneId,
-    watermarkMs,
+    frontierMs,
     isIdle,
     touchedMs: 0,
   }))
+
+/** A lane that somebody else has claimed meanwhile is not ours to move. */
+function moveFrontier({ epoch, frontierMs, isIdle }: OwnFrontier, fence: Fence | undefined): void {
+  if (fence?.epoch !== epoch) return
+  fence.frontierMs = Math.max(fence.frontierMs, frontierMs)
+  fence.isIdle = isIdle
+}

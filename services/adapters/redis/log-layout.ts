@@ -6,7 +6,7 @@
 
 import { limits } from '../../core/limits.ts'
 import { appendRow, type EntityLog, type RowShape } from '../../pipeline/enrich/entity-log.ts'
-import type { LaneWatermark, LogRecords } from '../../pipeline/enrich/log-store.ts'
+import type { LaneFrontier, LogRecords, OwnFrontier } from '../../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../../pipeline/records.ts'
 import type { CachedLog } from './log-cache.ts'
 
@@ -15,9 +15,9 @@ const LANE_SIZE = 2 + 7 * 8
 const KEY_SIZE = 4 + 8 + 2 + 1 + 2
 const RECORD_HEAD_SIZE = 16
 const TOLD_SIZE = 4 + 4 + 8
-const WATERMARK_SIZE = 32
+const FRONTIER_SIZE = 32
 
-/** Where the told logs begin in a reply, behind status, watermarks and applied offsets. */
+/** Where the told logs begin in a reply, behind status, frontiers and applied offsets. */
 export const TOLD_FROM = 3
 
 export const recordSize = (shape: RowShape): number => RECORD_HEAD_SIZE + 8 * shape.values
@@ -71,7 +71,7 @@ function encodeLane(view: DataView, at: number, lane: LaneSlice, appliedBefore: 
   view.setFloat64(at + 10, appliedBefore, true)
   view.setFloat64(at + 18, lane.firstOffset, true)
   view.setFloat64(at + 26, lane.lastOffset, true)
-  view.setFloat64(at + 34, lane.watermarkMs, true)
+  view.setFloat64(at + 34, lane.frontierMs, true)
   view.setFloat64(at + 42, lane.isIdle ? 1 : 0, true)
   view.setFloat64(at + 50, lane.committedOffset, true)
 }
@@ -134,15 +134,30 @@ export function decodeOffsets(bytes: Buffer): number[] {
   return Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i))
 }
 
-export function decodeWatermarks(bytes: Buffer): LaneWatermark[] {
-  const watermarks: LaneWatermark[] = []
-  for (let at = 0; at < bytes.length; at += WATERMARK_SIZE) {
-    watermarks.push({
+/** Our lanes for weir_frontiers: lane, epoch, frontier and idle, a double each. */
+export function encodeFrontiers(ours: readonly OwnFrontier[]): Buffer {
+  const columns = ours.flatMap(({ laneId, epoch, frontierMs, isIdle }) => [
+    laneId,
+    epoch,
+    frontierMs,
+    isIdle ? 1 : 0,
+  ])
+  const buffer = Buffer.allocUnsafe(columns.length * 8)
+  columns.forEach((value, i) => {
+    buffer.writeDoubleLE(value, i * 8)
+  })
+  return buffer
+}
+
+export function decodeFrontiers(bytes: Buffer): LaneFrontier[] {
+  const frontiers: LaneFrontier[] = []
+  for (let at = 0; at < bytes.length; at += FRONTIER_SIZE) {
+    frontiers.push({
       laneId: bytes.readDoubleLE(at),
-      watermarkMs: bytes.readDoubleLE(at + 8),
+      frontierMs: bytes.readDoubleLE(at + 8),
       isIdle: bytes.readDoubleLE(at + 16) === 1,
       touchedMs: bytes.readDoubleLE(at + 24),
     })
   }
-  return watermarks
+  return frontiers
 }

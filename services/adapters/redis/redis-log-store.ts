@@ -21,15 +21,22 @@ import {
   type AdvanceRequest,
   type EntityLogStore,
   type LaneClaim,
+  type LaneFrontier,
   LaneRefusedError,
-  type LaneWatermark,
   type LogKind,
+  type OwnFrontier,
 } from '../../pipeline/enrich/log-store.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
 import { applyReply } from './apply-reply.ts'
 import { type Draft, draftBatch } from './batch-draft.ts'
 import { createLogCache, type LogCache } from './log-cache.ts'
-import { decodeWatermarks, encodeAdvance, type RequestFrame, TOLD_FROM } from './log-layout.ts'
+import {
+  decodeFrontiers,
+  encodeAdvance,
+  encodeFrontiers,
+  type RequestFrame,
+  TOLD_FROM,
+} from './log-layout.ts'
 import type { RedisClient } from './redis-client.ts'
 
 export type RedisLogStoreOptions = {
@@ -64,7 +71,7 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
   })
   const applied = new Map<number, number>()
   let batches = 0
-  let watermarks: readonly LaneWatermark[] = []
+  let frontiers: readonly LaneFrontier[] = []
 
   const claim = async (laneId: number): Promise<LaneClaim> => {
     const claimed = await claimLane(options, fenceKeys, laneId)
@@ -98,23 +105,24 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
       retentionMs: options.retentionMs,
     })
     const calls = { request, draft, appliedBefore, fenceKeys, options, cache }
-    watermarks = await sendBatch(calls)
+    frontiers = await sendBatch(calls)
     for (const { laneId, lastOffset } of request.lanes) {
       applied.set(laneId, Math.max(applied.get(laneId) ?? -1, lastOffset))
     }
     return { logs: draft.logs, positions: draft.positions, visible: draft.visible }
   }
 
-  const refreshWatermarks = async (): Promise<void> => {
-    const reply = await callFunction(options, 'weir_watermarks', [fenceKeys[0]!], [])
-    watermarks = decodeWatermarks(reply as Buffer)
+  const exchangeFrontiers = async (ours: readonly OwnFrontier[]): Promise<void> => {
+    const fence = [fenceKeys[0]!]
+    const reply = await callFunction(options, 'weir_frontiers', fence, [encodeFrontiers(ours)])
+    frontiers = decodeFrontiers(reply as Buffer)
   }
 
   return {
     claim,
     advance,
-    knownWatermarks: () => watermarks,
-    refreshWatermarks,
+    knownFrontiers: () => frontiers,
+    exchangeFrontiers,
     close: async () => options.redis.disconnect(),
   }
 }
@@ -165,7 +173,7 @@ type BatchCalls = {
   readonly cache: LogCache
 }
 
-async function sendBatch(calls: BatchCalls): Promise<readonly LaneWatermark[]> {
+async function sendBatch(calls: BatchCalls): Promise<readonly LaneFrontier[]> {
   const startedMs = performance.now()
   const sizes = { sent: 0, received: 0, told: 0 }
   // All answers are awaited even when one fails: none may meet the next batch's cached logs.
@@ -214,7 +222,7 @@ async function advanceBucket(
   calls: BatchCalls,
   bucket: number,
   sizes: Sizes,
-): Promise<readonly LaneWatermark[]> {
+): Promise<readonly LaneFrontier[]> {
   const { request, draft, appliedBefore, options } = calls
   const bucketDraft = draft.buckets[bucket]!
   const frame: RequestFrame = {
@@ -237,7 +245,7 @@ async function advanceBucket(
   for (const cached of bucketDraft.logs) calls.cache.weigh(cached)
   sizes.told += told.size
   for (let i = TOLD_FROM; i < reply.length; i++) sizes.received += reply[i]!.length
-  return bucket === 0 ? decodeWatermarks(reply[1]!) : []
+  return bucket === 0 ? decodeFrontiers(reply[1]!) : []
 }
 
 function refusal(status: string, reply: readonly Buffer[], calls: BatchCalls): LaneRefusedError {

@@ -4,7 +4,7 @@
 -- A log     string: header, then fixed-size records in arrival order. Little endian throughout.
 --           header (16): version u8 | 0 u8 | values u16 | generation u32 | base ordinal f64
 --           record     : event time f64 | source f64 (lane * 2^44 + offset) | values f64 ...
--- The fence hash: lane id -> epoch f64 | applied offset f64 | watermark f64 | idle f64 | touched f64 |
+-- The fence hash: lane id -> epoch f64 | applied offset f64 | frontier f64 | idle f64 | touched f64 |
 --           committed f64 (offset of the next event to commit)
 --
 -- weir_claim   KEYS fence           ARGV lane, epoch wanted at least, '1' = exactly that one
@@ -14,7 +14,8 @@
 --                     call (or '' where it delivers nothing again),
 --                     [place u32 | generation u32 | from f64, bytes of the records from there on] ...}
 --                 or {'FENCED'|'LOST', lane, stored epoch, stored applied}
--- weir_watermarks KEYS fence        reply: per lane id f64 | watermark f64 | idle f64 | touched f64
+-- weir_frontiers KEYS fence         ARGV per own lane: id f64 | epoch f64 | frontier f64 | idle f64
+--              reply: per lane id f64 | frontier f64 | idle f64 | touched f64
 --
 -- Invariant: a record is appended once: offsets that the fence holds as applied are skipped, and the
 -- caller learns the log's true end instead. A call applies all of a bucket's records or none.
@@ -36,28 +37,45 @@ end
 local function claim(keys, args)
   local lane, wanted, exactly = args[1], tonumber(args[2]), args[3] == '1'
   local stored = redis.call('HGET', keys[1], lane)
-  local epoch, applied, watermark, committed, _ = 0, -1, -1, 0, nil
+  local epoch, applied, frontier, committed, _ = 0, -1, -1, 0, nil
   if stored then
-    epoch, applied, watermark, _, _, committed = read_fence(stored)
+    epoch, applied, frontier, _, _, committed = read_fence(stored)
   end
   if exactly and epoch >= wanted then
     return { '-1', string.format('%.0f', epoch), '0' }
   end
   epoch = exactly and wanted or math.max(epoch + 1, wanted)
   redis.call('HSET', keys[1], lane,
-    struct.pack(FENCE_FORMAT, epoch, applied, watermark, 0, now_ms(), committed))
+    struct.pack(FENCE_FORMAT, epoch, applied, frontier, 0, now_ms(), committed))
   return { string.format('%.0f', epoch), string.format('%.0f', applied),
     string.format('%.0f', committed) }
 end
 
-local function watermarks(keys)
+local function pack_frontiers(keys)
   local all = redis.call('HGETALL', keys[1])
   local packed = {}
   for i = 1, #all, 2 do
-    local _, _, watermark, idle, touched = read_fence(all[i + 1])
-    packed[#packed + 1] = struct.pack('<dddd', tonumber(all[i]), watermark, idle, touched)
+    local _, _, frontier, idle, touched = read_fence(all[i + 1])
+    packed[#packed + 1] = struct.pack('<dddd', tonumber(all[i]), frontier, idle, touched)
   end
   return table.concat(packed)
+end
+
+-- A lane that somebody else has claimed meanwhile is not the caller's to move.
+local function frontiers(keys, args)
+  for at = 1, #args[1], 32 do
+    local lane, epoch, frontier, idle = struct.unpack('<dddd', args[1], at)
+    local name = string.format('%.0f', lane)
+    local stored = redis.call('HGET', keys[1], name)
+    if stored then
+      local held, applied, before, _, _, committed = read_fence(stored)
+      if held == epoch then
+        redis.call('HSET', keys[1], name, struct.pack(FENCE_FORMAT, epoch, applied,
+          math.max(before, frontier), idle, now_ms(), committed))
+      end
+    end
+  end
+  return pack_frontiers(keys)
 end
 
 -- Records whose offset their lane has applied before are left out.
@@ -75,7 +93,7 @@ end
 
 -- Request: nonce u32 | retention ms f64 | kept max u32 | kept after trim u32 | wants all lanes u8 |
 --   lanes u16 | keys u32, then per lane: lane u16 | epoch f64 | applied before f64 | first f64 |
---   last f64 | watermark f64 | idle f64 | committed f64, then per key: known generation u32 | known end f64 |
+--   last f64 | frontier f64 | idle f64 | committed f64, then per key: known generation u32 | known end f64 |
 --   record size u16 | flags u8 (1 = refresh expiry) | records u16, then its records.
 local function advance(keys, args)
   -- Locals are found much faster than fields of global tables, and these are used per log. They
@@ -89,7 +107,7 @@ local function advance(keys, args)
   local lanes, names = {}, {}
   for i = 1, lane_count do
     local lane = {}
-    lane.id, lane.epoch, lane.before, lane.first, lane.last, lane.watermark, lane.idle,
+    lane.id, lane.epoch, lane.before, lane.first, lane.last, lane.frontier, lane.idle,
       lane.committed, pos = unpack_bytes('<I2ddddddd', request, pos)
     lanes[i] = lane
     names[i] = tostring(lane.id)
@@ -101,7 +119,7 @@ local function advance(keys, args)
     if not stored[i] then
       return { 'LOST', names[i], '0', '-1' }
     end
-    local epoch, offset, watermark, _, _, committed = read_fence(stored[i])
+    local epoch, offset, frontier, _, _, committed = read_fence(stored[i])
     if epoch > lane.epoch then
       return { 'FENCED', names[i], string.format('%.0f', epoch), string.format('%.0f', offset) }
     end
@@ -109,7 +127,7 @@ local function advance(keys, args)
       return { 'LOST', names[i], string.format('%.0f', epoch), string.format('%.0f', offset) }
     end
     applied[lane.id] = offset
-    lane.watermark = math.max(lane.watermark, watermark)
+    lane.frontier = math.max(lane.frontier, frontier)
     lane.committed = math.max(lane.committed, committed)
     if lane.first <= offset then is_redelivered = true end
   end
@@ -181,15 +199,15 @@ local function advance(keys, args)
     local lane = lanes[i]
     entries[#entries + 1] = names[i]
     entries[#entries + 1] = struct.pack(FENCE_FORMAT, lane.epoch,
-      math.max(applied[lane.id], lane.last), lane.watermark, lane.idle, touched, lane.committed)
+      math.max(applied[lane.id], lane.last), lane.frontier, lane.idle, touched, lane.committed)
   end
   call('HSET', fence, unpack(entries))
   if wants_lanes == 1 then
-    reply[2] = watermarks(keys)
+    reply[2] = pack_frontiers(keys)
   end
   return reply
 end
 
 redis.register_function('weir_claim', claim)
 redis.register_function('weir_advance', advance)
-redis.register_function('weir_watermarks', watermarks)
+redis.register_function('weir_frontiers', frontiers)

@@ -50,13 +50,17 @@ export type AdvanceReply = {
   readonly visible: Int32Array
 }
 
-export type LaneWatermark = {
+/** How far a lane is: nothing earlier than `frontierMs` is to come from it, late events aside. */
+export type LaneFrontier = {
   readonly laneId: number
-  readonly watermarkMs: number
+  readonly frontierMs: number
   readonly isIdle: boolean
   /** Store's clock when the lane last advanced, ms. */
   readonly touchedMs: number
 }
+
+/** A lane that this process holds, where it stands before its next batch. */
+export type OwnFrontier = Omit<LaneFrontier, 'touchedMs'> & { readonly epoch: number }
 
 export type LaneClaim = {
   readonly epoch: number
@@ -70,10 +74,10 @@ export type EntityLogStore = {
   /** Takes a lane over: whoever held it before is refused from now on. */
   readonly claim: (laneId: number) => Promise<LaneClaim>
   readonly advance: (request: AdvanceRequest) => Promise<AdvanceReply>
-  /** Watermarks of all lanes that share the store, this process' own included, as last heard of. */
-  readonly knownWatermarks: () => readonly LaneWatermark[]
-  /** Asks for them without advancing; every advance brings them anyway. */
-  readonly refreshWatermarks: () => Promise<void>
+  /** Frontiers of all lanes that share the store, this process' own included, as last heard of. */
+  readonly knownFrontiers: () => readonly LaneFrontier[]
+  /** Tells ours and asks for everybody's without advancing; every advance does both anyway. */
+  readonly exchangeFrontiers: (ours: readonly OwnFrontier[]) => Promise<void>
   readonly close: () => Promise<void>
 }
 

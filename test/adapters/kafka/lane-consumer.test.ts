@@ -231,6 +231,8 @@ describe('lane consumer', () => {
     await produce(topic, numbered(30))
     const admin = kafka.admin()
     await admin.connect()
+    // kafkajs knows a topic's leaders only once it has asked for something of the topic.
+    await admin.fetchTopicOffsets(topic)
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '20' }] })
     await admin.disconnect()
     const listener = await listen(topic)

@@ -176,6 +176,8 @@ describe('lane transactions', () => {
     const admin = kafka.admin()
     await admin.connect()
     const { topic, partition } = lane(0)
+    // kafkajs knows a topic's leaders only once it has asked for something of the topic.
+    await admin.fetchTopicOffsets(topic)
     await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: '20' }] })
     await admin.disconnect()
     await expect(transactions.open(lane(0))).rejects.toMatchObject({

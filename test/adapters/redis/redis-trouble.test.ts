@@ -208,8 +208,8 @@ test('Redis store - loads its functions again where the server has lost them', a
   await raw.call('FUNCTION', 'DELETE', 'weir_v1')
   expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(0, 1))))).toEqual([0, 1])
   await raw.call('FUNCTION', 'DELETE', 'weir_v1')
-  await store.refreshWatermarks()
-  expect(store.knownWatermarks()).toHaveLength(1)
+  await store.exchangeFrontiers([])
+  expect(store.knownFrontiers()).toHaveLength(1)
 })
 
 test('Redis store - gives up after a bounded number of attempts, and can go on later', async () => {
