@@ -1,0 +1,266 @@
+// The publish room: one outcome per arrival, one delivery per lane, and nothing left to chance.
+
+import { describe, expect, it } from 'vitest'
+import type { PublishContext } from '../../../services/pipeline/publish/compose-records.ts'
+import type {
+  DriftSampleRecord,
+  FraudAlertRecord,
+  RejectedRecord,
+  ScoredTransactionRecord,
+} from '../../../services/pipeline/publish/output-records.ts'
+import { publish } from '../../../services/pipeline/publish/publish.ts'
+import type {
+  DeliveryOutcome,
+  LaneDelivery,
+  OutputTopic,
+} from '../../../services/pipeline/publish/publisher.ts'
+import type { Arrival, DecidedBatch, Decision } from '../../../services/pipeline/records.ts'
+import { fraudLabelOf, transactionOf } from '../../support/batches.ts'
+import { decodeJson, jsonEncoders } from '../../support/memory-house.ts'
+import { customer, fieldFeature, pipelineOf } from '../../support/pipelines.ts'
+import {
+  arrivalOf,
+  batchOfParts,
+  decidedOf,
+  enrichedOf,
+  rawOf,
+  scoredOf,
+  sliceOf,
+} from '../../support/room-batches.ts'
+
+const SCORED_TIME_MS = 5_000_000
+
+const definition = pipelineOf({
+  entities: [customer],
+  features: [fieldFeature({ field: 'amountMinor' })],
+})
+
+type Options = {
+  readonly outcomes?: readonly DeliveryOutcome[]
+  readonly sampleShare?: number
+}
+
+async function publishBatch(decided: DecidedBatch, options: Options = {}) {
+  const { outcomes, sampleShare = 0 } = options
+  const context: PublishContext = {
+    definition: { ...definition, drift: { sampleShare } },
+    featureCount: 1,
+    entityCount: 1,
+    labelEntityCount: 0,
+  }
+  const calls: (readonly LaneDelivery[])[] = []
+  const publisher = {
+    deliver: async (deliveries: readonly LaneDelivery[]) => {
+      calls.push(deliveries)
+      return outcomes ?? deliveries.map((): DeliveryOutcome => 'committed')
+    },
+  }
+  const tallies = await publish(decided, SCORED_TIME_MS, {
+    context,
+    encoders: jsonEncoders,
+    publisher,
+  })
+  const read = <T>(topic: OutputTopic, lane = 0): T[] =>
+    calls[0]![lane]!.records[topic].map(({ value }) => decodeJson<T>(value))
+  return { tallies, calls, read }
+}
+
+const rejectedArrival = (
+  offset: number,
+  code: 'WEIR_DECODE_EMPTY' | 'WEIR_VALIDATE_ID',
+): Arrival => ({
+  raw: { ...rawOf(offset, Buffer.from(`bad ${offset}`)), key: Buffer.from('key') },
+  transaction: null,
+  label: null,
+  rejection: { code, room: code === 'WEIR_DECODE_EMPTY' ? 'decode' : 'validate', detail: 'why' },
+})
+
+const labelArrival = (offset: number): Arrival => ({
+  raw: rawOf(offset),
+  transaction: null,
+  label: fraudLabelOf(transactionOf()),
+  rejection: null,
+})
+
+/** A batch of one lane with everything in it: offsets 0 to 5, of which 3 is diverted. */
+function mixedBatch(decisions: readonly Decision[] = ['approve', 'review', 'block']): DecidedBatch {
+  const arrivals = [
+    arrivalOf(0, { amountMinor: 100 }),
+    rejectedArrival(1, 'WEIR_DECODE_EMPTY'),
+    arrivalOf(2, { amountMinor: 200 }),
+    arrivalOf(3, { amountMinor: 300 }),
+    rejectedArrival(4, 'WEIR_VALIDATE_ID'),
+    arrivalOf(5, { amountMinor: 500 }),
+  ]
+  const batch = batchOfParts({ arrivals, latenessMs: [0, 0, 0, 99, 0, 0] })
+  const reasons = new Map([[2, [{ feature: 'amountMinor', value: 500, contribution: 0.4 }]]])
+  const scored = scoredOf(enrichedOf(batch, [3]), [0.1, 0.6, 0.95], { reasons })
+  return decidedOf(scored, { decisions })
+}
+
+describe('publish', () => {
+  it('gives every arrival one outcome, and counts them', async () => {
+    const { tallies, read } = await publishBatch(mixedBatch())
+    expect(tallies).toMatchObject([
+      { outcome: 'committed', events: 6, scored: 3, labels: 0, diverted: 1, review: 1, block: 1 },
+    ])
+    expect(tallies[0]!.rejected).toEqual(
+      new Map([
+        ['WEIR_DECODE_EMPTY', 1],
+        ['WEIR_VALIDATE_ID', 1],
+      ]),
+    )
+    const offsets = (topic: OutputTopic) =>
+      read<{ sourceOffset: number }>(topic).map(({ sourceOffset }) => sourceOffset)
+    expect(offsets('scored')).toEqual([0, 2, 5])
+    expect(offsets('rejected')).toEqual([1, 4])
+    expect(offsets('late')).toEqual([3])
+    expect(offsets('alerts')).toEqual([2, 5])
+  })
+
+  it('refuses to publish a batch that lost an event on the way', async () => {
+    const batch = batchOfParts({ arrivals: [arrivalOf(0), arrivalOf(1)] })
+    const enriched = { ...enrichedOf(batch), count: 1, arrivalIndexes: Uint32Array.of(0) }
+    await expect(publishBatch(decidedOf(scoredOf(enriched, [0])))).rejects.toMatchObject({
+      code: expect.stringMatching(/^WEIR_HOUSE_/),
+    })
+  })
+
+  it('keeps original bytes, key, code and place of what is refused', async () => {
+    const { read, calls } = await publishBatch(mixedBatch())
+    const [first] = read<RejectedRecord>('rejected')
+    expect(first).toMatchObject({
+      code: 'WEIR_DECODE_EMPTY',
+      room: 'decode',
+      detail: 'why',
+      sourceTopic: 'transactions',
+      sourcePartition: 0,
+      sourceOffset: 1,
+      brokerTime: 1_000_001,
+      rejectedTime: SCORED_TIME_MS,
+      latenessMs: null,
+    })
+    expect(Buffer.from(first!.original as Buffer).toString()).toBe('bad 1')
+    expect(calls[0]![0]!.records.rejected[0]!.key).toEqual(Buffer.from('key'))
+    expect(read<RejectedRecord>('late')[0]).toMatchObject({
+      code: 'WEIR_ENRICH_LATE',
+      latenessMs: 99,
+    })
+  })
+
+  it('puts vector, ordinals, model, decision and times into the scored event', async () => {
+    const { read } = await publishBatch(mixedBatch())
+    expect(read<ScoredTransactionRecord>('scored')[2]).toMatchObject({
+      transactionId: 't-5',
+      features: [500],
+      ordinals: [0],
+      score: Math.fround(0.95),
+      decision: 'block',
+      decidedBy: 'policy',
+      reasons: ['amountMinor'],
+      modelName: 'champion',
+      modelSha256: 'abc',
+      sourceOffset: 5,
+      brokerTime: 1_000_005,
+      scoredTime: SCORED_TIME_MS,
+      pipeline: 'test',
+    })
+  })
+
+  it('names an alert after where its event stands, so that it is the same again', async () => {
+    const alerts = async () => (await publishBatch(mixedBatch())).read<FraudAlertRecord>('alerts')
+    const [first, second] = [await alerts(), await alerts()]
+    expect(first.map(({ alertId }) => alertId)).toEqual(['test:0:2', 'test:0:5'])
+    expect(second).toEqual(first)
+    expect(first[1]!.reasons).toEqual([{ feature: 'amountMinor', value: 500, contribution: 0.4 }])
+  })
+
+  it('delivers all lanes in one call, each with its own records, offset and memory', async () => {
+    const lanes = [
+      sliceOf(0, { fromOffset: 7, firstOffset: 8, lastOffset: 9, watermarkMs: 123 }),
+      sliceOf(2, { fromOffset: 3, firstOffset: 3, lastOffset: 3, watermarkMs: 456 }),
+    ]
+    const arrivals = [arrivalOf(8), arrivalOf(3), rejectedArrival(9, 'WEIR_DECODE_EMPTY')]
+    const batch = batchOfParts({ arrivals, lanes, laneIndexes: [0, 1, 0] })
+    const brakesAfter = [5, 6].map((events) => ({
+      events,
+      flagged: 1,
+      eventsBefore: 2,
+      flaggedBefore: 3,
+    }))
+    const decided = decidedOf(scoredOf(enrichedOf(batch), [0, 0]), { brakesAfter })
+    const { calls, read, tallies } = await publishBatch(decided, {
+      outcomes: ['in_doubt', 'committed'],
+    })
+    expect(calls).toHaveLength(1)
+    expect(calls[0]).toMatchObject([
+      { laneId: 0, fromOffset: 7, nextOffset: 10 },
+      { laneId: 2, fromOffset: 3, nextOffset: 4 },
+    ])
+    expect(calls[0]!.map(({ metadata }) => JSON.parse(metadata))).toEqual([
+      { v: 1, watermarkMs: 123, brake: [5, 1, 2, 3] },
+      { v: 1, watermarkMs: 456, brake: [6, 1, 2, 3] },
+    ])
+    expect(read('scored', 0)).toHaveLength(1)
+    expect(read('rejected', 0)).toHaveLength(1)
+    expect(read('scored', 1)).toHaveLength(1)
+    expect(tallies.map(({ outcome, events }) => [outcome, events])).toEqual([
+      ['in_doubt', 2],
+      ['committed', 1],
+    ])
+  })
+
+  it('moves the offset of a lane of labels and publishes nothing for it', async () => {
+    const lanes = [sliceOf(1, { stream: 'labels', partition: 0, lastOffset: 1 })]
+    const batch = batchOfParts({ arrivals: [labelArrival(0), labelArrival(1)], lanes })
+    const { tallies, calls } = await publishBatch(decidedOf(scoredOf(enrichedOf(batch), [])))
+    expect(tallies).toMatchObject([{ events: 2, labels: 2, scored: 0 }])
+    expect(calls[0]).toMatchObject([{ nextOffset: 2 }])
+    expect(Object.values(calls[0]![0]!.records).flat()).toEqual([])
+  })
+})
+
+describe('publish - drift samples', () => {
+  const ids = Array.from({ length: 4000 }, (_, i) => `t-${i}`)
+  const sampledIds = async (order: readonly string[], sampleShare: number) => {
+    const arrivals = order.map((transactionId, i) => arrivalOf(i, { transactionId }))
+    const enriched = enrichedOf(batchOfParts({ arrivals }))
+    const scores = arrivals.map(() => 0)
+    const { read } = await publishBatch(decidedOf(scoredOf(enriched, scores)), { sampleShare })
+    return read<DriftSampleRecord>('driftSamples').map(({ transactionId }) => transactionId)
+  }
+
+  it('are chosen by the id alone: the same ones in any order and batch', async () => {
+    const once = await sampledIds(ids, 0.1)
+    const again = [
+      ...(await sampledIds(ids.toReversed().slice(0, 1500), 0.1)),
+      ...(await sampledIds(ids.toReversed().slice(1500), 0.1)),
+    ]
+    expect(again.toSorted()).toEqual(once.toSorted())
+  })
+
+  it('are about as many as asked for; a larger share holds the smaller one', async () => {
+    const few = await sampledIds(ids, 0.1)
+    const many = await sampledIds(ids, 0.3)
+    expect(few.length).toBeGreaterThan(300)
+    expect(few.length).toBeLessThan(500)
+    expect(few.filter((id) => !many.includes(id))).toEqual([])
+    expect(await sampledIds(ids, 0)).toEqual([])
+    expect(await sampledIds(ids, 1)).toHaveLength(ids.length)
+  })
+
+  it('hold every alert, marked as such beside those drawn', async () => {
+    const { read, tallies } = await publishBatch(mixedBatch(), { sampleShare: 0 })
+    expect(read<DriftSampleRecord>('driftSamples')).toMatchObject([
+      { transactionId: 't-2', alert: true, sampled: false, samplingRate: 0 },
+      { transactionId: 't-5', alert: true, sampled: false },
+    ])
+    expect(tallies[0]!.samples).toBe(2)
+    const drawn = await publishBatch(mixedBatch(), { sampleShare: 1 })
+    expect(drawn.read<DriftSampleRecord>('driftSamples')).toMatchObject([
+      { transactionId: 't-0', alert: false, sampled: true },
+      { transactionId: 't-2', alert: true, sampled: true },
+      { transactionId: 't-5', alert: true, sampled: true },
+    ])
+  })
+})
