@@ -19,7 +19,15 @@ import type { Decoder } from './decode/message-decoder.ts'
 import { type EnrichDeps, enrich } from './enrich/enrich.ts'
 import type { Observe, Room } from './observe/happenings.ts'
 import { type LaneTally, type PublishDeps, publish } from './publish/publish.ts'
-import type { Arrival, Batch, Label, RawMessage, Stream, Transaction } from './records.ts'
+import type {
+  Arrival,
+  Batch,
+  DecidedBatch,
+  Label,
+  RawMessage,
+  Stream,
+  Transaction,
+} from './records.ts'
 import { type ValidateRules, validateLabel, validateTransaction } from './validate/validate.ts'
 
 export type PipelineDeps = {
@@ -52,12 +60,71 @@ export type Pipeline = {
 /** The batch was turned back because one before it failed; its events will be read again. */
 export class BatchAbandoned extends Error {}
 
-export function createPipeline(deps: PipelineDeps): Pipeline {
-  const { clock, observe } = deps
+export type JudgeDeps = Pick<PipelineDeps, 'enrich' | 'classify' | 'decide' | 'observe'>
+
+/** Takes a batch from enrich to decide; `leave` gets what was decided, batch after batch in order. */
+export type Judge = <T>(
+  batch: Batch,
+  isWanted: () => boolean,
+  leave: (decided: DecidedBatch) => T | Promise<T>,
+) => Promise<T>
+
+/** The rooms between the ends: the same for live scoring, which publishes, and for replay. */
+export function createJudge(deps: JudgeDeps): Judge {
   const enrichTurn = createTurn()
   const decideTurn = createTurn()
+  const timed = createTimer(deps.observe)
 
-  const timed = async <T>(
+  return async (batch, isWanted, leave) => {
+    const passDoor = () => {
+      if (!isWanted()) throw new BatchAbandoned('a batch before this one failed')
+    }
+    const transactions = countTransactions(batch)
+    const enriched = await enrichTurn(() => {
+      passDoor()
+      const work = () => enrich(batch, deps.enrich)
+      return timed('enrich', transactions, work, (result) => result.count)
+    })
+    const { count, diverted } = enriched
+    assertInvariant(
+      count + diverted.length === transactions,
+      `enrich passed ${count} and diverted ${diverted.length} of ${transactions}`,
+    )
+    const all = () => count
+    const scoring = timed('classify', count, () => classify(enriched, deps.classify), all)
+    // Its failure is met at the turn below; until then it must not count as unhandled.
+    scoring.catch(() => undefined)
+    // decide keeps the order of batches: its turn is taken before the scores are there.
+    const decided = await decideTurn(async () => {
+      const scored = await scoring
+      passDoor()
+      const result = await timed('decide', count, () => decide(scored, deps.decide), all)
+      // What leaves is begun here, in order, and awaited outside the turn.
+      return { left: leave(result) }
+    })
+    return decided.left
+  }
+}
+
+export function createPipeline(deps: PipelineDeps): Pipeline {
+  const judge = createJudge(deps)
+  const timed = createTimer(deps.observe)
+  return {
+    admit: (stream, messages) => admit(stream, messages, deps),
+    learn: async (stream, ids) => {
+      for (const id of ids) await deps.decoders[stream].learn(id)
+    },
+    process: (batch, isWanted) =>
+      judge(batch, isWanted, (decided) => {
+        const work = () => publish(decided, deps.clock.nowMs(), deps.publish)
+        return timed('publish', batch.arrivals.length, work, countAllCommitted)
+      }),
+  }
+}
+
+/** Runs a room's work and tells how long it took and how many events it passed on. */
+function createTimer(observe: Observe) {
+  return async <T>(
     room: Room,
     events: number,
     work: () => T | Promise<T>,
@@ -68,65 +135,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const durationMs = performance.now() - startedMs
     observe({ kind: 'room_done', room, events, passed: countPassed(result), durationMs })
     return result
-  }
-
-  const process = async (batch: Batch, isWanted: () => boolean) => {
-    const passDoor = () => {
-      if (!isWanted()) throw new BatchAbandoned('a batch before this one failed')
-    }
-    const events = batch.arrivals.length
-    const transactions = countTransactions(batch)
-    const enriched = await enrichTurn(() => {
-      passDoor()
-      return timed(
-        'enrich',
-        transactions,
-        () => enrich(batch, deps.enrich),
-        (result) => result.count,
-      )
-    })
-    assertInvariant(
-      enriched.count + enriched.diverted.length === transactions,
-      `enrich passed ${enriched.count} and diverted ${enriched.diverted.length} of ${transactions}`,
-    )
-    const { count } = enriched
-    const scoring = timed(
-      'classify',
-      count,
-      () => classify(enriched, deps.classify),
-      () => count,
-    )
-    // Its failure is met at the turn below; until then it must not count as unhandled.
-    scoring.catch(() => undefined)
-    // decide keeps the order of batches: its turn is taken before the scores are there.
-    const publishing = await decideTurn(async () => {
-      const scored = await scoring
-      passDoor()
-      const decided = await timed(
-        'decide',
-        count,
-        () => decide(scored, deps.decide),
-        () => count,
-      )
-      const scoredTimeMs = clock.nowMs()
-      // Deliveries are queued per lane here, in order, and awaited outside the turn.
-      const tallies = timed(
-        'publish',
-        events,
-        () => publish(decided, scoredTimeMs, deps.publish),
-        (result) => result.reduce((sum, tally) => sum + countCommitted(tally), 0),
-      )
-      return { tallies }
-    })
-    return publishing.tallies
-  }
-
-  return {
-    admit: (stream, messages) => admit(stream, messages, deps),
-    learn: async (stream, ids) => {
-      for (const id of ids) await deps.decoders[stream].learn(id)
-    },
-    process,
   }
 }
 
@@ -188,8 +196,8 @@ function admitLabel(raw: RawMessage, label: Label, rules: ValidateRules): Arriva
 const countTransactions = (batch: Batch): number =>
   batch.arrivals.reduce((n, { transaction }) => (transaction === null ? n : n + 1), 0)
 
-const countCommitted = ({ outcome, events }: LaneTally): number =>
-  outcome === 'committed' ? events : 0
+const countAllCommitted = (tallies: readonly LaneTally[]): number =>
+  tallies.reduce((sum, { outcome, events }) => (outcome === 'committed' ? sum + events : sum), 0)
 
 /**
  * Runs what is handed in one after the other, in order. After a failure those behind go on only when

@@ -1,19 +1,18 @@
 // The house for a replay: the rooms of the live path, with the memory store and files at the ends.
 //
 // In: batches in their order. Out: rows, in the same order, to `write`. Thrown: what a port throws.
-// While a batch is being scored in the worker, the next one is enriched here. Invariants: the rooms
-// are those of services/pipeline, called in the hallway's order; there is no publisher, no topic
-// and no shared store, so a replay cannot touch live state.
+// Invariants: the hallway of services/pipeline is walked as the live path walks it, up to decide;
+// there is no publisher, no topic and no shared store, so a replay cannot touch live state.
 
 import { createMemoryLogStore } from '../adapters/memory/memory-log-store.ts'
 import { createOnnxClassifier, type OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
-import { assertInvariant } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import { classify } from '../pipeline/classify/classify.ts'
-import { createBrake, decide, planLists } from '../pipeline/decide/decide.ts'
-import { enrich } from '../pipeline/enrich/enrich.ts'
+import type { Classifier } from '../pipeline/classify/classifier.ts'
+import { createBrake, planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
-import type { Batch, DecidedBatch, EnrichedBatch, ScoredBatch } from '../pipeline/records.ts'
+import { observeNothing } from '../pipeline/observe/happenings.ts'
+import { createJudge } from '../pipeline/pipeline.ts'
+import type { Batch, DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { LABEL_LANE, TRANSACTION_LANE } from './replay-batches.ts'
 
 export type ReplayRooms = {
@@ -44,59 +43,64 @@ export async function openReplayRooms(
   const store = createMemoryLogStore(plan.kinds)
   const claims = [await store.claim(TRANSACTION_LANE), await store.claim(LABEL_LANE)] as const
   const classifier = isScoring ? await openClassifier(definition) : null
-  const enrichDeps = { plan, store, late: definition.late }
-  const readKeyOf = (name: string) => plan.entities.find((entity) => entity.name === name)!.readKey
-  const decideDeps = {
-    policy: definition.policy,
-    deny: planLists(definition.policy.deny, readKeyOf),
-    allow: planLists(definition.policy.allow, readKeyOf),
-  }
-
-  const enrichAll = async (batch: Batch): Promise<EnrichedBatch> => {
-    const enriched = await enrich(batch, enrichDeps)
-    const transactions = batch.arrivals.reduce((n, arrival) => n + (arrival.transaction ? 1 : 0), 0)
-    assertInvariant(
-      enriched.count === transactions,
-      `enrich passed ${enriched.count} of ${transactions} transactions of a replay`,
-    )
-    return enriched
-  }
-  const finish = async (scoring: Promise<ScoredBatch>, write: RowSink): Promise<void> => {
-    const scored = await scoring
-    write(scored.enriched, decide(scored, decideDeps))
-  }
-
+  const judge = createJudge({
+    enrich: { plan, store, late: definition.late },
+    classify: { classifier: classifier ?? featuresAlone, reasonsFrom: noReasons },
+    decide: planDecide(definition.policy, plan.entities),
+    observe: observeNothing,
+  })
   return {
     epochs: [claims[0].epoch, claims[1].epoch],
     brakes: [createBrake(), createBrake()],
     classifier,
-    run: async (batches, write, signal) => {
-      let pending: Promise<ScoredBatch> | null = null
-      try {
-        for await (const batch of batches) {
-          signal?.throwIfAborted()
-          const enriched = await enrichAll(batch)
-          if (classifier === null) {
-            write(enriched, null)
-            continue
-          }
-          const scoring = classify(enriched, { classifier, reasonsFrom: noReasons })
-          // Its failure is met when it is awaited; until then it must not count as unhandled.
-          scoring.catch(() => undefined)
-          if (pending !== null) await finish(pending, write)
-          pending = scoring
-        }
-        if (pending !== null) await finish(pending, write)
-      } finally {
-        // ONNX Runtime does not survive a worker that ends during a run.
-        await pending?.catch(() => undefined)
-      }
-    },
+    run: (batches, write, signal) =>
+      runBatches(batches, signal, (batch) =>
+        judge(batch, isAlwaysWanted, (decided) =>
+          write(decided.scored.enriched, isScoring ? decided : null),
+        ),
+      ),
     close: async () => {
       await classifier?.close()
       await store.close()
     },
   }
+}
+
+const isAlwaysWanted = (): boolean => true
+
+/** While a batch is being scored in the worker, the next one is enriched. */
+async function runBatches(
+  batches: AsyncIterable<Batch>,
+  signal: AbortSignal | undefined,
+  run: (batch: Batch) => Promise<void>,
+): Promise<void> {
+  let pending: Promise<void> = Promise.resolve()
+  try {
+    for await (const batch of batches) {
+      signal?.throwIfAborted()
+      const running = run(batch)
+      // Its failure is met when it is awaited; until then it must not count as unhandled.
+      running.catch(() => undefined)
+      await pending
+      pending = running
+    }
+    await pending
+  } finally {
+    // ONNX Runtime does not survive a worker that ends during a run.
+    await pending.catch(() => undefined)
+  }
+}
+
+/** Stands where the classifier stands when only features are asked for: no model, no scores. */
+const featuresAlone: Classifier = {
+  classify: async ({ count, vectors }) => ({
+    vectors,
+    champion: { name: 'none', version: '', sha256: '', provider: 'none' },
+    challengers: [],
+    scores: new Float32Array(count),
+    challengerScores: [],
+    reasons: new Map(),
+  }),
 }
 
 const openClassifier = (definition: PipelineDefinition): Promise<OnnxClassifier> =>

@@ -23,11 +23,11 @@ import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { redactSettings, type Settings } from '../core/settings.ts'
 import { createConductor } from '../lanes/conductor.ts'
-import { planLists } from '../pipeline/decide/decide.ts'
-import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import { planDecide } from '../pipeline/decide/decide.ts'
+import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
-import { createPipeline, type PipelineDeps } from '../pipeline/pipeline.ts'
-import { shortHash } from '../pipeline/publish/compose-records.ts'
+import { createPipeline } from '../pipeline/pipeline.ts'
+import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createClosers } from './closers.ts'
 import { openCodecs } from './open-codecs.ts'
 
@@ -164,8 +164,12 @@ async function openHouse(options: HouseOptions) {
     validate: definition.validate,
     enrich: { plan, store, late: definition.late },
     classify: { classifier, reasonsFrom: definition.policy.review },
-    decide: planDecide(definition, plan),
-    publish: { context: planPublish(definition, plan), encoders, publisher: transactions },
+    decide: planDecide(definition.policy, plan.entities),
+    publish: {
+      context: planPublish(definition, plan.labelEntityCount),
+      encoders,
+      publisher: transactions,
+    },
     clock: systemClock,
     observe,
   })
@@ -186,31 +190,6 @@ async function openHouse(options: HouseOptions) {
   })
   return { conductor, ended, fail }
 }
-
-export function planDecide(
-  definition: PipelineDefinition,
-  plan: FeaturePlan,
-): PipelineDeps['decide'] {
-  const { policy } = definition
-  const readKeyOf = (name: string) => plan.entities.find((entity) => entity.name === name)!.readKey
-  return {
-    policy,
-    deny: planLists(policy.deny, readKeyOf),
-    allow: planLists(policy.allow, readKeyOf),
-  }
-}
-
-export const planPublish = (
-  definition: PipelineDefinition,
-  plan: FeaturePlan,
-): PipelineDeps['publish']['context'] => ({
-  definition,
-  featureSet: shortHash(definition.featureSet),
-  pipelineHash: shortHash(definition.hash),
-  featureCount: definition.features.length,
-  entityCount: plan.entities.length,
-  labelEntityCount: plan.labelEntityCount,
-})
 
 function listInputs({ topics }: PipelineDefinition) {
   const transactions = { topic: topics.transactions, stream: 'transactions' as const }

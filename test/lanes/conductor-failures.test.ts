@@ -34,6 +34,19 @@ type Source = {
 const placeOf = ({ sourceTopic = 'transactions', sourcePartition, sourceOffset }: Source): string =>
   `${sourceTopic}/${sourcePartition}/${sourceOffset}`
 
+/** A lane publishes in the order of its offsets: whatever failed, nothing went past it. */
+function checkNoGaps(events: readonly Source[], name: string): void {
+  const last = new Map<string, number>()
+  for (const event of events) {
+    const lane = `${name} of ${event.sourceTopic}/${event.sourcePartition}`
+    const before = last.get(lane) ?? -1
+    if (event.sourceOffset <= before) {
+      throw new Error(`${lane}: ${event.sourceOffset} was published after ${before}`)
+    }
+    last.set(lane, event.sourceOffset)
+  }
+}
+
 async function judge({ broker, lanes, definition }: TroubledRun) {
   const read = <T>(topic: 'scored' | 'rejected' | 'late') =>
     broker.published(topic).map(({ record }) => decodeJson<T>(record.value))
@@ -51,6 +64,7 @@ async function judge({ broker, lanes, definition }: TroubledRun) {
     labelsOf: () => labels,
   })
   const outcomes = [...scored.map(placeOf), ...refused.map(placeOf)]
+  for (const topic of ['scored', 'rejected'] as const) checkNoGaps(read<Source>(topic), topic)
   return { outcomes, expected: messages.size - labels.length, differences }
 }
 

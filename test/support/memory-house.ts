@@ -11,14 +11,15 @@ import { hashToShare } from '../../services/core/hash.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { type Conductor, createConductor } from '../../services/lanes/conductor.ts'
 import type { Classifier } from '../../services/pipeline/classify/classifier.ts'
+import { planDecide, planDecide } from '../../services/pipeline/decide/decide.ts'
 import { DecodeFault, type Decoder } from '../../services/pipeline/decode/message-decoder.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
 import { type Observe, observeNothing } from '../../services/pipeline/observe/happenings.ts'
 import { createPipeline, type Pipeline } from '../../services/pipeline/pipeline.ts'
+import { planPublish } from '../../services/pipeline/publish/compose-records.ts'
 import type { OutputEncoders } from '../../services/pipeline/publish/output-records.ts'
 import type { Label, Transaction } from '../../services/pipeline/records.ts'
-import { planDecide, planPublish } from '../../services/scorer/start-scorer.ts'
 import type { MemoryMember } from './memory-broker.ts'
 
 export type MemoryHouseOptions = {
@@ -52,9 +53,9 @@ export function createMemoryHouse(options: MemoryHouseOptions): MemoryHouse {
     validate: definition.validate,
     enrich: { plan, store, late: definition.late },
     classify: { classifier, reasonsFrom: definition.policy.review },
-    decide: planDecide(definition, plan),
+    decide: planDecide(definition.policy, plan.entities),
     publish: {
-      context: planPublish(definition, plan),
+      context: planPublish(definition, plan.labelEntityCount),
       encoders: jsonEncoders,
       publisher: member.transactions,
     },

@@ -4,7 +4,8 @@
 // Each entity's log is laid out anew in the order of the published ordinals and run once through the
 // memory store; of its label log each event is shown as much as it says it saw, because an event that
 // was delivered again may have seen more than one behind it. Then the enrich room computes all
-// vectors on those logs. Ordinals are demanded dense and unique; that is part of the same proof.
+// vectors on those logs. Part of the same proof: ordinals are dense and unique, and only an event that
+// is later than allowed has none.
 
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import type {
@@ -51,7 +52,7 @@ export async function recomputeVectors(
   { scored, transactionOf, labelsOf }: ScoringHistory,
 ): Promise<Recomputation> {
   const events = scored.map((record) => ({ record, transaction: transactionOf(record) }))
-  const differences: string[] = []
+  const differences = findUncounted(definition, events)
   const places: (readonly Place[])[] = []
   const labelPlaces: (readonly Place[])[] = []
   for (const column of columnsOf(definition)) {
@@ -66,6 +67,15 @@ export async function recomputeVectors(
     differences.push(...(await compareVectors(definition, events, columns)))
   }
   return { vectors: events.length, differences }
+}
+
+/** Late beyond what is allowed is the one reason not to be counted, and counts for all entities. */
+function findUncounted({ late }: PipelineDefinition, events: readonly Event[]): string[] {
+  return events.flatMap(({ record: { ordinals, latenessMs, transactionId } }) => {
+    const isLate = latenessMs > late.allowedMs
+    if (ordinals.every((ordinal) => ordinal < 0 === isLate)) return []
+    return [`${transactionId}: ordinals ${ordinals}, ${latenessMs} ms late`]
+  })
 }
 
 function columnsOf({ entities, features }: PipelineDefinition): Column[] {

@@ -35,6 +35,8 @@ export const sliceOf = (laneId: number, wanted: Partial<LaneSlice> = {}): LaneSl
   firstOffset: 0,
   lastOffset: 0,
   watermarkMs: 0,
+  frontierMs: 0,
+  committedOffset: 0,
   isIdle: false,
   ...wanted,
 })

@@ -33,11 +33,19 @@ export type DecideDeps = {
   readonly allow: readonly PlannedList[]
 }
 
-export function planLists(
-  rules: readonly ListRule[],
-  readKeyOf: (entity: string) => (transaction: Transaction) => string,
-): PlannedList[] {
-  return rules.map(({ entity, keys }) => ({ readKey: readKeyOf(entity), keys: new Set(keys) }))
+type KeyedEntity = {
+  readonly name: string
+  readonly readKey: (transaction: Transaction) => string
+}
+
+/** The policy's lists with the keys of their entities. */
+export function planDecide(policy: PolicyDefinition, entities: readonly KeyedEntity[]): DecideDeps {
+  const planLists = (rules: readonly ListRule[]): PlannedList[] =>
+    rules.map(({ entity, keys }) => ({
+      readKey: entities.find(({ name }) => name === entity)!.readKey,
+      keys: new Set(keys),
+    }))
+  return { policy, deny: planLists(policy.deny), allow: planLists(policy.allow) }
 }
 
 export function decide(scored: ScoredBatch, deps: DecideDeps): DecidedBatch {

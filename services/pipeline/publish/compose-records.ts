@@ -25,7 +25,19 @@ export type PublishContext = {
 }
 
 /** 64 bits tell two pipelines apart; whole hashes were half of a scored event's bytes. */
-export const shortHash = (sha256: string): string => sha256.slice(0, 16)
+const shortHash = (sha256: string): string => sha256.slice(0, 16)
+
+export const planPublish = (
+  definition: PipelineDefinition,
+  labelEntityCount: number,
+): PublishContext => ({
+  definition,
+  featureSet: shortHash(definition.featureSet),
+  pipelineHash: shortHash(definition.hash),
+  featureCount: definition.features.length,
+  entityCount: definition.entities.length,
+  labelEntityCount,
+})
 
 const NO_REASONS: readonly Reason[] = []
 const NOTHING: readonly number[] = []

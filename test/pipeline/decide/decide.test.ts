@@ -1,7 +1,7 @@
 // The decide room: bands, lists, and the brake, which must not know where batches begin.
 
 import { describe, expect, it } from 'vitest'
-import { type DecideDeps, decide, planLists } from '../../../services/pipeline/decide/decide.ts'
+import { type DecideDeps, decide, planDecide } from '../../../services/pipeline/decide/decide.ts'
 import type { Arrival, Brake, Transaction } from '../../../services/pipeline/records.ts'
 import { createRandom } from '../../support/random.ts'
 import {
@@ -41,11 +41,14 @@ describe('decide - bands', () => {
 })
 
 describe('decide - lists', () => {
-  const readKeyOf = (entity: string) => (transaction: Transaction) =>
-    entity === 'customer' ? transaction.customerId : transaction.terminalId
-  const deny = planLists([{ entity: 'terminal', keys: ['bad'] }], readKeyOf)
-  const allow = planLists([{ entity: 'customer', keys: ['friend', 'other'] }], readKeyOf)
-  const deps = { policy, deny, allow }
+  const lists = {
+    deny: [{ entity: 'terminal', keys: ['bad'] }],
+    allow: [{ entity: 'customer', keys: ['friend', 'other'] }],
+  }
+  const deps = planDecide({ ...policy, ...lists }, [
+    { name: 'customer', readKey: ({ customerId }: Transaction) => customerId },
+    { name: 'terminal', readKey: ({ terminalId }: Transaction) => terminalId },
+  ])
 
   it('a denied key is blocked, an allowed one approved, whatever the score; deny goes first', () => {
     const arrivals = [

@@ -1,7 +1,8 @@
 // The publish room: one outcome per arrival, one delivery per lane, and nothing left to chance.
 
 import { describe, expect, it } from 'vitest'
-import type { PublishContext } from '../../../services/pipeline/publish/compose-records.ts'
+import { planFeatures } from '../../../services/pipeline/enrich/feature-plan.ts'
+import { planPublish } from '../../../services/pipeline/publish/compose-records.ts'
 import type {
   DriftSampleRecord,
   FraudAlertRecord,
@@ -42,12 +43,8 @@ type Options = {
 
 async function publishBatch(decided: DecidedBatch, options: Options = {}) {
   const { outcomes, sampleShare = 0 } = options
-  const context: PublishContext = {
-    definition: { ...definition, drift: { sampleShare } },
-    featureCount: 1,
-    entityCount: 1,
-    labelEntityCount: 0,
-  }
+  const planned = { ...definition, drift: { sampleShare } }
+  const context = planPublish(planned, planFeatures(planned))
   const calls: (readonly LaneDelivery[])[] = []
   const publisher = {
     deliver: async (deliveries: readonly LaneDelivery[]) => {

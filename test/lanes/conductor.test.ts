@@ -1,0 +1,365 @@
+// The conductor, one promise at a time: bounded, patient, careful with what it does not know.
+
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
+import type { Clock } from '../../services/core/clock.ts'
+import { WeirError } from '../../services/core/errors.ts'
+import { limits } from '../../services/core/limits.ts'
+import { laneIdOf } from '../../services/lanes/lane-input.ts'
+import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
+import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
+import type { Happening } from '../../services/pipeline/observe/happenings.ts'
+import type { Pipeline } from '../../services/pipeline/pipeline.ts'
+import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
+import { EPOCH_MS, transactionOf } from '../support/batches.ts'
+import { lanesPipeline } from '../support/lanes-pipeline.ts'
+import { createMemoryBroker, type MemoryBroker, type MemoryLane } from '../support/memory-broker.ts'
+import { createMemoryHouse, decodeJson, type MemoryHouseOptions } from '../support/memory-house.ts'
+import { createRandom } from '../support/random.ts'
+
+const definition = {
+  ...lanesPipeline(createRandom(1)),
+  align: { driftMsMax: 1_000_000_000, waitMsMax: 1000 },
+}
+
+const addressOf = (partition: number) => ({
+  laneId: laneIdOf('transactions', partition),
+  stream: 'transactions' as const,
+  topic: 'transactions',
+  partition,
+})
+
+/** A lane of transactions one second apart; `prefix` goes before each value. */
+function laneOf(partition: number, events: number, prefix = ''): MemoryLane {
+  const messages = Array.from({ length: events }, (_, offset) => {
+    const eventTime = EPOCH_MS + offset * 1000 + partition
+    const transactionId = `t-${partition}-${offset}`
+    const value = prefix + JSON.stringify(transactionOf({ transactionId, eventTime }))
+    return { offset, brokerTimeMs: eventTime, key: null, value: Buffer.from(value) }
+  })
+  return { address: addressOf(partition), messages, endOffset: events }
+}
+
+const openStore = (): EntityLogStore => createMemoryLogStore(planFeatures(definition).kinds)
+
+type Opened = Partial<Omit<MemoryHouseOptions, 'definition' | 'member'>> & {
+  readonly lanes: readonly MemoryLane[]
+  readonly broker?: MemoryBroker
+}
+
+async function openHouse({ lanes, broker: given, ...options }: Opened) {
+  const broker = given ?? createMemoryBroker({ lanes, random: createRandom(1) })
+  const member = broker.join()
+  const happenings: Happening[] = []
+  const house = createMemoryHouse({
+    definition,
+    member,
+    store: openStore(),
+    observe: (happening) => void happenings.push(happening),
+    ...options,
+  })
+  await house.conductor.start()
+  member.assign(lanes)
+  return { ...house, broker, member, happenings }
+}
+
+async function until(condition: () => boolean, turnsMax = 5000): Promise<void> {
+  for (let turns = 0; !condition(); turns++) {
+    if (turns > turnsMax) throw new Error(`not so after ${turnsMax} turns`)
+    await turn()
+  }
+}
+
+/** Time enough for whatever is going to happen without being waited for. */
+async function settle(turns = 300): Promise<void> {
+  for (let i = 0; i < turns; i++) await turn()
+}
+
+/** A pipeline whose batches stop before they are processed, until they are let go. */
+function holdBatches() {
+  const held: (() => void)[] = []
+  let isOpen = false
+  let atOnce = 0
+  let atOnceMax = 0
+  const wrapPipeline = (pipeline: Pipeline): Pipeline => ({
+    ...pipeline,
+    process: async (batch, isWanted) => {
+      atOnceMax = Math.max(atOnceMax, ++atOnce)
+      if (!isOpen) await new Promise<void>((resolve) => held.push(resolve))
+      return pipeline.process(batch, isWanted).finally(() => {
+        atOnce--
+      })
+    },
+  })
+  const letGo = () => {
+    isOpen = true
+    for (const resolve of held.splice(0)) resolve()
+  }
+  return { wrapPipeline, letGo, held, atOnceMax: () => atOnceMax }
+}
+
+const sourcesOf = (broker: MemoryBroker): string[] =>
+  broker
+    .published('scored')
+    .map(({ record }) => decodeJson<ScoredTransactionRecord>(record.value))
+    .map(({ sourcePartition, sourceOffset }) => `${sourcePartition}/${sourceOffset}`)
+
+describe('conductor - bounds', () => {
+  it('holds a bounded queue per lane and few batches at once while the house is slow', async () => {
+    const events = 3 * limits.laneQueueEventsMax
+    const fetchMax = 500
+    const lanes = [laneOf(0, events)]
+    const broker = createMemoryBroker({ lanes, random: createRandom(1), fetchMax })
+    const { wrapPipeline, letGo, held, atOnceMax } = holdBatches()
+    let fetched = 0
+    const member = broker.join()
+    const { start } = member.input
+    const input: typeof member.input = {
+      ...member.input,
+      start: (given) =>
+        start({
+          ...given,
+          fetched: (laneId, batch) => {
+            fetched += batch.messages.length
+            given.fetched(laneId, batch)
+          },
+        }),
+    }
+    const house = createMemoryHouse({
+      definition,
+      member: { ...member, input },
+      store: openStore(),
+      wrapPipeline,
+    })
+    await house.conductor.start()
+    member.assign(lanes)
+    await until(() => held.length === limits.batchesInFlightMax)
+    await settle(2000)
+    const taken = limits.batchesInFlightMax * limits.batchEventsMax
+    expect(held).toHaveLength(limits.batchesInFlightMax)
+    expect(fetched).toBeLessThanOrEqual(taken + limits.laneQueueEventsMax + fetchMax)
+    expect(fetched).toBeLessThan(events)
+    letGo()
+    await until(() => broker.isDone(), 50_000)
+    await house.conductor.drain()
+    expect(atOnceMax()).toBe(limits.batchesInFlightMax)
+    expect(sourcesOf(broker)).toHaveLength(events)
+  })
+
+  it('fails when a batch hangs for longer than the watchdog allows', async () => {
+    let nowMs = 1_000_000
+    const clock: Clock = { nowMs: () => nowMs }
+    const { wrapPipeline, held } = holdBatches()
+    const house = await openHouse({ lanes: [laneOf(0, 5)], clock, wrapPipeline })
+    await until(() => held.length > 0)
+    nowMs += limits.watchdogMsMax + 1
+    house.member.input.resume(addressOf(0))
+    await expect.poll(() => house.failure(), { timeout: 5000 }).not.toBeNull()
+    expect(house.failure()).toMatchObject({ code: 'WEIR_LANE_STUCK' })
+  })
+})
+
+describe('conductor - unknown schema ids', () => {
+  it('a lane waits for the registry while the other lanes go on', async () => {
+    const lanes = [laneOf(0, 20, '?5'), laneOf(1, 50)]
+    let asked = 0
+    let isAway = true
+    const askRegistry = async () => {
+      asked++
+      if (isAway) throw new WeirError('WEIR_REGISTRY_AWAY', 'in memory')
+      return true
+    }
+    const { broker, conductor, failure, happenings } = await openHouse({ lanes, askRegistry })
+    await until(() => broker.committed(lanes[1]!.address.laneId) === 50)
+    await until(() => asked > 3)
+    expect(broker.committed(lanes[0]!.address.laneId)).toBe(-1)
+    expect(happenings).toContainEqual(
+      expect.objectContaining({ kind: 'retried', code: 'WEIR_REGISTRY_AWAY' }),
+    )
+    isAway = false
+    await until(() => broker.isDone())
+    await conductor.drain()
+    expect(failure()).toBeNull()
+    expect(broker.published('scored')).toHaveLength(70)
+  })
+
+  it('an id that the registry denies is rejected, and the lane goes on', async () => {
+    const lanes = [laneOf(0, 6, '?5')]
+    const askRegistry = async () => false
+    const { broker, conductor } = await openHouse({ lanes, askRegistry })
+    await until(() => broker.isDone())
+    await conductor.drain()
+    expect(broker.published('rejected')).toHaveLength(6)
+  })
+})
+
+describe('conductor - patience', () => {
+  it('waits for a dry lane, then goes on without it and says so', async () => {
+    const empty = { ...laneOf(1, 0), endOffset: 5 }
+    const lanes = [laneOf(0, 30), empty]
+    const broker = createMemoryBroker({ lanes, random: createRandom(1) })
+    const member = broker.join()
+    // Nothing ever comes from the second lane, though its topic is said to hold five events.
+    const { start } = member.input
+    const input: typeof member.input = {
+      ...member.input,
+      start: (given) =>
+        start({
+          ...given,
+          fetched: (laneId, batch) => {
+            if (laneId === lanes[0]!.address.laneId) given.fetched(laneId, batch)
+          },
+        }),
+    }
+    const happenings: Happening[] = []
+    const house = createMemoryHouse({
+      definition: { ...definition, align: { ...definition.align, waitMsMax: 30 } },
+      member: { ...member, input },
+      store: openStore(),
+      observe: (happening) => void happenings.push(happening),
+    })
+    await house.conductor.start()
+    member.assign(lanes)
+    await expect.poll(() => sourcesOf(broker).length, { timeout: 10_000 }).toBe(30)
+    await house.conductor.drain()
+    const waits = happenings.filter((happening) => happening.kind === 'alignment_waited')
+    expect(waits.some(({ gaveUp, durationMs }) => gaveUp && durationMs >= 30)).toBe(true)
+  })
+})
+
+describe('conductor - changes of hands', () => {
+  it('what is in flight at a revocation is published by one of the two owners only', async () => {
+    const lanes = [laneOf(0, 40), laneOf(1, 40)]
+    const { wrapPipeline, letGo, held } = holdBatches()
+    const store = openStore()
+    const first = await openHouse({ lanes, store, wrapPipeline })
+    await until(() => held.length > 0)
+    first.member.revoke('rebalancing')
+    const second = await openHouse({ lanes, store, broker: first.broker })
+    await until(() => first.broker.isDone())
+    letGo()
+    await settle()
+    await Promise.all([first.conductor.drain(), second.conductor.drain()])
+    expect([first.failure(), second.failure()]).toEqual([null, null])
+    const sources = sourcesOf(first.broker)
+    expect(new Set(sources).size).toBe(sources.length)
+    expect(sources).toHaveLength(80)
+    const abandoned = first.happenings.filter(({ kind }) => kind === 'abandoned')
+    expect(abandoned.length).toBeGreaterThan(0)
+    expect(first.conductor.eventsInFlight('transactions')).toBe(0)
+  })
+
+  it('tells of a lane only when it sets out: a claim that came too late is no lane', async () => {
+    const lanes = [laneOf(0, 5)]
+    const broker = createMemoryBroker({ lanes, random: createRandom(1) })
+    const member = broker.join()
+    let opened = 0
+    const { open } = member.transactions
+    const transactions: typeof member.transactions = {
+      ...member.transactions,
+      open: (address) => {
+        if (opened++ === 0) member.revoke('rebalancing')
+        return open(address)
+      },
+    }
+    const happenings: Happening[] = []
+    const house = createMemoryHouse({
+      definition,
+      member: { ...member, transactions },
+      store: openStore(),
+      observe: (happening) => void happenings.push(happening),
+    })
+    await house.conductor.start()
+    member.assign(lanes)
+    await settle()
+    expect(opened).toBe(1)
+    expect(happenings.filter(({ kind }) => kind === 'lane_claimed')).toEqual([])
+    member.assign(lanes)
+    await until(() => broker.isDone())
+    await house.conductor.drain()
+    expect(happenings.filter(({ kind }) => kind === 'lane_claimed')).toHaveLength(1)
+  })
+
+  it('refuses a store that has applied less than is committed', async () => {
+    const lanes = [laneOf(0, 10)]
+    const before = await openHouse({ lanes })
+    await until(() => before.broker.isDone())
+    await before.conductor.drain()
+    const after = await openHouse({ lanes, broker: before.broker })
+    await until(() => after.failure() !== null)
+    expect(after.failure()).toMatchObject({ code: 'WEIR_ENRICH_STATE_LOST' })
+    await after.conductor.drain()
+  })
+
+  it("goes on with the lane's memory from the metadata: lateness is measured from there", async () => {
+    const ordered = laneOf(0, 10)
+    const late = { ...ordered.messages[0]!, offset: 10 }
+    const lane = { ...ordered, messages: [...ordered.messages, late], endOffset: 11 }
+    const store = openStore()
+    const broker = createMemoryBroker({ lanes: [lane], random: createRandom(1), fetchMax: 1 })
+    const first = await openHouse({ lanes: [lane], store, broker })
+    await until(() => broker.committed(lane.address.laneId) >= 3)
+    await first.conductor.drain()
+    expect(broker.committed(lane.address.laneId)).toBeLessThan(10)
+    const second = await openHouse({ lanes: [lane], store, broker })
+    await until(() => broker.isDone())
+    await second.conductor.drain()
+    const scored = broker
+      .published('scored')
+      .map(({ record }) => decodeJson<ScoredTransactionRecord>(record.value))
+    expect(scored.map(({ latenessMs }) => latenessMs)).toEqual([...new Array(10).fill(0), 9000])
+  })
+})
+
+describe('conductor - drain', () => {
+  it('commits what is in flight, takes nothing more and gives the lanes back', async () => {
+    const lanes = [laneOf(0, 5000)]
+    const { wrapPipeline, letGo, held } = holdBatches()
+    const house = await openHouse({ lanes, wrapPipeline })
+    await until(() => held.length === limits.batchesInFlightMax)
+    const draining = house.conductor.drain()
+    letGo()
+    await draining
+    const { broker, happenings } = house
+    const committed = broker.committed(lanes[0]!.address.laneId)
+    expect(committed).toBeGreaterThan(0)
+    expect(sourcesOf(broker)).toHaveLength(committed)
+    await settle()
+    expect(broker.committed(lanes[0]!.address.laneId)).toBe(committed)
+    expect(happenings).toContainEqual(
+      expect.objectContaining({ kind: 'lane_released', reason: 'drained' }),
+    )
+    expect(house.conductor.eventsInFlight('transactions')).toBe(0)
+  })
+
+  it('waits for claims on their way, so that what they open can be closed', async () => {
+    const lanes = [laneOf(0, 5)]
+    const broker = createMemoryBroker({ lanes, random: createRandom(3) })
+    const member = broker.join()
+    let isOpening = false
+    let opened = 0
+    const { open } = member.transactions
+    const transactions: typeof member.transactions = {
+      ...member.transactions,
+      open: async (address) => {
+        isOpening = true
+        await settle(50)
+        opened++
+        return open(address)
+      },
+    }
+    const house = createMemoryHouse({
+      definition,
+      member: { ...member, transactions },
+      store: openStore(),
+    })
+    await house.conductor.start()
+    member.assign(lanes)
+    await until(() => isOpening)
+    expect(opened).toBe(0)
+    await house.conductor.drain()
+    expect(opened).toBe(1)
+    expect(broker.published('scored')).toEqual([])
+  })
+})
