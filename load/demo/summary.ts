@@ -1,6 +1,7 @@
 // What a demo ends with: the conservation equation, two events to look at, and where to go on.
 //
-// In: the settlement, the faults, the examples, names. Out: lines of text. Pure.
+// In: the settlement, the faults, the examples, names. Out: lines of text. Nothing is measured or
+// asked here: what the lines say was found by settlement.ts and outcome-watch.ts.
 
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import type {

@@ -44,7 +44,7 @@ type Options = {
 async function publishBatch(decided: DecidedBatch, options: Options = {}) {
   const { outcomes, sampleShare = 0 } = options
   const planned = { ...definition, drift: { sampleShare } }
-  const context = planPublish(planned, planFeatures(planned))
+  const context = planPublish(planned, planFeatures(planned).labelEntityCount)
   const calls: (readonly LaneDelivery[])[] = []
   const publisher = {
     deliver: async (deliveries: readonly LaneDelivery[]) => {
