@@ -27,6 +27,8 @@ type GateDeps = {
 }
 
 export type AlignmentGate = {
+  /** Asks how far the others are; without it, lanes just claimed would run ahead of everybody. */
+  readonly begin: () => Promise<void>
   /** Tells the others how far we are and asks how far they are, when something is waiting. */
   readonly refresh: (mine: readonly Lane[]) => Promise<void>
   /** Event time up to which heads may be taken, ms. */
@@ -47,11 +49,12 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
     waitingSinceMs !== null && clock.nowMs() - waitingSinceMs >= align.waitMsMax
 
   return {
+    begin: () => store.exchangeFrontiers([]).catch(tolerateAbsence),
     refresh: async (mine) => {
       const nowMs = clock.nowMs()
       if (waitingSinceMs === null || nowMs - refreshedMs < REFRESH_MS) return
       refreshedMs = nowMs
-      await store.exchangeFrontiers(mine.filter(isActive).map(frontierOf)).catch(tolerateAbsence)
+      await store.exchangeFrontiers(mine.filter(canTell).map(frontierOf)).catch(tolerateAbsence)
     },
     untilMs: (mine) => {
       if (isPatienceOver()) return Number.POSITIVE_INFINITY
@@ -73,7 +76,9 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
   }
 }
 
-const isActive = ({ status }: Lane): boolean => status === 'active'
+/** A lane with a batch on its way says how far it is with that batch: before it is applied, not yet. */
+const canTell = ({ status, batchesInFlight }: Lane): boolean =>
+  status === 'active' && batchesInFlight === 0
 
 const frontierOf = ({ address, epoch, frontierMs, isCaughtUp }: Lane): OwnFrontier => ({
   laneId: address.laneId,

@@ -108,6 +108,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
     await Promise.all([...claims, settleInFlight()])
     await releaseMoved(claimed)
     const starts = await Promise.all(claimed.map((lane) => claimWithRetry(lane, mine)))
+    await gate.begin()
     if (mine !== generation) return
     for (const [i, start] of starts.entries()) {
       if (start !== null) activate(claimed[i]!, start)

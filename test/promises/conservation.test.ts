@@ -12,6 +12,7 @@ import { noTrouble, runTroubled, type Trouble } from '../support/troubled-run.ts
 const SEEDS = 60
 
 const everything: Trouble = {
+  ...noTrouble,
   doubt: 0.3,
   storeFailure: 0.1,
   modelFailure: 0.1,

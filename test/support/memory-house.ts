@@ -141,9 +141,11 @@ export type FlakyOptions = {
   readonly failure: () => boolean
   /** Whether a failing call has its effect all the same, its answer lost. */
   readonly hasEffect: () => boolean
+  /** Turns of the event loop that a call takes. */
+  readonly turns: () => number
 }
 
-export function flakyStore(store: EntityLogStore, { failure, hasEffect }: FlakyOptions) {
+export function flakyStore(store: EntityLogStore, { failure, hasEffect, turns }: FlakyOptions) {
   const away = () => new WeirError('WEIR_ENRICH_STORE_AWAY', 'in memory')
   const wrapped: EntityLogStore = {
     ...store,
@@ -153,7 +155,7 @@ export function flakyStore(store: EntityLogStore, { failure, hasEffect }: FlakyO
       return store.claim(laneId)
     },
     advance: async (request) => {
-      await turn()
+      for (let left = turns(); left > 0; left--) await turn()
       if (!failure()) return store.advance(request)
       if (hasEffect()) await store.advance(request)
       throw away()

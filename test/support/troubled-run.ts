@@ -6,6 +6,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
+import { limits } from '../../services/core/limits.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import { type Observe, observeNothing } from '../../services/pipeline/observe/happenings.ts'
@@ -31,6 +32,8 @@ export type Trouble = {
   readonly away: number
   /** Chance per turn that lanes change hands between two scorers. */
   readonly move: number
+  /** So much comes at once that several batches are on their way at the same time. */
+  readonly isFlooded: boolean
 }
 
 export const noTrouble: Trouble = {
@@ -39,6 +42,7 @@ export const noTrouble: Trouble = {
   modelFailure: 0,
   away: 0,
   move: 0,
+  isFlooded: false,
 }
 
 export type TroubledRun = {
@@ -57,6 +61,8 @@ export type TroubledOptions = {
 }
 
 const TURNS_MAX = 20_000
+const FEW_EVENTS = [20, 160] as const
+const MANY_EVENTS = [3 * limits.batchEventsWorthwhile, 6 * limits.batchEventsWorthwhile] as const
 
 export async function runTroubled(
   seed: number,
@@ -82,7 +88,8 @@ export async function runTroubled(
 }
 
 function prepare(random: Random, trouble: Trouble, { observe }: TroubledOptions): TroubledRun {
-  const lanes = randomLanes(random, random.integer(20, 160))
+  const [least, most] = trouble.isFlooded ? MANY_EVENTS : FEW_EVENTS
+  const lanes = randomLanes(random, random.integer(least, most))
   const definition = lanesPipeline(random)
   const shared = createMemoryLogStore(planFeatures(definition).kinds)
   const fate = (): Fate => {
@@ -92,7 +99,7 @@ function prepare(random: Random, trouble: Trouble, { observe }: TroubledOptions)
   const broker = createMemoryBroker({
     lanes,
     random,
-    fetchMax: random.pick([3, 40]),
+    fetchMax: trouble.isFlooded ? limits.batchEventsWorthwhile : random.pick([3, 40]),
     fate,
     isAway: () => random.chance(trouble.away),
   })
@@ -101,6 +108,7 @@ function prepare(random: Random, trouble: Trouble, { observe }: TroubledOptions)
     const store = flakyStore(shared, {
       failure: () => random.chance(trouble.storeFailure),
       hasEffect: () => random.chance(0.5),
+      turns: () => random.integer(0, 6),
     })
     const house = createMemoryHouse({
       definition,

@@ -1,7 +1,6 @@
 // The publish room: one outcome per arrival, one delivery per lane, and nothing left to chance.
 
 import { describe, expect, it } from 'vitest'
-import { planFeatures } from '../../../services/pipeline/enrich/feature-plan.ts'
 import { planPublish } from '../../../services/pipeline/publish/compose-records.ts'
 import type {
   DriftSampleRecord,
@@ -44,7 +43,7 @@ type Options = {
 async function publishBatch(decided: DecidedBatch, options: Options = {}) {
   const { outcomes, sampleShare = 0 } = options
   const planned = { ...definition, drift: { sampleShare } }
-  const context = planPublish(planned, planFeatures(planned).labelEntityCount)
+  const context = planPublish(planned, 0)
   const calls: (readonly LaneDelivery[])[] = []
   const publisher = {
     deliver: async (deliveries: readonly LaneDelivery[]) => {
