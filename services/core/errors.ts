@@ -86,6 +86,11 @@ export const errorTable = {
     true,
     'Check Redis; lanes wait, and Kafka holds the data.',
   ),
+  WEIR_ENRICH_STORE_UNFIT: outside(
+    'The feature store is set up in a way that loses state.',
+    false,
+    'Change the Redis setting in the detail; docs/operating/redis.md has them all.',
+  ),
   WEIR_CLASSIFY_MODEL_REFUSED: outside(
     'The model was refused: files, hash, feature set or golden scores do not match its manifest.',
     false,

@@ -75,6 +75,10 @@ export function createConductor(deps: ConductorDeps): Conductor {
   /** Claims on their way: what they open must be there before it can be closed or opened again. */
   const claims = new Set<Promise<void>>()
 
+  const noteProgress = (): void => {
+    lastProgressMs = deps.clock.nowMs()
+  }
+
   const noteClaim = (claim: Promise<void>): void => {
     claims.add(claim)
     void claim.finally(() => claims.delete(claim))
@@ -159,7 +163,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
           deps.fail(error as Error)
           return null
         }
-        lastProgressMs = deps.clock.nowMs()
+        noteProgress()
         observeRetry(deps.observe, 'claim', attempt, error)
         await deps.pause(Math.min(limits.retryPauseMsMax, 50 * 2 ** attempt))
       }
@@ -213,7 +217,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
     }
     gate.note(merged.kind)
     if (merged.kind !== 'batch') {
-      if (merged.kind === 'empty') lastProgressMs = deps.clock.nowMs()
+      if (merged.kind === 'empty') noteProgress()
       return false
     }
     resumeFetching(merged.lanes)
@@ -259,7 +263,8 @@ export function createConductor(deps: ConductorDeps): Conductor {
         settle(taken[i]!, batch.lanes[i]!.lastOffset, tally)
       })
       observeTimes(batch, deps)
-      lastProgressMs = deps.clock.nowMs()
+      // A delivery that is in doubt again and again is no progress.
+      if (tallies.some(({ outcome }) => outcome === 'committed')) noteProgress()
     } catch (error) {
       handleFailure(batch, taken, error)
     } finally {

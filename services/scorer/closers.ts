@@ -1,11 +1,13 @@
 // What was opened, closed again in reverse order, each once, whatever the others do.
+//
+// A close that fails is told and does not keep the others open.
 
 export type Closers = {
   readonly add: (close: () => Promise<void>) => void
   readonly closeAll: () => Promise<void>
 }
 
-export function createClosers(): Closers {
+export function createClosers(tell: (error: unknown) => void): Closers {
   const open: (() => Promise<void>)[] = []
   return {
     add: (close) => {
@@ -13,7 +15,7 @@ export function createClosers(): Closers {
     },
     closeAll: async () => {
       for (let close = open.pop(); close !== undefined; close = open.pop()) {
-        await close().catch(() => undefined)
+        await close().catch(tell)
       }
     },
   }

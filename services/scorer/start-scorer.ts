@@ -55,7 +55,9 @@ export async function startScorer(
     observer.observe(happening)
     readiness.observe(happening)
   }
-  const closers = createClosers()
+  const closers = createClosers((error) =>
+    logger.error({ error }, 'a part of the scorer did not close'),
+  )
   try {
     const { snapshot } = observer
     const http = await startHealthServer({

@@ -10,6 +10,7 @@ import { Command, Redis } from 'ioredis'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
+import { checkRedis } from './check-redis.ts'
 
 export type RedisClient = {
   readonly loadFunctions: (code: string) => Promise<void>
@@ -39,8 +40,10 @@ export async function connectRedis(url: string, observe: Observe): Promise<Redis
   redis.on('error', () => undefined)
   try {
     await redis.connect()
+    checkRedis(await redis.info())
   } catch (cause) {
     redis.disconnect()
+    if (cause instanceof WeirError) throw cause
     const detail = `Redis at ${new URL(url).host} (WEIR_REDIS_URL) refused: ${String(cause)}`
     throw new WeirError('WEIR_ENRICH_STORE_AWAY', detail, { cause })
   }
