@@ -22,12 +22,11 @@ describe.runIf(process.platform === 'linux')('process usage', () => {
     expect(read).toBeLessThanOrEqual(after.user + after.system + 20_000)
   })
 
-  it('readPeakMemoryMb - is at least what this process holds', () => {
-    expect(readPeakMemoryMb(process.pid)!).toBeGreaterThan(process.memoryUsage().rss / 2e6)
-    expect(readPeakMemoryMb(process.pid)!).toBeCloseTo(
-      process.resourceUsage().maxRSS / (1e6 / 1_024),
-      -1,
-    )
+  it('readPeakMemoryMb - lies between what this process holds and its highest ever', () => {
+    const peakMb = readPeakMemoryMb(process.pid)!
+    expect(peakMb).toBeGreaterThan(process.memoryUsage().rss / 2e6)
+    // The system's maximum also counts the moment of the fork, when it was its parent's copy.
+    expect(peakMb).toBeLessThan(process.resourceUsage().maxRSS / (1e6 / 1_024) + 10)
   })
 
   it('readCpuMicros - is null for a process that is not there or not ours', () => {
