@@ -8,11 +8,13 @@ const MIB = 1024 * KIB
 
 export const limits = {
   /** Events of all lanes in one shared micro-batch: fewer, larger transactions under backlog. */
-  batchEventsMax: 4000,
+  batchEventsMax: 6000,
   /** Queued events that are worth a batch of their own while another one is on its way. */
   batchEventsWorthwhile: 1000,
   /** Input bytes in one shared micro-batch; keeps a transaction far below the broker's request limit. */
   batchBytesMax: 2 * MIB,
+  /** Bytes of a lane's scored events in one batch; the output topics take 8 MiB. */
+  recordBatchBytesMax: 7 * MIB,
   /** Micro-batches between enrich and commit: one commits while the next is enriched and scored. */
   batchesInFlightMax: 2,
   /** Events queued per lane before fetching from it pauses; about two fetches. */
@@ -32,9 +34,9 @@ export const limits = {
   /** Raw records of an entity that windows look back on; older ones are dropped and marked saturated. */
   entityRecordsMax: 4096,
   /** Raw records physically kept before trimming: far above the ceiling, so that trimming is rare. */
-  entityRecordsKeptMax: 20_480,
+  entityRecordsKeptMax: 24_576,
   /** Records kept when trimming: the ceiling, and all batches in flight that may be delivered again. */
-  entityRecordsKeptAfterTrim: 12_288,
+  entityRecordsKeptAfterTrim: 16_384,
   /** Bytes of decoded entity logs cached per scorer. */
   entityCacheBytesMax: 256 * MIB,
   /** Attempts for one operation against Kafka, Redis or the registry before the lane is given up. */

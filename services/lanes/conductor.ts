@@ -43,6 +43,8 @@ export type ConductorDeps = {
   readonly store: EntityLogStore
   readonly pipeline: Pipeline
   readonly align: PipelineDefinition['align']
+  /** Events of a batch at most: batchEventsFor the pipeline. */
+  readonly batchEventsMax: number
   readonly clock: Clock
   /** Between two attempts at the same thing; tests need not wait. */
   readonly pause: (durationMs: number) => Promise<unknown>
@@ -208,6 +210,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
     await gate.refresh(all)
     const merged = mergeLanes(all, {
       admit: deps.pipeline.admit,
+      eventsMax: deps.batchEventsMax,
       untilMs: gate.untilMs(all),
       ignoreDry: gate.isPatienceOver(),
     })

@@ -27,6 +27,8 @@ export type MergeResult =
 
 export type MergeOptions = {
   readonly admit: (stream: Stream, messages: readonly RawMessage[]) => Admission
+  /** Events of a batch at most: batchEventsFor the pipeline. */
+  readonly eventsMax: number
   /** Heads later than this wait for lanes of other processes, ms. */
   readonly untilMs: number
   /** Goes on although a lane is dry: waited long enough. */
@@ -60,7 +62,7 @@ function fillDraft(
   lanes: readonly Lane[],
   options: MergeOptions,
 ): MergeResult | null {
-  while (draft.arrivals.length < limits.batchEventsMax && draft.bytes < limits.batchBytesMax) {
+  while (draft.arrivals.length < options.eventsMax && draft.bytes < limits.batchBytesMax) {
     const index = earliest(lanes)
     if (index < 0 || lanes[index]!.headMs > options.untilMs) return null
     const lane = lanes[index]!

@@ -22,6 +22,7 @@ import { systemClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { redactSettings, type Settings } from '../core/settings.ts'
+import { batchEventsFor } from '../lanes/batch-size.ts'
 import { createConductor } from '../lanes/conductor.ts'
 import { planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
@@ -185,6 +186,7 @@ async function openHouse(options: HouseOptions) {
     store,
     pipeline,
     align,
+    batchEventsMax: batchEventsFor(definition),
     clock,
     pause,
     observe,

@@ -13,6 +13,7 @@ import { createRandom, type Random } from '../support/random.ts'
 
 const open: MergeOptions = {
   admit: createAdmit(),
+  eventsMax: limits.batchEventsMax,
   untilMs: Number.POSITIVE_INFINITY,
   ignoreDry: false,
 }

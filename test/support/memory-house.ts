@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../../services/core/clock.ts'
 import { WeirError } from '../../services/core/errors.ts'
 import { hashToShare } from '../../services/core/hash.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
+import { batchEventsFor } from '../../services/lanes/batch-size.ts'
 import { type Conductor, createConductor } from '../../services/lanes/conductor.ts'
 import type { Classifier } from '../../services/pipeline/classify/classifier.ts'
 import { planDecide } from '../../services/pipeline/decide/decide.ts'
@@ -69,6 +70,7 @@ export function createMemoryHouse(options: MemoryHouseOptions): MemoryHouse {
     store,
     pipeline: options.wrapPipeline?.(pipeline) ?? pipeline,
     align: definition.align,
+    batchEventsMax: batchEventsFor(definition),
     clock,
     pause: turn,
     observe,

@@ -62,8 +62,8 @@ const input = {
   'message.timestamp.type': 'LogAppendTime',
   'max.message.bytes': mib(2),
 }
-// One micro-batch is one record batch per output partition: 2,000 events with wide vectors, or the
-// originals of rejected events of 1 MiB each, have to fit.
+// One micro-batch is one record batch per output partition: events with wide vectors, as many as
+// lanes/batch-size.ts allows, or the originals of rejected events of 1 MiB each, have to fit.
 const output = (retentionDays: number) => ({
   'cleanup.policy': 'delete',
   'retention.ms': days(retentionDays),

@@ -163,7 +163,7 @@ describe('onnx classifier reasons', () => {
     const medians: number[] = reference.features.map((f: { median: number }) => f.median)
     const { classifier } = await openClassifier(fixtureModel('trees'))
     // Enough flagged rows that rows x features pass the batch limit and go in chunks.
-    const count = 3200
+    const count = 5200
     const vectors = drawRows(golden, count, randomOf(3))
     const { scores, reasons } = await classifier.classify({ count, vectors, reasonsFrom: 0.5 })
     const flagged = [...scores.keys()].filter((row) => scores[row]! >= 0.5)
