@@ -7,7 +7,7 @@
 
 import { limits } from '../../core/limits.ts'
 import type { Batch, EnrichedBatch, Transaction } from '../records.ts'
-import type { CollectedRecords } from './enrich.ts'
+import type { CollectedRecords } from './collect-records.ts'
 import { type EntityLog, TIME_MAX, withVirtualRow } from './entity-log.ts'
 import type { FeaturePlan } from './feature-plan.ts'
 import type { AdvanceReply } from './log-store.ts'
