@@ -145,7 +145,8 @@ export class RunDispatcher implements Classifier {
       const what = `${model.name} ${model.version} fell back to ${model.provider}`
       this.#observeRetry('load_model', attempt + 1, `${what}; ${provider}: ${reason}`)
     }
-    this.#observe({ kind: 'model_loaded', ...model, role, durationMs })
+    const missedProviders = misses.map((miss) => `${miss.provider}: ${miss.reason}`).join('; ')
+    this.#observe({ kind: 'model_loaded', ...model, role, missedProviders, durationMs })
   }
 
   #observeRetry(operation: 'load_model' | 'start_model_worker', attempt: number, detail: string) {

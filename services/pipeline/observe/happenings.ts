@@ -105,6 +105,8 @@ export type Happening =
       readonly role: 'champion' | 'challenger'
       readonly provider: string
       readonly sha256: string
+      /** Providers that were preferred and do not run it, with the reason; empty where none was. */
+      readonly missedProviders: string
       readonly durationMs: number
     }
   | {

@@ -91,6 +91,13 @@ describe('execution policy', () => {
     expect(classifier.models[0]).toMatchObject({ provider: 'cpu', sha256: files.cpu.sha256 })
     const retried = happenings.filter(({ kind }) => kind === 'retried')
     expect(retried).toMatchObject([{ code: 'WEIR_CLASSIFY_PROVIDER_REFUSED' }])
+    expect(happenings).toContainEqual(
+      expect.objectContaining({
+        kind: 'model_loaded',
+        provider: 'cpu',
+        missedProviders: expect.stringMatching(/^cuda: ./),
+      }),
+    )
   })
 
   it('load - refuses when the required provider is not installed', async () => {

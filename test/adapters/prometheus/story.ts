@@ -25,6 +25,7 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Happening, { kind: K }> 
   },
   model_loaded: {
     kind: 'model_loaded',
+    missedProviders: '',
     name: 'card-fraud',
     version: '1',
     role: 'champion',
