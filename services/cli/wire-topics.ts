@@ -2,9 +2,9 @@
 
 import type { Command } from 'commander'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
-import { openKafka, openRegistry } from '../adapters/place/open-place.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { readSettings } from '../core/settings.ts'
+import { openKafka, openRegistry } from '../scorer/open-place.ts'
 import { addTopicsCommand } from './topics-command.ts'
 
 export function addTopics(program: Command): void {

@@ -255,10 +255,11 @@ export function createConductor(deps: ConductorDeps): Conductor {
     const startedMs = performance.now()
     inFlight++
     for (const lane of taken) lane.batchesInFlight++
-    countByLane(batch).forEach((events, i) => {
+    const eventsByLane = countByLane(batch)
+    eventsByLane.forEach((events, i) => {
       eventsInFlight[taken[i]!.address.stream] += events
+      observeReceived(taken[i]!, events, deps.observe)
     })
-    observeReceived(batch, deps.observe)
     const isWanted = () => taken.every(({ status }) => status === 'active' || status === 'learning')
     try {
       const tallies = await deps.pipeline.process(batch, isWanted)
@@ -269,7 +270,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
       // A delivery that is in doubt again and again is no progress.
       if (tallies.some(({ outcome }) => outcome === 'committed')) noteProgress()
     } catch (error) {
-      handleFailure(batch, taken, error)
+      handleFailure(eventsByLane, taken, error)
     } finally {
       inFlight--
       for (const lane of taken) lane.batchesInFlight--
@@ -293,8 +294,12 @@ export function createConductor(deps: ConductorDeps): Conductor {
     eventsInFlight[lane.address.stream] -= tally.events
   }
 
-  const handleFailure = (batch: Batch, taken: readonly Lane[], error: unknown): void => {
-    countByLane(batch).forEach((events, i) => {
+  const handleFailure = (
+    eventsByLane: Uint32Array,
+    taken: readonly Lane[],
+    error: unknown,
+  ): void => {
+    eventsByLane.forEach((events, i) => {
       observeAbandoned(taken[i]!, events, deps.observe)
       eventsInFlight[taken[i]!.address.stream] -= events
     })

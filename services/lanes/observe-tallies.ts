@@ -44,11 +44,8 @@ export function observeAbandoned({ address }: Lane, events: number, observe: Obs
 }
 
 /** Counted when a batch sets out: received = committed + given up + in flight, at every moment. */
-export function observeReceived(batch: Batch, observe: Observe): void {
-  const counts = countByLane(batch)
-  for (let i = 0; i < batch.lanes.length; i++) {
-    observe({ kind: 'received', stream: batch.lanes[i]!.stream, events: counts[i]! })
-  }
+export function observeReceived({ address }: Lane, events: number, observe: Observe): void {
+  observe({ kind: 'received', stream: address.stream, events })
 }
 
 /** Age at commit of a batch's oldest and newest event, and how late its events were. */

@@ -13,7 +13,6 @@ import { acceleration, type Kafka } from '../adapters/kafka/kafka-client.ts'
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
-import { openKafka, openRegistry } from '../adapters/place/open-place.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
@@ -31,6 +30,7 @@ import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createClosers } from './closers.ts'
 import { openCodecs } from './open-codecs.ts'
+import { openKafka, openRegistry } from './open-place.ts'
 
 export type Scorer = {
   readonly httpUrl: string

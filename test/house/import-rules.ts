@@ -74,11 +74,10 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   // The plan of topics names the subject and the compatibility level of each topic's schema.
   'services/adapters/kafka': ['services/adapters/registry'],
   // From settings to clients, for every door.
-  'services/adapters/place': ['services/adapters/kafka', 'services/adapters/registry'],
 }
 
 /** Folders that may plug several adapters together. */
-const doors = ['services/scorer', 'services/replay', 'services/cli', 'services/adapters/place']
+const doors = ['services/scorer', 'services/replay', 'services/cli']
 
 /** The place of a path: its layer, and the folder that keeps it apart from others of the layer. */
 function placeOf(path: string): { layer: Layer; group: string } | null {

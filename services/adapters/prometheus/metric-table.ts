@@ -76,6 +76,7 @@ export const operations = [
   'fetch_offsets',
   'learn_schema',
   'advance',
+  'frontiers',
   'load_model',
   'start_model_worker',
   'send',

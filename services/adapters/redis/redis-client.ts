@@ -20,7 +20,6 @@ export type RedisClient = {
     keys: readonly string[],
     args: readonly (string | Buffer)[],
   ) => Promise<unknown>
-  readonly ping: () => Promise<void>
   readonly disconnect: () => void
 }
 
@@ -53,9 +52,6 @@ export async function connectRedis(url: string, observe: Observe): Promise<Redis
     },
     call: (name, keys, args) =>
       redis.sendCommand(new FunctionCall(name, keys, args)) as Promise<unknown>,
-    ping: async () => {
-      await redis.ping()
-    },
     disconnect: () => redis.disconnect(),
   }
 }

@@ -270,7 +270,8 @@ async function callFunction(
       const detail = cause instanceof Error ? cause.message : String(cause)
       const code = 'WEIR_ENRICH_STORE_AWAY'
       if (attempt >= limits.retryAttemptsMax) throw new WeirError(code, detail, { cause })
-      observe({ kind: 'retried', operation: name, attempt, code, detail })
+      const operation = name.replace(/^weir_/, '')
+      observe({ kind: 'retried', operation, attempt, code, detail })
       await sleep(Math.min(limits.retryPauseMsMax, 20 * 2 ** attempt))
       // A server that was restarted or failed over may have lost the functions. Whether loading
       // them succeeds is seen by the next attempt.

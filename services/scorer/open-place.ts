@@ -3,14 +3,14 @@
 // In: settings. Out: a Kafka client, a registry client. Nothing is contacted yet: the first call
 // tells whether the system is there. Secrets go to the client and nowhere else.
 
-import type { Settings } from '../../core/settings.ts'
 import {
   createKafka,
   type Kafka,
   type KafkaLogger,
   type SASLOptions,
-} from '../kafka/kafka-client.ts'
-import { connectRegistry, type Registry } from '../registry/schema-registry.ts'
+} from '../adapters/kafka/kafka-client.ts'
+import { connectRegistry, type Registry } from '../adapters/registry/schema-registry.ts'
+import type { Settings } from '../core/settings.ts'
 
 /** @param door names the door at the brokers: weir-<door>-<instance>. */
 export function openKafka(settings: Settings, logger: KafkaLogger, door: string): Kafka {
