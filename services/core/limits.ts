@@ -33,6 +33,8 @@ export const limits = {
   challengersMax: 8,
   /** Raw records of an entity that windows look back on; older ones are dropped and marked saturated. */
   entityRecordsMax: 4096,
+  /** Newest records that tail windows see one by one; older ones count by tile. */
+  entityRecordsNewest: 64,
   /** Raw records physically kept before trimming: far above the ceiling, so that trimming is rare. */
   entityRecordsKeptMax: 24_576,
   /** Records kept when trimming: the ceiling, and all batches in flight that may be delivered again. */

@@ -56,6 +56,8 @@ export type WindowFeature = {
   readonly of: string | null
   readonly windowMs: number
   readonly delayMs: number
+  /** Width of the steps in which the window's older edge moves, ms; 0 = an exact edge. */
+  readonly tailMs: number
   /** Whether the transaction itself is in its window; always false for seconds_since_last and last. */
   readonly current: boolean
   readonly scale: number

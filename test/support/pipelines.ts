@@ -66,6 +66,7 @@ export function windowFeature(
     name: `${entity}_${op}_${windowMs}`,
     of: null,
     delayMs: 0,
+    tailMs: 0,
     current: op !== 'seconds_since_last' && op !== 'last',
     scale: 1,
     absent: 0,

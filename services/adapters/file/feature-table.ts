@@ -166,6 +166,7 @@ const toWindow = (written: WrittenWindow, { name, windowMs }: Span): WindowFeatu
   of: written.of ?? null,
   windowMs,
   delayMs: parseDuration(written.delay ?? '0s'),
+  tailMs: 0,
   current: opRules[written.op].current === 'never' ? false : (written.current ?? true),
   scale: written.scale ?? 1,
   absent: written.absent ?? 0,
