@@ -5,23 +5,17 @@
 // on the same port and data. Refused: a server that ends or stays silent; the error then carries
 // the end of its log, and whatever had been started is ended before the error is thrown.
 
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { waitForAnswer } from './answers.ts'
 import { provideKafkaJars, provideRegistryJars } from './artifacts.ts'
+import { startControlled } from './controlled-server.ts'
 import { findFreePorts } from './free-ports.ts'
+import { kafkaServer } from './kafka-node.ts'
 import { provide, type Say } from './machine-packages.ts'
-import {
-  kafkaServer,
-  type NativeServer,
-  type Place,
-  type RedisOptions,
-  redisServer,
-  registryServer,
-} from './native-servers.ts'
+import { type Place, type RedisOptions, redisServer, registryServer } from './native-servers.ts'
 import { cacheFolder, type Environment } from './repository.ts'
-import type { ServerControl, Stack } from './stack-types.ts'
-import { type RunningServer, type Supervision, startSupervision } from './supervision.ts'
+import type { Stack } from './stack-types.ts'
+import { startSupervision } from './supervision.ts'
 
 export type NativeOptions = {
   readonly folder: string
@@ -29,9 +23,6 @@ export type NativeOptions = {
   readonly redis: RedisOptions
   readonly say: Say
 }
-
-const answerDeadlineMs = 90_000
-const logTailLines = 25
 
 export async function startNativeStack(options: NativeOptions): Promise<Stack> {
   const place = { folder: options.folder, dataFolder: join(options.folder, 'data') }
@@ -41,9 +32,9 @@ export async function startNativeStack(options: NativeOptions): Promise<Stack> {
   supervision.removeAtEnd(place.dataFolder)
   try {
     const [kafka, redis, registry] = await Promise.all([
-      control(servers.kafka, supervision),
-      control(servers.redis, supervision),
-      control(servers.registry, supervision),
+      startControlled(servers.kafka, supervision),
+      startControlled(servers.redis, supervision),
+      startControlled(servers.registry, supervision),
     ])
     return {
       kind: 'native',
@@ -73,50 +64,4 @@ async function prepareServers(place: Place, { environment, redis, say }: NativeO
     redis: redisServer(place, redisPort, programs.redis, redis),
     registry: registryServer(place, registryPort, { java, folder: registryJars }),
   }
-}
-
-async function control(server: NativeServer, supervision: Supervision): Promise<ServerControl> {
-  let running = await startAndWait(server, supervision)
-  return {
-    pid: () => running.pid,
-    signal: async (signal) => {
-      process.kill(running.pid, signal)
-    },
-    kill: async () => {
-      process.kill(running.pid, 'SIGKILL')
-      await running.ended
-    },
-    start: async () => {
-      running = await startAndWait(server, supervision)
-    },
-  }
-}
-
-async function startAndWait(
-  server: NativeServer,
-  supervision: Supervision,
-): Promise<RunningServer> {
-  const { name, logFile } = server.command
-  const running = await supervision.run(server.command)
-  let ending: string | undefined
-  running.ended.then((how) => {
-    ending = how
-  })
-  const ask = async () => (ending === undefined ? server.ask() : undefined)
-  try {
-    await waitForAnswer(ask, answerDeadlineMs)
-  } catch (error) {
-    const seconds = answerDeadlineMs / 1_000
-    throw new Error(`${name} did not answer in ${seconds} s${readLogTail(logFile)}`, {
-      cause: error,
-    })
-  }
-  if (ending !== undefined) throw new Error(`${name} ${ending}${readLogTail(logFile)}`)
-  return running
-}
-
-function readLogTail(logFile: string): string {
-  if (!existsSync(logFile)) return ''
-  const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n')
-  return `; the end of ${logFile}:\n${lines.slice(-logTailLines).join('\n')}`
 }

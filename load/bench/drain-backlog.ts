@@ -7,9 +7,9 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchPlace } from './bench-place.ts'
+import { startBenchScorers } from './bench-scorers.ts'
 import { compareReadings, readProcesses, type Usage } from './process-usage.ts'
 import { readScorerFigures, type ScorerFigures } from './scorer-metrics.ts'
-import { startScorerProcess } from './scorer-process.ts'
 
 export type BacklogOptions = {
   readonly events: number
@@ -24,20 +24,17 @@ const silenceMsMax = 60_000
 
 export async function drainBacklog(place: BenchPlace, options: BacklogOptions): Promise<Drained> {
   const { events, processes, nodeFlags = [] } = options
-  const scorers = Array.from({ length: processes }, (_, i) =>
-    startScorerProcess({ place, name: `scorer-${i}`, nodeFlags }),
-  )
+  const scorers = await startBenchScorers(place, processes, nodeFlags)
   try {
-    const startedMs = await Promise.race(scorers.map(({ claimed }) => claimed))
-    const before = readProcesses(place.stack, scorers)
-    const failed = scorers.map((scorer) => scorer.failed)
-    await Promise.race([awaitCommits(place, events), ...failed])
+    const startedMs = await scorers.untilFirstClaim()
+    const before = readProcesses(place.stack, scorers.all)
+    await Promise.race([awaitCommits(place, events), scorers.failed])
     const seconds = (Date.now() - startedMs) / 1_000
-    const usage = compareReadings(before, readProcesses(place.stack, scorers), events)
-    const texts = await Promise.all(scorers.map(({ readMetrics }) => readMetrics()))
+    const usage = compareReadings(before, readProcesses(place.stack, scorers.all), events)
+    const texts = await Promise.all(scorers.all.map(({ readMetrics }) => readMetrics()))
     return { seconds, ...usage, ...readScorerFigures(texts) }
   } finally {
-    await Promise.all(scorers.map(({ stop }) => stop()))
+    await scorers.stop()
   }
 }
 

@@ -12,12 +12,12 @@ import { startOpenLoop } from '../generator/open-loop.ts'
 import { benchPreset } from '../generator/options.ts'
 import type { DueMessage } from '../generator/schedule.ts'
 import type { BenchPlace } from './bench-place.ts'
+import { startBenchScorers } from './bench-scorers.ts'
 import { compareReadings, readProcesses, type Usage } from './process-usage.ts'
 import { quantileOf, sortValues } from './quantiles.ts'
 import { openDecoder } from './reference-vectors.ts'
 import { rehearse } from './rehearse.ts'
 import { readScorerFigures } from './scorer-metrics.ts'
-import { startScorerProcess } from './scorer-process.ts'
 import { watchRecords } from './visible-records.ts'
 
 /** Where the time goes; the stages' quantiles do not add up to those of the whole. */
@@ -76,25 +76,25 @@ export async function runLatency(place: BenchPlace, options: LatencyOptions): Pr
     place.definition.topics.scored,
   )
   const book = createBook(warmUpSeconds * 1_000)
-  const scorer = startScorerProcess({ place, name: 'scorer-0' })
+  const scorers = await startBenchScorers(place, 1)
   const reader = await watchRecords(place, (values, visibleMs) => {
     for (const value of values) book.see(decode(value), visibleMs)
   })
   try {
-    await scorer.claimed
+    await scorers.untilFirstClaim()
     say(`sending ${rate} events/s for ${warmUpSeconds} s of warm-up and ${seconds} s`)
-    const before = readProcesses(place.stack, [scorer])
+    const before = readProcesses(place.stack, scorers.all)
     const sending = send(place, options, book.expect)
-    const behindMaxMs = await Promise.race([sending, scorer.failed, reader.failed])
-    await Promise.race([awaitAll(book), scorer.failed, reader.failed])
-    const { batchMean } = readScorerFigures([await scorer.readMetrics()])
+    const behindMaxMs = await Promise.race([sending, scorers.failed, reader.failed])
+    await Promise.race([awaitAll(book), scorers.failed, reader.failed])
+    const { batchMean } = readScorerFigures([await scorers.all[0]!.readMetrics()])
     const sentEvents = rate * (seconds + warmUpSeconds)
-    const usage = compareReadings(before, readProcesses(place.stack, [scorer]), sentEvents)
+    const usage = compareReadings(before, readProcesses(place.stack, scorers.all), sentEvents)
     const circumstances = { warmUpSeconds, rehearsedEvents, batchMean, behindMaxMs }
     return { case: 'latency', rate, seconds, ...book.close(), ...circumstances, ...usage }
   } finally {
     await reader.stop()
-    await scorer.stop()
+    await scorers.stop()
   }
 }
 

@@ -9,10 +9,10 @@
 import { join } from 'node:path'
 import { startSupervision } from '../../dev/stack/supervision.ts'
 import { limits } from '../../services/core/limits.ts'
+import { type ScorerProcess, startScorerProcess } from '../scorer/scorer-process.ts'
 import { type DemoPlace, openDemoPlace, type Say } from './demo-place.ts'
 import { quantileOf } from './live-table.ts'
 import { watchOutcomes } from './outcome-watch.ts'
-import { type ScorerChild, startScorerChild } from './scorer-child.ts'
 import { findFaults, readLag, settle } from './settlement.ts'
 import { type DemoResult, summaryLines } from './summary.ts'
 import { sendTraffic, type Traffic, type TrafficOptions } from './traffic.ts'
@@ -32,7 +32,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const place = await openDemoPlace(options.pipelineFile, say)
   const supervision = startSupervision(place.logFolder)
   try {
-    const scorer = await startScorerChild({
+    const scorer = await startScorerProcess({
       supervision,
       name: 'scorer',
       pipelineFile: options.pipelineFile,
@@ -88,7 +88,7 @@ const toTenths = (value: number | null): number | null =>
   value === null ? null : Math.round(value * 10) / 10
 
 /** The scorer is told to stop as an orchestrator would tell it, and has to end well. */
-async function drain(scorer: ScorerChild): Promise<readonly string[]> {
+async function drain(scorer: ScorerProcess): Promise<readonly string[]> {
   scorer.signal('SIGTERM')
   const how = await scorer.ended
   if (how === 'exited with code 0') return []

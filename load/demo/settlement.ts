@@ -8,8 +8,8 @@
 import type { Kafka } from '../../services/adapters/kafka/kafka-client.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { type Counts, countReceived } from '../generator/counts.ts'
+import type { StreamCounts } from '../scorer/scorer-process.ts'
 import type { Totals } from './outcome-watch.ts'
-import type { StreamCounts } from './scorer-child.ts'
 
 export type Settlement = {
   readonly received: number

@@ -8,10 +8,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { countReceived } from '../generator/counts.ts'
 import { startOpenLoop } from '../generator/open-loop.ts'
 import type { Progress, Schedule } from '../generator/schedule.ts'
+import type { ScorerProcess } from '../scorer/scorer-process.ts'
 import type { DemoPlace, Say } from './demo-place.ts'
 import { formatRow, headerBefore, quantileOf } from './live-table.ts'
 import type { OutcomeWatch } from './outcome-watch.ts'
-import type { ScorerChild } from './scorer-child.ts'
 import { readLag } from './settlement.ts'
 
 export type TrafficOptions = {
@@ -21,7 +21,7 @@ export type TrafficOptions = {
   readonly say: Say
   readonly stop: AbortSignal
   readonly place: DemoPlace
-  readonly scorer: ScorerChild
+  readonly scorer: ScorerProcess
   readonly watch: OutcomeWatch
 }
 
@@ -86,7 +86,7 @@ function startSchedule({ place, seconds, rate, seed }: TrafficOptions): Promise<
   })
 }
 
-async function failWhenEnded(scorer: ScorerChild): Promise<never> {
+async function failWhenEnded(scorer: ScorerProcess): Promise<never> {
   await scorer.ended
   scorer.assertRunning()
   throw new Error('the scorer ended')

@@ -20,6 +20,7 @@ export const streams = {
   cardTest: 8,
   label: 9,
   disturbance: 10,
+  fault: 11,
 } as const
 
 export type StreamName = keyof typeof streams

@@ -76,10 +76,15 @@ export const errorTable = {
     false,
     'Nothing: the lane stops here and goes on at its new owner.',
   ),
+  WEIR_ENRICH_STORE_UNSURE: outside(
+    'The store may lack what was applied: its server is new, was emptied, or fell back.',
+    true,
+    'Nothing: lanes say what they committed, and what is missing is put back from the topics.',
+  ),
   WEIR_ENRICH_STATE_LOST: outside(
-    'The store knows less than this lane has already applied: it was emptied or restored.',
+    'The store has lost state that the topics cannot give back.',
     false,
-    'Refill the state from the topics (`weir rebuild`) before scoring goes on.',
+    'Follow the detail; `weir rebuild --accept-short` goes on with what the topics still have.',
   ),
   WEIR_ENRICH_STORE_AWAY: outside(
     'The feature store did not answer.',

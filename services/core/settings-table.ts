@@ -4,6 +4,8 @@
 // expected; settings.ts then makes a fault of it. Invariant: this table is all there is; the page
 // docs/reference/settings.md is proved against it.
 
+import { readRedisUrls } from './redis-urls.ts'
+
 export const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 export type SaslMechanism = (typeof saslMechanisms)[number]
 
@@ -90,10 +92,12 @@ export const settingsTable = {
     isSecret: true,
   }),
   WEIR_REDIS_URL: setting({
-    read: urlWith('redis:', 'rediss:'),
+    read: (text: string) => readRedisUrls(text)?.join(','),
     fallback: 'redis://localhost:6379',
-    expected: 'redis://[user:password@]host:port[/database], or rediss:// for TLS',
-    means: 'The feature store.',
+    expected:
+      'redis://[user:password@]host:port[/database], or rediss:// for TLS; several, alike but for ' +
+      'the host, separated by commas',
+    means: 'The feature store: one server, or some nodes of a Redis Cluster to start from.',
     isSecret: true,
   }),
   WEIR_REGISTRY_URL: setting({

@@ -8,6 +8,7 @@
 
 import { WeirError } from './errors.ts'
 import { nearestName } from './nearest-name.ts'
+import { readRedisUrls } from './redis-urls.ts'
 import { type LogLevel, type SaslMechanism, type Setting, settingsTable } from './settings-table.ts'
 
 export type { LogLevel, SaslMechanism } from './settings-table.ts'
@@ -20,6 +21,7 @@ export type Settings = {
     readonly ssl: boolean
     readonly sasl: (Credentials & { readonly mechanism: SaslMechanism }) | null
   }
+  /** One URL, or several of a cluster, separated by commas. */
   readonly redis: { readonly url: string }
   readonly registry: { readonly url: string; readonly auth: Credentials | null }
   readonly http: { readonly host: string; readonly port: number }
@@ -152,7 +154,7 @@ export function redactSettings(settings: Settings): Settings {
   return deepFreeze({
     ...settings,
     kafka: { ...kafka, sasl: kafka.sasl && { ...kafka.sasl, password: redacted } },
-    redis: { url: redactUrl(redis.url) },
+    redis: { url: readRedisUrls(redis.url)!.map(redactUrl).join(',') },
     registry: {
       url: redactUrl(registry.url),
       auth: registry.auth && { ...registry.auth, password: redacted },

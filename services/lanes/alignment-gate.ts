@@ -80,11 +80,12 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
 const canTell = ({ status, batchesInFlight }: Lane): boolean =>
   status === 'active' && batchesInFlight === 0
 
-const frontierOf = ({ address, epoch, frontierMs, isCaughtUp }: Lane): OwnFrontier => ({
-  laneId: address.laneId,
-  epoch,
-  frontierMs,
-  isIdle: isCaughtUp,
+export const frontierOf = (lane: Lane): OwnFrontier => ({
+  laneId: lane.address.laneId,
+  epoch: lane.epoch,
+  frontierMs: lane.frontierMs,
+  isIdle: lane.isCaughtUp,
+  committedOffset: lane.committedOffset,
 })
 
 /** While the store is away, what was heard last counts: patience ends the wait, advance tells. */

@@ -1,13 +1,17 @@
-// Taking a lane over: fence first, then read what is committed, then compare it with the store.
+// Taking a lane over: fence first, then read what is committed, then ask whether the store is whole.
+//
+//   claim (store's epoch) ─► open (producer's epoch, committed offset) ─► confirm ─┬─► ready: go
+//                                                          ▲        waiting, lost ─┘ put back, ask again
 //
 // In: a lane that was assigned to this process. Out: where it starts, with the memory of its last
-// commit. Refused: a store that has applied less than is committed (WEIR_ENRICH_STATE_LOST): scoring
-// on would count short, silently; a group whose committed offsets are gone while the store remembers
-// some (WEIR_KAFKA_OFFSETS_GONE): starting over would publish everything again. Invariant: once the store's epoch and the producer's epoch are
-// raised, nobody else can move this lane, so what is read here stays true.
+// commit; null when the lane is no longer wanted. What a store has lost is put back from the topics
+// before anybody goes on: scoring on would count short, silently. Refused: a group whose committed
+// offsets are gone while the store remembers some (WEIR_KAFKA_OFFSETS_GONE): starting over would
+// publish everything again. Invariant: once the store's epoch and the producer's epoch are raised,
+// nobody else can move this lane, so what is read and confirmed here stays true.
 
 import { WeirError } from '../core/errors.ts'
-import { type EntityLogStore, LaneRefusedError } from '../pipeline/enrich/log-store.ts'
+import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
 import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
 import type { Brake } from '../pipeline/records.ts'
 import type { Lane } from './lane.ts'
@@ -22,24 +26,40 @@ export type LaneStart = {
   readonly durationMs: number
 }
 
-type ClaimDeps = {
+export type ClaimDeps = {
   readonly store: EntityLogStore
   readonly transactions: LaneTransactions
+  /** All lanes of the pipeline, whoever holds them. */
+  readonly laneIds: () => Promise<readonly number[]>
+  /** Puts back what the store has lost, unless another process is at it. */
+  readonly restore: () => Promise<void>
+  readonly pause: (durationMs: number) => Promise<unknown>
 }
 
-export async function claimLane(lane: Lane, deps: ClaimDeps): Promise<LaneStart> {
+/** Between two questions whether the store is whole. */
+const CONFIRM_PAUSE_MS = 100
+
+export async function claimLane(
+  lane: Lane,
+  deps: ClaimDeps,
+  isWanted: () => boolean,
+): Promise<LaneStart | null> {
   const startedMs = performance.now()
-  const { laneId, partition } = lane.address
-  const { epoch, appliedOffset, committedOffset } = await deps.store.claim(laneId)
+  const { laneId, partition, topic } = lane.address
+  const { epoch, committedOffset } = await deps.store.claim(laneId)
   const opened = await deps.transactions.open(lane.address)
   const hasCommitted = opened.metadata !== null
   if (!hasCommitted && committedOffset > opened.nextOffset) {
-    const detail = `${lane.address.topic}/${partition}: offset ${committedOffset} was committed, the group has none.`
+    const detail = `${topic}/${partition}: offset ${committedOffset} was committed, the group has none.`
     throw new WeirError('WEIR_KAFKA_OFFSETS_GONE', detail)
   }
-  if (hasCommitted && appliedOffset < opened.nextOffset - 1) {
-    const detail = `committed up to ${opened.nextOffset - 1}, the store has applied ${appliedOffset}.`
-    throw new LaneRefusedError('WEIR_ENRICH_STATE_LOST', laneId, detail)
+  const confirmed = { laneId, epoch, committedOffset: hasCommitted ? opened.nextOffset : 0 }
+  for (;;) {
+    const state = await deps.store.confirm(confirmed, await deps.laneIds())
+    if (state === 'ready') break
+    if (!isWanted()) return null
+    if (state === 'lost') await deps.restore()
+    await deps.pause(CONFIRM_PAUSE_MS)
   }
   lane.epoch = epoch
   const memory = decodeLaneMemory(opened.metadata ?? '') ?? freshMemory()

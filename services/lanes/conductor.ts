@@ -15,16 +15,14 @@ import type { Clock } from '../core/clock.ts'
 import { type ErrorCode, WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import { BatchAbandoned, type Pipeline } from '../pipeline/pipeline.ts'
 import type { LaneTally } from '../pipeline/publish/publish.ts'
 import type { Batch, Stream } from '../pipeline/records.ts'
 import { createAlignmentGate } from './alignment-gate.ts'
-import { claimLane, type LaneStart } from './claim-lane.ts'
+import { type ClaimDeps, claimLane, type LaneStart } from './claim-lane.ts'
 import { Lane } from './lane.ts'
 import type { Fetched, LaneAddress, LaneInput } from './lane-input.ts'
-import type { LaneTransactions } from './lane-transactions.ts'
 import { mergeLanes } from './merge-lanes.ts'
 import {
   countByLane,
@@ -35,19 +33,16 @@ import {
   observeReceived,
   observeTimes,
 } from './observe-tallies.ts'
+import { createStoreTouch } from './touch-store.ts'
 import { createWake } from './wake.ts'
 
-export type ConductorDeps = {
+export type ConductorDeps = ClaimDeps & {
   readonly input: LaneInput
-  readonly transactions: LaneTransactions
-  readonly store: EntityLogStore
   readonly pipeline: Pipeline
   readonly align: PipelineDefinition['align']
   /** Events of a batch at most: batchEventsFor the pipeline. */
   readonly batchEventsMax: number
   readonly clock: Clock
-  /** Between two attempts at the same thing; tests need not wait. */
-  readonly pause: (durationMs: number) => Promise<unknown>
   readonly observe: Observe
   /** Trouble that this process cannot get over: it has to end. */
   readonly fail: (error: Error) => void
@@ -156,7 +151,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
     for (let attempt = 1; ; attempt++) {
       if (mine !== generation || isDraining) return null
       try {
-        return await claimLane(lane, deps)
+        return await claimLane(lane, deps, () => mine === generation && !isDraining)
       } catch (error) {
         if (mine !== generation) return null
         const isPassing = error instanceof WeirError && error.canRetry
@@ -188,9 +183,20 @@ export function createConductor(deps: ConductorDeps): Conductor {
       if (!hasRoom() || !(await takeBatch())) {
         await wake.wait(gate.pauseMs())
       }
+      touchStore([...lanes.values()]).catch(deps.fail)
       checkWatchdog()
     }
   }
+
+  /** The store may lack what any of our lanes applied: all of them have to be claimed anew. */
+  const doubtAll = (): void => {
+    for (const lane of lanes.values()) {
+      doubt(lane, 'WEIR_ENRICH_STORE_UNSURE')
+      noteClaim(recover(lane))
+    }
+  }
+
+  const touchStore = createStoreTouch({ ...deps, unsure: doubtAll })
 
   /**
    * While a batch is on its way the next one sets out only when it is a big one: under little load,
@@ -305,7 +311,7 @@ export function createConductor(deps: ConductorDeps): Conductor {
     })
     if (error instanceof WeirError) {
       for (const lane of taken) doubt(lane, error.code)
-      if (error.code === 'WEIR_ENRICH_STATE_LOST' && !isDraining) deps.fail(error)
+      if (error.code === 'WEIR_ENRICH_STORE_UNSURE') doubtAll()
       if (error.code.startsWith('WEIR_HOUSE')) deps.fail(error)
     } else if (error instanceof BatchAbandoned) {
       for (const lane of taken) doubt(lane, 'WEIR_PUBLISH_IN_DOUBT')

@@ -8,15 +8,15 @@ import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readManifest } from '../adapters/file/pipeline-manifest.ts'
 import { limits } from '../core/limits.ts'
 import { readSettings } from '../core/settings.ts'
-import { startScorer } from './start-scorer.ts'
+import { type ScorerOptions, startScorer } from './start-scorer.ts'
 
-export async function runScorer(pipelineFile: string): Promise<void> {
+export async function runScorer(pipelineFile: string, options: ScorerOptions = {}): Promise<void> {
   const settings = readSettings(process.env)
   const definition = loadPipelineFile(pipelineFile, {
     manifestReader: readManifest,
     topicPrefix: settings.topicPrefix,
   })
-  const scorer = await startScorer(definition, settings)
+  const scorer = await startScorer(definition, settings, options)
   const stop = (signal: NodeJS.Signals): void => {
     // Whatever hangs: the broker ends our transactions, the group our membership.
     setTimeout(() => process.exit(1), limits.drainMsMax).unref()

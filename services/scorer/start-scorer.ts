@@ -11,6 +11,7 @@ import { startHealthServer } from '../adapters/http/health-server.ts'
 import { createReadiness } from '../adapters/http/readiness.ts'
 import { acceleration, type Kafka } from '../adapters/kafka/kafka-client.ts'
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
+import { openLaneIds } from '../adapters/kafka/lane-ids.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
@@ -25,7 +26,7 @@ import { batchEventsFor } from '../lanes/batch-size.ts'
 import { createConductor } from '../lanes/conductor.ts'
 import { planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
-import type { Observe } from '../pipeline/observe/happenings.ts'
+import { type Observe, observeNothing } from '../pipeline/observe/happenings.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createClosers } from './closers.ts'
@@ -40,9 +41,15 @@ export type Scorer = {
   readonly drain: (reason: string) => Promise<void>
 }
 
+export type ScorerOptions = {
+  /** Hears every happening after the scorer's own observers. */
+  readonly watch?: Observe
+}
+
 export async function startScorer(
   definition: PipelineDefinition,
   settings: Settings,
+  { watch = observeNothing }: ScorerOptions = {},
 ): Promise<Scorer> {
   const startedMs = performance.now()
   const { logLevel: level, instanceId: instance } = settings
@@ -55,6 +62,7 @@ export async function startScorer(
   const observe: Observe = (happening) => {
     observer.observe(happening)
     readiness.observe(happening)
+    watch(happening)
   }
   const closers = createClosers((error) =>
     logger.error({ error }, 'a part of the scorer did not close'),
@@ -161,6 +169,8 @@ async function openHouse(options: HouseOptions) {
     observe,
   })
   add(transactions.close)
+  const laneIds = await openLaneIds(producers, listInputs(definition))
+  add(laneIds.close)
   observe({ kind: 'connection', system: 'kafka', state: 'up', detail: '' })
   const pipeline = createPipeline({
     decoders,
@@ -191,6 +201,10 @@ async function openHouse(options: HouseOptions) {
     pause,
     observe,
     fail,
+    laneIds: laneIds.list,
+    restore: async () => {
+      throw new WeirError('WEIR_ENRICH_STATE_LOST', 'not yet')
+    },
   })
   return { conductor, ended, fail }
 }

@@ -14,6 +14,7 @@ import { limits } from '../../services/core/limits.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
 import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { holdLane } from '../support/hold-lane.ts'
 import { entriesOf, requestOf, testKinds } from '../support/log-requests.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { uniqueName } from '../support/stack.ts'
@@ -52,7 +53,7 @@ async function nameOf(kind: number, key: string): Promise<string> {
 }
 
 test('Redis page - a log has the bytes of the formula, and Redis takes what the page says', async () => {
-  const { epoch } = await store.claim(0)
+  const { epoch } = await holdLane(store, 0)
   const held = [{ laneId: 0, epoch }]
   let offset = 0
   for (const records of [1, 2, 8, 500, 1000]) {
@@ -70,7 +71,7 @@ test('Redis page - a log has the bytes of the formula, and Redis takes what the 
 })
 
 test('Redis page - a log is cut back to what the page says', async () => {
-  const { epoch } = await store.claim(2)
+  const { epoch } = await holdLane(store, 2)
   const held = [{ laneId: 2, epoch }]
   const { entityRecordsKeptMax, entityRecordsKeptAfterTrim } = limits
   for (let offset = 0; offset <= entityRecordsKeptMax; offset += 1024) {

@@ -8,8 +8,9 @@ import { claimLane } from '../../services/lanes/claim-lane.ts'
 import { Lane } from '../../services/lanes/lane.ts'
 import { laneIdOf } from '../../services/lanes/lane-input.ts'
 import type { LaneTransactions, OpenedLane } from '../../services/lanes/lane-transactions.ts'
-import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
+import type { EntityLogStore, StoreState } from '../../services/pipeline/enrich/log-store.ts'
 import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { holdLane } from '../support/hold-lane.ts'
 import { sliceOf } from '../support/room-batches.ts'
 
 const emptyRecords = () => ({
@@ -40,13 +41,21 @@ const openingAt = (opened: OpenedLane): LaneTransactions => ({
   close: async () => undefined,
 })
 
-const claim = (store: EntityLogStore, opened: OpenedLane) =>
-  claimLane(laneOf(0), { store, transactions: openingAt(opened) })
+const claim = (
+  store: EntityLogStore,
+  opened: OpenedLane,
+  restore: () => Promise<void> = async () => undefined,
+) => {
+  const pause = async () => undefined
+  const laneIds = async () => [0]
+  const transactions = openingAt(opened)
+  return claimLane(laneOf(0), { store, transactions, laneIds, restore, pause }, () => true)
+}
 
 /** A store that has applied lane 0 up to offset 9 and was told that 8 is the next to commit. */
 async function storeInUse(): Promise<EntityLogStore> {
   const store = createMemoryLogStore([])
-  const { epoch } = await store.claim(0)
+  const { epoch } = await holdLane(store, 0)
   const slice = sliceOf(0, { epoch, lastOffset: 9, committedOffset: 8, frontierMs: 5000 })
   await store.advance({ lanes: [slice], records: emptyRecords() })
   return store
@@ -63,10 +72,30 @@ describe('claimLane', () => {
     expect(await claim(createMemoryLogStore([]), opened)).toMatchObject({ offset: 3 })
   })
 
-  it('refuses a store that has applied less than the group has committed', async () => {
+  it('has put back what the store has not applied of what the group has committed', async () => {
     const opened = { nextOffset: 11, metadata: '', endOffset: 20 }
-    const refused = { code: 'WEIR_ENRICH_STATE_LOST', laneId: 0 }
-    await expect(claim(await storeInUse(), opened)).rejects.toMatchObject(refused)
+    const store = await storeInUse()
+    let restored = 0
+    const restore = async () => {
+      restored++
+      const { epoch } = await store.claim(0)
+      const slice = sliceOf(0, { epoch, lastOffset: 10 })
+      await store.advance({ lanes: [slice], records: emptyRecords() })
+    }
+    // The restoring claim fences ours; the next attempt finds the store whole.
+    await expect(claim(store, opened, restore)).rejects.toMatchObject({
+      code: 'WEIR_ENRICH_FENCED',
+    })
+    expect(await claim(store, opened, restore)).toMatchObject({ offset: 11 })
+    expect(restored).toBe(1)
+  })
+
+  it('waits until the store is ready, and lets go when it is not wanted any more', async () => {
+    const states: StoreState[] = ['waiting', 'waiting', 'ready']
+    const store = { ...(await storeInUse()), confirm: async () => states.shift()! }
+    const opened = { nextOffset: 8, metadata: '', endOffset: 20 }
+    expect(await claim(store, opened)).toMatchObject({ offset: 8 })
+    expect(states).toEqual([])
   })
 
   it('refuses a group without offsets where the store remembers commits', async () => {

@@ -22,11 +22,12 @@ import {
   transactionOf,
 } from '../support/batches.ts'
 import { compareWithOracle } from '../support/compare-rows.ts'
+import { holdLane } from '../support/hold-lane.ts'
 import { customer, DAY_MS, pipelineOf, windowFeature } from '../support/pipelines.ts'
 import { createRandom } from '../support/random.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { uniqueName } from '../support/stack.ts'
-import { createOracle, type Oracle } from './naive-features.ts'
+import { createOracle, type Oracle } from './oracle.ts'
 
 let server: TestRedis
 let redis: RedisClient
@@ -81,7 +82,7 @@ function busyLane(events: number): TestLane {
 type Contestant = { readonly name: string; readonly store: EntityLogStore; epoch: number }
 
 async function contest(name: string, store: EntityLogStore): Promise<Contestant> {
-  return { name, store, epoch: (await store.claim(1)).epoch }
+  return { name, store, epoch: (await holdLane(store, 1)).epoch }
 }
 
 async function deliver(
@@ -166,7 +167,7 @@ test('enrich - the ceiling and trimming show no more and no less than the defini
   // Everything that a crash may leave uncommitted comes again, to a scorer that knows nothing.
   const uncommitted = limits.batchesInFlightMax * limits.batchEventsMax
   const successors = [
-    { ...memory, epoch: (await memory.store.claim(1)).epoch },
+    { ...memory, epoch: (await holdLane(memory.store, 1)).epoch },
     await contest('Redis again', await openRedis(prefix)),
   ]
   for (let from = events - uncommitted; from < events + size; from += size) {

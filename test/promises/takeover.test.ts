@@ -5,9 +5,9 @@
 // asserted is read from the topics and the label logs.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ScorerChild } from '../../load/demo/scorer-child.ts'
 import { startOpenLoop } from '../../load/generator/open-loop.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
+import type { ScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
 import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
@@ -25,12 +25,12 @@ let sent: Progress
 let verdict: Verdict
 const ends: string[] = []
 
-const lanesOf = async (scorer: ScorerChild): Promise<number> => {
+const lanesOf = async (scorer: ScorerProcess): Promise<number> => {
   const health = await scorer.health()
   return health === null ? 0 : health.streams.transactions.lanes + health.streams.labels.lanes
 }
 
-async function untilLanes(scorer: ScorerChild, isEnough: (lanes: number) => boolean) {
+async function untilLanes(scorer: ScorerProcess, isEnough: (lanes: number) => boolean) {
   await waitFor(
     async () => {
       scorer.assertRunning()

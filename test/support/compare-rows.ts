@@ -4,7 +4,7 @@
 // instead of expect(): the property tests compare millions of numbers.
 
 import type { EnrichedBatch } from '../../services/pipeline/records.ts'
-import type { OracleRow } from '../oracle/naive-features.ts'
+import type { OracleRow } from '../oracle/oracle.ts'
 
 export function compareWithOracle(
   enriched: EnrichedBatch,
@@ -20,7 +20,7 @@ export function compareWithOracle(
     sameColumns(eventsSeen, row.eventsSeen, r, `${at}: eventsSeen`)
     sameColumns(labelsSeen, row.labelsSeen, r, `${at}: labelsSeen`)
     sameColumns(vectors, row.vector, r, `${at}: feature`)
-    if (row.isTruncated) sameNumber(enriched.saturated[r]!, 1, `${at}: saturated`)
+    sameNumber(enriched.saturated[r]!, row.isSaturated ? 1 : 0, `${at}: saturated`)
   })
 }
 

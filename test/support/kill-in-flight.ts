@@ -4,7 +4,7 @@
 // again, looked at, and let go on, until the store has applied offsets that are not committed; then
 // it is killed. So the test's hard case is met every time, not by luck.
 
-import type { ScorerChild } from '../../load/demo/scorer-child.ts'
+import type { ScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { readCommitted, sumOf } from './committed-offsets.ts'
 import { openRedisWitness } from './redis-witness.ts'
 import type { ScoringPlace } from './scoring-place.ts'
@@ -15,7 +15,7 @@ const COMMITTED_SHARE_MIN = 0.1
 
 export async function killWithWorkInFlight(
   place: ScoringPlace,
-  scorer: ScorerChild,
+  scorer: ScorerProcess,
 ): Promise<void> {
   const { kafka, groupId, definition, stack, keyPrefix } = place
   const topic = definition.topics.transactions

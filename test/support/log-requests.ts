@@ -1,5 +1,6 @@
 // Requests to a log store, written down entry by entry.
 
+import { limits } from '../../services/core/limits.ts'
 import { encodeSource } from '../../services/pipeline/enrich/entity-log.ts'
 import type {
   AdvanceReply,
@@ -9,9 +10,11 @@ import type {
 import type { LaneSlice } from '../../services/pipeline/records.ts'
 
 /** Two kinds of different widths, so that a store that mixes them up is caught. */
+const history = { exactMs: 1e12, levels: [], ceilings: limits }
+
 export const testKinds: readonly LogKind[] = [
-  { name: 'customer', shape: { values: 2, summed: 1 } },
-  { name: 'terminal', shape: { values: 1, summed: 0 } },
+  { name: 'customer', shape: { values: 2, summed: 1, extremes: [] }, history },
+  { name: 'terminal', shape: { values: 1, summed: 0, extremes: [] }, history },
 ]
 
 export type TestEntry = {

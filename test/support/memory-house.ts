@@ -30,6 +30,8 @@ export type MemoryHouseOptions = {
   readonly observe?: Observe
   readonly clock?: Clock
   readonly classifier?: Classifier
+  /** Puts back what the store has lost; by default nothing can. */
+  readonly restore?: () => Promise<void>
   /** Answers whether the registry knows an id; throws while it is away. */
   readonly askRegistry?: (id: number) => Promise<boolean>
   /** Stands between the house and the lanes, to look on. */
@@ -73,12 +75,18 @@ export function createMemoryHouse(options: MemoryHouseOptions): MemoryHouse {
     batchEventsMax: batchEventsFor(definition),
     clock,
     pause: turn,
+    laneIds: async () => [],
+    restore: options.restore ?? refuseToRestore,
     observe,
     fail: (error) => {
       failure ??= error
     },
   })
   return { conductor, failure: () => failure }
+}
+
+const refuseToRestore = async (): Promise<never> => {
+  throw new WeirError('WEIR_ENRICH_STATE_LOST', 'in memory')
 }
 
 /** `{...}` is a value; `?7{...}` one written with schema id 7; all else is not decodable. */
@@ -155,6 +163,15 @@ export function flakyStore(store: EntityLogStore, { failure, hasEffect, turns }:
       await turn()
       if (failure()) throw away()
       return store.claim(laneId)
+    },
+    confirm: async (lane, laneIds) => {
+      await turn()
+      if (failure()) throw away()
+      return store.confirm(lane, laneIds)
+    },
+    touch: async (ours) => {
+      if (failure()) throw away()
+      await store.touch(ours)
     },
     advance: async (request) => {
       for (let left = turns(); left > 0; left--) await turn()

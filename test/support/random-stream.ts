@@ -1,5 +1,7 @@
 // Random lanes of transactions and labels: ties, late events within and beyond what is allowed,
-// transactions sent twice, labels before, at and after their time, offsets with gaps.
+// transactions sent twice, labels before, at and after their time, offsets with gaps. Some streams
+// crawl through days, some crowd many events into one tile, and some have one customer and terminal
+// that get nearly all of them.
 
 import type { Transaction } from '../../services/pipeline/records.ts'
 import {
@@ -13,7 +15,11 @@ import {
 import { DAY_MS, HOUR_MS } from './pipelines.ts'
 import type { Random } from './random.ts'
 
-const stepsMs = [0, 0, 0, 1, 500, 1000, 59_000, HOUR_MS, 7 * HOUR_MS]
+const paces = [
+  [0, 0, 0, 1, 500, 1000, 59_000, HOUR_MS, 7 * HOUR_MS],
+  [0, 0, 1, 100, 500, 1000, 1000, 7000],
+  [0, 0, 1000, 7000, 30_000, 60_000, 100_000, 600_000],
+] as const
 const latenessesMs = [1, 999, 1000, 1001, 60_000, HOUR_MS, HOUR_MS + 1, 2 * DAY_MS]
 const labelDelaysMs = [0, 0, 1, 1000, HOUR_MS, DAY_MS, -1000]
 const amounts = [
@@ -34,6 +40,10 @@ export function randomStream(random: Random, events: number): RandomStream {
   )
   const [amountMin, amountMax] = random.pick(amounts)
   const sent: Transaction[] = []
+  const stepsMs = random.pick(paces)
+  const hotShare = random.pick([0, 0, 0.8])
+  const oneOf = <T>(names: readonly [T, ...T[]]): T =>
+    random.chance(hotShare) ? names[0] : random.pick(names)
   let nowMs = EPOCH_MS + random.integer(0, 6) * DAY_MS
   for (let i = 0; i < events; i++) {
     nowMs += random.pick(stepsMs)
@@ -45,8 +55,8 @@ export function randomStream(random: Random, events: number): RandomStream {
       : transactionOf({
           transactionId: `t${i}`,
           eventTime: isLate ? nowMs - random.pick(latenessesMs) : nowMs,
-          customerId: `c${random.integer(0, 2)}`,
-          terminalId: random.pick(['p|1', 'p2', 'p\\3']),
+          customerId: oneOf(['c0', 'c1', 'c2']),
+          terminalId: oneOf(['p|1', 'p2', 'p\\3']),
           amountMinor: random.integer(amountMin, amountMax),
           mcc: random.pick([null, '5411', '4829', '5999']),
           country: random.pick([null, 'DE', 'FR']),

@@ -18,6 +18,7 @@ import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { AdvanceReply, EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Arrival, Batch, Label, Transaction } from '../../services/pipeline/records.ts'
+import { holdLane } from './hold-lane.ts'
 
 export type ScoringHistory = {
   readonly scored: readonly ScoredTransactionRecord[]
@@ -142,7 +143,7 @@ async function layOut(
   const memory = createMemoryLogStore(plan.kinds)
   const own = new Map<Event, Place>()
   const ofLabels = new Map<Event, Place>()
-  const epochs = [(await memory.claim(0)).epoch, (await memory.claim(1)).epoch] as const
+  const epochs = [(await holdLane(memory, 0)).epoch, (await holdLane(memory, 1)).epoch] as const
   const store: EntityLogStore = {
     ...memory,
     advance: async (request) => {

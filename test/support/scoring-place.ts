@@ -9,8 +9,8 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startSupervision } from '../../dev/stack/supervision.ts'
-import { type ScorerChild, startScorerChild } from '../../load/demo/scorer-child.ts'
 import { findSchemaId, type SchemaIds } from '../../load/generator/wire.ts'
+import { type ScorerProcess, startScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
 import { readManifest } from '../../services/adapters/file/pipeline-manifest.ts'
 import { createKafka, type Kafka } from '../../services/adapters/kafka/kafka-client.ts'
@@ -29,9 +29,9 @@ export type ScoringPlace = {
   readonly groupId: string
   /** Begins every key in Redis. */
   readonly keyPrefix: string
-  readonly startScorer: () => Promise<ScorerChild>
+  readonly startScorer: () => Promise<ScorerProcess>
   /** All that were started, also those that have ended. */
-  readonly scorers: () => readonly ScorerChild[]
+  readonly scorers: () => readonly ScorerProcess[]
   readonly close: () => Promise<void>
 }
 
@@ -64,12 +64,12 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
     WEIR_GROUP_ID: name,
     WEIR_KEY_PREFIX: name,
   }
-  const scorers: ScorerChild[] = []
-  const startScorer = async (): Promise<ScorerChild> => {
+  const scorers: ScorerProcess[] = []
+  const startScorer = async (): Promise<ScorerProcess> => {
     const name = `scorer-${scorers.length + 1}`
     const logFile = join(folder, `${name}.log`)
     const options = { supervision, name, pipelineFile, environment, logFile }
-    const scorer = await startScorerChild(options)
+    const scorer = await startScorerProcess(options)
     scorers.push(scorer)
     return scorer
   }

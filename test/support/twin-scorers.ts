@@ -17,9 +17,10 @@ import {
   type LogKind,
 } from '../../services/pipeline/enrich/log-store.ts'
 import type { Batch, EnrichedBatch } from '../../services/pipeline/records.ts'
-import { createOracle, type Oracle } from '../oracle/naive-features.ts'
+import { createOracle, type Oracle } from '../oracle/oracle.ts'
 import { batchOf, type Share, type TestLane } from './batches.ts'
 import { compareWithOracle } from './compare-rows.ts'
+import { holdLane } from './hold-lane.ts'
 import type { Random } from './random.ts'
 import type { RandomStream } from './random-stream.ts'
 
@@ -106,8 +107,8 @@ async function claim(world: World, held: Held, scorer: number): Promise<void> {
   held.scorer = scorer
   held.next = held.committed
   const { laneId } = held.lane
-  held.sharedEpoch = (await world.scorers[scorer]!.claim(laneId)).epoch
-  held.memoryEpoch = (await world.memory.claim(laneId)).epoch
+  held.sharedEpoch = (await holdLane(world.scorers[scorer]!, laneId)).epoch
+  held.memoryEpoch = (await holdLane(world.memory, laneId)).epoch
 }
 
 /** A share of some of the scorer's lanes, merged in random order, through all three. */

@@ -22,9 +22,17 @@ export type OpRule = {
   readonly window: 'written' | 'longest'
   /** Whether the file may choose if the transaction itself is in its window. */
   readonly current: 'chosen' | 'never'
+  /** Whether the window's older edge may move in steps: not where a tile cannot stand for its rows. */
+  readonly tail: 'chosen' | 'never'
 }
 
-const aggregate: OpRule = { of: 'an integer field', window: 'written', current: 'chosen' }
+const aggregate: OpRule = {
+  of: 'an integer field',
+  window: 'written',
+  current: 'chosen',
+  tail: 'chosen',
+}
+const previous: OpRule = { ...aggregate, window: 'longest', current: 'never', tail: 'never' }
 
 export const opRules: Readonly<Record<WindowOp, OpRule>> = {
   count: { ...aggregate, of: 'nothing' },
@@ -32,11 +40,11 @@ export const opRules: Readonly<Record<WindowOp, OpRule>> = {
   mean: aggregate,
   min: aggregate,
   max: aggregate,
-  stddev: aggregate,
-  distinct: { ...aggregate, of: 'any field' },
-  seconds_since_last: { of: 'nothing', window: 'longest', current: 'never' },
-  seconds_since_first: { of: 'nothing', window: 'longest', current: 'chosen' },
-  last: { of: 'an integer field', window: 'longest', current: 'never' },
+  stddev: { ...aggregate, tail: 'never' },
+  distinct: { ...aggregate, of: 'any field', tail: 'never' },
+  seconds_since_last: { ...previous, of: 'nothing' },
+  seconds_since_first: { ...aggregate, of: 'nothing', window: 'longest' },
+  last: previous,
   fraud_rate: { ...aggregate, of: 'nothing' },
 }
 
@@ -64,6 +72,7 @@ export type WrittenWindow = {
   readonly window?: string
   readonly windows?: readonly string[]
   readonly delay?: string
+  readonly tail?: string
   readonly current?: boolean
   readonly scale?: number
   readonly absent?: number
@@ -166,7 +175,7 @@ const toWindow = (written: WrittenWindow, { name, windowMs }: Span): WindowFeatu
   of: written.of ?? null,
   windowMs,
   delayMs: parseDuration(written.delay ?? '0s'),
-  tailMs: 0,
+  tailMs: parseDuration(written.tail ?? '0s'),
   current: opRules[written.op].current === 'never' ? false : (written.current ?? true),
   scale: written.scale ?? 1,
   absent: written.absent ?? 0,

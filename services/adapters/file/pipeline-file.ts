@@ -149,11 +149,11 @@ function toDefinition(
   return { ...body, ...hashDefinition(body) }
 }
 
-/** State older than this is in no window, even for an event as late as allowed. */
+/** State older than this is in no window and in no step of a tail, even for a late event. */
 function findRetentionMsMin(file: SoundValue, entries: readonly FeatureEntry[]): number {
   const reachesMs = entries.flatMap((entry) =>
     entry.kind === 'window'
-      ? entry.features.map(({ windowMs, delayMs }) => windowMs + delayMs)
+      ? entry.features.map(({ windowMs, delayMs, tailMs }) => windowMs + delayMs + tailMs)
       : [],
   )
   return Math.max(0, ...reachesMs) + readTimes(file).late.allowedMs

@@ -6,14 +6,12 @@
 // so that the same file has the same hashes everywhere.
 
 import { createHash } from 'node:crypto'
-import type {
-  EntityDefinition,
-  FeatureDefinition,
-  PipelineDefinition,
-} from '../../core/pipeline-definition.ts'
+import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { featureSetHash } from '../../pipeline/classify/manifest.ts'
 
 export type Hashes = Pick<PipelineDefinition, 'hash' | 'layoutHash' | 'featureSet'>
+
+type Layout = Pick<PipelineDefinition, 'entities' | 'features' | 'late'>
 
 export function hashDefinition(definition: Omit<PipelineDefinition, keyof Hashes>): Hashes {
   const { topics: _place, ...rest } = definition
@@ -29,11 +27,16 @@ export function hashDefinition(definition: Omit<PipelineDefinition, keyof Hashes
   }
 }
 
-/** Entities belong to it whole and in order: keys in the store carry their places. */
-const toLayout = (definition: {
-  readonly entities: readonly EntityDefinition[]
-  readonly features: readonly FeatureDefinition[]
-}): unknown => ({ entities: definition.entities, features: definition.features })
+/**
+ * Entities belong to it whole and in order: keys in the store carry their places. So does the
+ * lateness that is allowed: it says how long a record has to stay one by one before it is folded
+ * into tiles or dropped, so that state folded under a shorter one lacks what a longer one asks for.
+ */
+const toLayout = ({ entities, features, late }: Layout): unknown => ({
+  entities,
+  features,
+  lateAllowedMs: late.allowedMs,
+})
 
 const hashText = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
 

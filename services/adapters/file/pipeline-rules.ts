@@ -49,7 +49,8 @@ const sectionRules: readonly SectionRule[] = [
   ({ definition, retentionMsMin }) => {
     if (definition.store.retentionMs >= retentionMsMin) return []
     const found = formatDuration(definition.store.retentionMs)
-    const expected = `at least ${formatDuration(retentionMsMin)} (longest window with delay + late.allowed)`
+    const least = formatDuration(retentionMsMin)
+    const expected = `at least ${least} (longest window with delay and tail + late.allowed)`
     return [{ path: ['store', 'retention'], at: 'value', found, expected }]
   },
 ]

@@ -2,12 +2,12 @@
 //
 // Comes in: a window feature with its expanded windows, and what it may refer to. Goes out: at most
 // one fault per rule. What is refused: entities and fields that do not exist, fields whose type the op
-// cannot aggregate exactly, windows out of range or missing, labels that are not there. The op's own
-// needs stand as data in feature-table.ts.
+// cannot aggregate exactly, windows out of range or missing, tails that the op or the window does not
+// allow, labels that are not there. The op's own needs stand as data in feature-table.ts.
 
 import { nearestName } from '../../core/nearest-name.ts'
 import { checkField } from './avro-fields.ts'
-import { dayMs, parseDuration } from './duration.ts'
+import { dayMs, formatDuration, parseDuration } from './duration.ts'
 import type { FeatureContext, Found, Rule } from './feature-rule.ts'
 import { opRules, type WindowEntry, writtenWindows } from './feature-table.ts'
 import { quote, suggest } from './pipeline-fault.ts'
@@ -15,6 +15,12 @@ import { quote, suggest } from './pipeline-fault.ts'
 export const windowMsMin = 60_000
 export const windowMsMax = 400 * dayMs
 const windowRange = 'a window from 1m to 400d'
+const minuteMs = 60_000
+
+/** Shorter steps would be finer than what transactions of one entity need, and cost a tile each. */
+export const tailMsMin = 1000
+/** Tiles that a window with its delay may span: each costs bytes per entity and a look per event. */
+export const windowTilesMax = 1000
 
 export const windowRules: readonly Rule<WindowEntry>[] = [
   ({ written }, context) => checkEntity(written.entity, context),
@@ -62,6 +68,21 @@ export const windowRules: readonly Rule<WindowEntry>[] = [
           found: `true with the op ${op}`,
           expected: 'false: it looks at the one before',
         },
+  ({ written: { op, tail = '0s' } }) =>
+    parseDuration(tail) === 0 || opRules[op].tail === 'chosen'
+      ? null
+      : {
+          key: 'tail',
+          at: 'key',
+          found: `tail with the op ${op}`,
+          expected: `no tail: ${op} looks at single transactions`,
+        },
+  ({ written: { tail = '0s' } }) =>
+    parseDuration(tail) === 0 || parseDuration(tail) >= tailMsMin
+      ? null
+      : { key: 'tail', found: quote(tail), expected: 'a tail of 1s or longer' },
+  checkTailWithinWindow,
+  checkTileCount,
   checkFraudRate,
 ]
 
@@ -132,6 +153,35 @@ function checkWindowGiven(
 const isWithinRange = (duration: string, minMs: number): boolean => {
   const ms = parseDuration(duration)
   return ms >= minMs && ms <= windowMsMax
+}
+
+/** Windows and delays out of range have a fault of their own and are no measure for the tail. */
+const soundWindows = ({ features }: WindowEntry) =>
+  features.filter(
+    ({ windowMs, delayMs }) =>
+      windowMs >= windowMsMin && windowMs <= windowMsMax && delayMs <= windowMsMax,
+  )
+
+function checkTailWithinWindow(entry: WindowEntry): Found | null {
+  const short = soundWindows(entry).find(({ windowMs, tailMs }) => tailMs > windowMs)
+  if (short === undefined) return null
+  const window = formatDuration(short.windowMs)
+  const found = `${quote(entry.written.tail!)}, longer than the window ${window}`
+  const isOneOfMany = entry.features.length > 1
+  const hint = isOneOfMany ? { hint: `write ${window} as a feature of its own` } : {}
+  return { key: 'tail', found, expected: 'a tail up to the length of the window', ...hint }
+}
+
+function checkTileCount(entry: WindowEntry): Found | null {
+  const { tail = '0s' } = entry.written
+  const tailMs = parseDuration(tail)
+  const reachMs = Math.max(0, ...soundWindows(entry).map((f) => f.windowMs + f.delayMs))
+  if (tailMs < tailMsMin || reachMs <= windowTilesMax * tailMs) return null
+  const count = Math.ceil(reachMs / tailMs)
+  const found = `${quote(tail)}: ${count} tiles for a window with delay of ${formatDuration(reachMs)}`
+  const enoughMs = Math.ceil(reachMs / windowTilesMax / minuteMs) * minuteMs
+  const hint = `${formatDuration(enoughMs)} is enough`
+  return { key: 'tail', found, expected: `at most ${windowTilesMax} tiles`, hint }
 }
 
 /** Labels carry only some of the transaction's fields: their logs need every part of the key. */

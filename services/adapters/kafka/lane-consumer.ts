@@ -26,7 +26,7 @@ const FETCH_WAIT_MS = 50
 const FETCH_BYTES_PER_LANE = MIB
 const FETCH_BYTES = 8 * MIB
 const FETCHES_HANDLED_AT_ONCE = 32
-const SESSION_MS = 10_000
+export const SESSION_MS = 10_000
 const HEARTBEAT_MS = 1000
 
 type Expectation = { readonly address: LaneAddress; offset: number; misses: number }

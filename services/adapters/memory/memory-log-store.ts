@@ -3,17 +3,17 @@
 //
 // In: the records of a batch. Out: the logs with each record's place. Refused: an older epoch and a
 // lane that was never claimed. Invariant: a record whose offset its lane has applied is found, not
-// appended again; memory per entity is bounded by limits.entityRecordsKeptMax.
+// appended again; a log keeps what windows can still see of it, and no more (fold-log.ts).
 
-import { limits } from '../../core/limits.ts'
 import {
   appendRow,
   createEntityLog,
-  dropOldestRows,
   type EntityLog,
   findRow,
+  laneOfSource,
   offsetOfSource,
 } from '../../pipeline/enrich/entity-log.ts'
+import { type FoldPolicy, foldLog, foldWhenWorthwhile } from '../../pipeline/enrich/fold-log.ts'
 import {
   type AdvanceReply,
   type AdvanceRequest,
@@ -37,7 +37,11 @@ const NEVER_CLAIMED: Fence = {
   isIdle: false,
 }
 
-export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore {
+/** @param policy decides when folding is worth it; tests fold when chance wills. */
+export function createMemoryLogStore(
+  kinds: readonly LogKind[],
+  policy: FoldPolicy = foldWhenWorthwhile,
+): EntityLogStore {
   const logs = kinds.map(() => new Map<string, EntityLog>())
   const fences = new Map<number, Fence>()
 
@@ -47,6 +51,11 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
     const made = createEntityLog(kinds[kind]!.shape)
     logs[kind]!.set(key, made)
     return made
+  }
+
+  const isCommitted = (source: number): boolean => {
+    const committed = fences.get(laneOfSource(source))?.committedOffset ?? 0
+    return offsetOfSource(source) < committed
   }
 
   const claim = async (laneId: number) => {
@@ -59,16 +68,18 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
 
   const advance = async ({ lanes, records }: AdvanceRequest): Promise<AdvanceReply> => {
     const appliedBefore = lanes.map((lane) => checkFence(lane, fences.get(lane.laneId)))
+    for (const { laneId, committedOffset } of lanes) {
+      raiseCommitted(fences.get(laneId)!, committedOffset)
+    }
     const reply = {
       logs: new Array<EntityLog>(records.count),
       positions: new Int32Array(records.count).fill(-1),
       visible: new Int32Array(records.count),
     }
     for (let i = 0; i < records.count; i++) {
-      const log = open(records.kinds[i]!, records.keys[i]!)
-      if (log.count > limits.entityRecordsKeptMax) {
-        dropOldestRows(log, limits.entityRecordsKeptAfterTrim)
-      }
+      const kind = records.kinds[i]!
+      const log = open(kind, records.keys[i]!)
+      if (log.count >= log.foldAt) foldLog(log, kinds[kind]!.history, isCommitted, policy)
       reply.logs[i] = log
     }
     const wasApplied = (entry: number): boolean =>
@@ -87,9 +98,18 @@ export function createMemoryLogStore(kinds: readonly LogKind[]): EntityLogStore 
 
   return {
     claim,
+    confirm: async ({ laneId, epoch, committedOffset }) => {
+      const fence = fences.get(laneId)
+      if (fence?.epoch !== epoch) throw fencedError(laneId, epoch, fence)
+      raiseCommitted(fence, committedOffset)
+      return fence.appliedOffset < committedOffset - 1 ? 'lost' : 'ready'
+    },
     advance,
     knownFrontiers: () => listFrontiers(fences),
     exchangeFrontiers: async (ours) => {
+      for (const lane of ours) moveFrontier(lane, fences.get(lane.laneId))
+    },
+    touch: async (ours) => {
       for (const lane of ours) moveFrontier(lane, fences.get(lane.laneId))
     },
     close: async () => undefined,
@@ -125,19 +145,24 @@ function showAgain(
 /** Returns the lane's applied offset before the batch. */
 function checkFence(lane: LaneSlice, fence: Fence | undefined): number {
   if (fence === undefined) {
-    throw new LaneRefusedError('WEIR_ENRICH_STATE_LOST', lane.laneId, 'was never claimed here.')
+    throw new LaneRefusedError('WEIR_ENRICH_STORE_UNSURE', lane.laneId, 'was never claimed here.')
   }
-  if (lane.epoch !== fence.epoch) {
-    const detail = `epoch ${lane.epoch}, the store holds ${fence.epoch}.`
-    throw new LaneRefusedError('WEIR_ENRICH_FENCED', lane.laneId, detail)
-  }
+  if (lane.epoch !== fence.epoch) throw fencedError(lane.laneId, lane.epoch, fence)
   return fence.appliedOffset
+}
+
+function fencedError(laneId: number, epoch: number, fence: Fence | undefined): LaneRefusedError {
+  const detail = `epoch ${epoch}, the store holds ${fence?.epoch ?? 'none'}.`
+  return new LaneRefusedError('WEIR_ENRICH_FENCED', laneId, detail)
+}
+
+function raiseCommitted(fence: Fence, committedOffset: number): void {
+  fence.committedOffset = Math.max(fence.committedOffset, committedOffset)
 }
 
 function raiseFence(lane: LaneSlice, fence: Fence): void {
   fence.appliedOffset = Math.max(fence.appliedOffset, lane.lastOffset)
   fence.frontierMs = Math.max(fence.frontierMs, lane.frontierMs)
-  fence.committedOffset = Math.max(fence.committedOffset, lane.committedOffset)
   fence.isIdle = lane.isIdle
 }
 
@@ -150,8 +175,12 @@ const listFrontiers = (fences: ReadonlyMap<number, Fence>) =>
   }))
 
 /** A lane that somebody else has claimed meanwhile is not ours to move. */
-function moveFrontier({ epoch, frontierMs, isIdle }: OwnFrontier, fence: Fence | undefined): void {
+function moveFrontier(
+  { epoch, frontierMs, isIdle, committedOffset }: OwnFrontier,
+  fence: Fence | undefined,
+): void {
   if (fence?.epoch !== epoch) return
+  raiseCommitted(fence, committedOffset)
   fence.frontierMs = Math.max(fence.frontierMs, frontierMs)
   fence.isIdle = isIdle
 }

@@ -14,6 +14,7 @@ import {
 } from '../../pipeline/enrich/entity-log.ts'
 import type { LogRecords } from '../../pipeline/enrich/log-store.ts'
 import type { Draft } from './batch-draft.ts'
+import { decodeFoldedPart } from './folded-part.ts'
 import type { CachedLog } from './log-cache.ts'
 import {
   type BucketDraft,
@@ -40,13 +41,16 @@ export function applyReply(
           offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
       : null
   for (let i = TOLD_FROM; i < reply.length; i += 2) {
-    const { place, generation, from } = decodeTold(reply[i]!)
+    const { place, generation, from, foldedBytes } = decodeTold(reply[i]!)
     const cached = logs[place]!
     const { log } = cached
-    const isSuffix = generation === cached.generation && from === log.base + log.count
-    if (!isSuffix) emptyLog(log, from)
+    const bytes = reply[i + 1]!
+    if (foldedBytes !== null) {
+      emptyLog(log, from)
+      decodeFoldedPart(bytes.subarray(0, foldedBytes), log, cached.history)
+    }
     cached.generation = generation
-    decodeRecords(reply[i + 1]!, log)
+    decodeRecords(bytes.subarray(foldedBytes ?? 0), log)
     told.add(cached)
     placeAppends(cached, draft, (entry) => findRow(log, records.sources[entry]!))
     placeLookers(cached, draft, wasApplied)

@@ -4,11 +4,12 @@
 // form a chain in their order, kept in the cached log and `nextEntries`, so that nothing is copied.
 // Invariant: every entry is in exactly one chain, every log of the batch in exactly one bucket.
 
-import { limits } from '../../core/limits.ts'
-import { dropOldestRows, type EntityLog } from '../../pipeline/enrich/entity-log.ts'
+import type { EntityLog } from '../../pipeline/enrich/entity-log.ts'
+import { type FoldPolicy, foldLog, type IsCommitted } from '../../pipeline/enrich/fold-log.ts'
 import type { LogRecords } from '../../pipeline/enrich/log-store.ts'
+import { encodeFoldedPart } from './folded-part.ts'
 import type { CachedLog, LogCache } from './log-cache.ts'
-import { type BucketDraft, recordSize } from './log-layout.ts'
+import { type BucketDraft, foldSize, recordSize } from './log-layout.ts'
 
 /** Refresh a key's expiry once this share of the retention has passed since it was last set. */
 const EXPIRY_REFRESH_SHARE = 0.1
@@ -28,22 +29,29 @@ export type DraftContext = {
   readonly buckets: number
   readonly batch: number
   readonly retentionMs: number
+  readonly isCommitted: IsCommitted
+  readonly foldPolicy: FoldPolicy
 }
 
 /** Groups a batch's entries by log and logs by bucket; entries of one log form a chain. */
 export function draftBatch(records: LogRecords, context: DraftContext): Draft {
-  const { cache, batch, retentionMs } = context
+  const { cache, batch } = context
   const logs = new Array<EntityLog>(records.count)
   const nextEntries = new Int32Array(records.count).fill(-1)
-  const buckets = Array.from({ length: context.buckets }, () => ({ logs: [], recordBytes: 0 }))
+  const buckets = Array.from({ length: context.buckets }, () => ({
+    logs: [],
+    recordBytes: 0,
+    foldBytes: 0,
+  }))
   const nowMs = Date.now()
   for (let entry = 0; entry < records.count; entry++) {
     const cached = cache.open(records.kinds[entry]!, records.keys[entry]!)
     const bucket: BucketDraft = buckets[cached.bucket]!
     logs[entry] = cached.log
     if (cached.batch !== batch) {
-      startLog(cached, batch, entry, nowMs, retentionMs)
+      startLog(cached, entry, nowMs, context)
       bucket.logs.push(cached)
+      if (cached.fold !== null) bucket.foldBytes += foldSize(cached.fold)
     } else {
       nextEntries[cached.lastEntry] = entry
       cached.lastEntry = entry
@@ -65,21 +73,20 @@ export function draftBatch(records: LogRecords, context: DraftContext): Draft {
   }
 }
 
-function startLog(
-  cached: CachedLog,
-  batch: number,
-  entry: number,
-  nowMs: number,
-  retentionMs: number,
-): void {
-  if (cached.log.count > limits.entityRecordsKeptMax) {
-    dropOldestRows(cached.log, limits.entityRecordsKeptAfterTrim)
-  }
-  cached.batch = batch
+function startLog(cached: CachedLog, entry: number, nowMs: number, context: DraftContext): void {
+  cached.fold = cached.log.count >= cached.log.foldAt ? fold(cached, context) : null
+  cached.batch = context.batch
   cached.firstEntry = entry
   cached.lastEntry = entry
   cached.appendCount = 0
   cached.looks = false
-  cached.needsExpiry = nowMs - cached.expirySetMs > retentionMs * EXPIRY_REFRESH_SHARE
+  cached.needsExpiry = nowMs - cached.expirySetMs > context.retentionMs * EXPIRY_REFRESH_SHARE
   if (cached.needsExpiry) cached.expirySetMs = nowMs
+}
+
+/** Folds the cached log at once; Redis does the same with the batch, or tells the log anew. */
+function fold({ log, history }: CachedLog, { isCommitted, foldPolicy }: DraftContext) {
+  const knownBase = log.base
+  if (!foldLog(log, history, isCommitted, foldPolicy)) return null
+  return { knownBase, part: encodeFoldedPart(log, history) }
 }

@@ -7,10 +7,13 @@
 // safe: a log that is not here is read from Redis again, whole.
 
 import { createEntityLog, type EntityLog } from '../../pipeline/enrich/entity-log.ts'
+import type { LogHistory } from '../../pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../../pipeline/enrich/log-store.ts'
+import type { Fold } from './log-layout.ts'
 
 export type CachedLog = {
   readonly log: EntityLog
+  readonly history: LogHistory
   readonly redisKey: string
   readonly bucket: number
   /** Incarnation of the key in Redis that `log` decodes; 0 = the key is thought not to exist. */
@@ -18,6 +21,8 @@ export type CachedLog = {
   /** Wall clock when the key's expiry was last set, ms. */
   expirySetMs: number
   needsExpiry: boolean
+  /** What Redis is told to fold with the running batch; null for nothing. */
+  fold: Fold | null
   /** Bytes that the cache has counted for it. */
   bytes: number
   /** Place within the running batch; meaningless outside it. */
@@ -58,10 +63,12 @@ export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): Lo
 
   const make = (kind: number, key: string): CachedLog => ({
     log: createEntityLog(kinds[kind]!.shape),
+    history: kinds[kind]!.history,
     ...locate(kind, key),
     generation: 0,
     expirySetMs: 0,
     needsExpiry: false,
+    fold: null,
     bytes: OVERHEAD_BYTES,
     batch: -1,
     firstEntry: -1,
@@ -85,7 +92,11 @@ export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): Lo
   }
 
   const weigh = (cached: CachedLog): void => {
-    const bytes = OVERHEAD_BYTES + cached.log.rows.byteLength
+    const { rows, tiles } = cached.log
+    const bytes = tiles.reduce(
+      (sum, { lines }) => sum + lines.byteLength,
+      OVERHEAD_BYTES + rows.byteLength,
+    )
     young.bytes += bytes - cached.bytes
     cached.bytes = bytes
   }

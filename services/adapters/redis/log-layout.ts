@@ -4,18 +4,23 @@
 // Invariant: every number is a little-endian double unless the layout says otherwise, so offsets,
 // times and values pass exactly (all are integers below 2^53, or doubles as they are).
 
-import { limits } from '../../core/limits.ts'
 import { appendRow, type EntityLog, type RowShape } from '../../pipeline/enrich/entity-log.ts'
 import type { LaneFrontier, LogRecords, OwnFrontier } from '../../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../../pipeline/records.ts'
+import { viewOf } from './folded-part.ts'
 import type { CachedLog } from './log-cache.ts'
 
-const REQUEST_HEAD_SIZE = 4 + 8 + 4 + 4 + 1 + 2 + 4
+const REQUEST_HEAD_SIZE = 4 + 8 + 1 + 2 + 4
 const LANE_SIZE = 2 + 7 * 8
 const KEY_SIZE = 4 + 8 + 2 + 1 + 2
+const FOLD_HEAD_SIZE = 8 + 8 + 4
 const RECORD_HEAD_SIZE = 16
-const TOLD_SIZE = 4 + 4 + 8
-const FRONTIER_SIZE = 32
+const TOLD_SIZE = 4 + 4 + 8 + 4
+const FRONTIER_SIZE = 40
+const NOTHING_FOLDED_TOLD = 2 ** 32 - 1
+
+const REFRESH_EXPIRY = 1
+const FOLD = 2
 
 /** Where the told logs begin in a reply, behind status, frontiers and applied offsets. */
 export const TOLD_FROM = 3
@@ -26,7 +31,17 @@ export const recordSize = (shape: RowShape): number => RECORD_HEAD_SIZE + 8 * sh
 export type BucketDraft = {
   readonly logs: CachedLog[]
   recordBytes: number
+  /** Of the logs that are folded with this batch. */
+  foldBytes: number
 }
+
+/** What a folded log tells Redis: fold as well, if it still begins where it was known to. */
+export type Fold = {
+  readonly knownBase: number
+  readonly part: Buffer
+}
+
+export const foldSize = ({ part }: Fold): number => FOLD_HEAD_SIZE + part.length
 
 export type RequestFrame = {
   readonly nonce: number
@@ -42,17 +57,19 @@ export type RequestFrame = {
 export function encodeAdvance(draft: BucketDraft, frame: RequestFrame): Buffer {
   const { lanes } = frame
   const buffer = Buffer.allocUnsafe(
-    REQUEST_HEAD_SIZE + lanes.length * LANE_SIZE + draft.logs.length * KEY_SIZE + draft.recordBytes,
+    REQUEST_HEAD_SIZE +
+      lanes.length * LANE_SIZE +
+      draft.logs.length * KEY_SIZE +
+      draft.foldBytes +
+      draft.recordBytes,
   )
   // A DataView's setters are compiled in place, Buffer's are called: this is the hot path.
   const view = viewOf(buffer)
   view.setUint32(0, frame.nonce, true)
   view.setFloat64(4, frame.retentionMs, true)
-  view.setUint32(12, limits.entityRecordsKeptMax, true)
-  view.setUint32(16, limits.entityRecordsKeptAfterTrim, true)
-  view.setUint8(20, frame.wantsLanes ? 1 : 0)
-  view.setUint16(21, lanes.length, true)
-  view.setUint32(23, draft.logs.length, true)
+  view.setUint8(12, frame.wantsLanes ? 1 : 0)
+  view.setUint16(13, lanes.length, true)
+  view.setUint32(15, draft.logs.length, true)
   let at = REQUEST_HEAD_SIZE
   for (let i = 0; i < lanes.length; i++) {
     encodeLane(view, at, lanes[i]!, frame.appliedBefore[i]!)
@@ -61,9 +78,6 @@ export function encodeAdvance(draft: BucketDraft, frame: RequestFrame): Buffer {
   for (const log of draft.logs) at = encodeLog(view, at, log, frame)
   return buffer
 }
-
-const viewOf = (bytes: Buffer): DataView =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
 function encodeLane(view: DataView, at: number, lane: LaneSlice, appliedBefore: number): void {
   view.setUint16(at, lane.laneId, true)
@@ -84,9 +98,11 @@ function encodeLog(view: DataView, from: number, cached: CachedLog, frame: Reque
   view.setUint32(from, cached.generation, true)
   view.setFloat64(from + 4, log.base + log.count, true)
   view.setUint16(from + 12, recordSize(log.shape), true)
-  view.setUint8(from + 14, cached.needsExpiry ? 1 : 0)
+  const { fold } = cached
+  view.setUint8(from + 14, (cached.needsExpiry ? REFRESH_EXPIRY : 0) + (fold === null ? 0 : FOLD))
   view.setUint16(from + 15, cached.appendCount, true)
   let at = from + KEY_SIZE
+  if (fold !== null) at = encodeFold(view, at, fold, log.base)
   for (let entry = cached.firstEntry; entry >= 0; entry = frame.nextEntries[entry]!) {
     if (appends[entry] === 0) continue
     view.setFloat64(at, eventTimesMs[entry]!, true)
@@ -99,20 +115,32 @@ function encodeLog(view: DataView, from: number, cached: CachedLog, frame: Reque
   return at
 }
 
+function encodeFold(view: DataView, at: number, { knownBase, part }: Fold, base: number): number {
+  view.setFloat64(at, knownBase, true)
+  view.setFloat64(at + 8, base, true)
+  view.setUint32(at + 16, part.length, true)
+  new Uint8Array(view.buffer, view.byteOffset + at + FOLD_HEAD_SIZE, part.length).set(part)
+  return at + FOLD_HEAD_SIZE + part.length
+}
+
 /** What the function says of a log that is not as the caller thought. */
 export type ToldLog = {
   readonly place: number
   readonly generation: number
   /** Ordinal of the first record in the bytes that follow. */
   readonly from: number
+  /** Bytes of the folded part before the records; null where only newer records are told. */
+  readonly foldedBytes: number | null
 }
 
 export function decodeTold(bytes: Buffer): ToldLog {
   if (bytes.length !== TOLD_SIZE) throw new Error(`told log of ${bytes.length} bytes`)
+  const foldedBytes = bytes.readUInt32LE(16)
   return {
     place: bytes.readUInt32LE(0),
     generation: bytes.readUInt32LE(4),
     from: bytes.readDoubleLE(8),
+    foldedBytes: foldedBytes === NOTHING_FOLDED_TOLD ? null : foldedBytes,
   }
 }
 
@@ -134,13 +162,14 @@ export function decodeOffsets(bytes: Buffer): number[] {
   return Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i))
 }
 
-/** Our lanes for weir_frontiers: lane, epoch, frontier and idle, a double each. */
+/** Our lanes for touch: lane, epoch, frontier, idle and committed, a double each. */
 export function encodeFrontiers(ours: readonly OwnFrontier[]): Buffer {
-  const columns = ours.flatMap(({ laneId, epoch, frontierMs, isIdle }) => [
-    laneId,
-    epoch,
-    frontierMs,
-    isIdle ? 1 : 0,
+  const columns = ours.flatMap((lane) => [
+    lane.laneId,
+    lane.epoch,
+    lane.frontierMs,
+    lane.isIdle ? 1 : 0,
+    lane.committedOffset,
   ])
   const buffer = Buffer.allocUnsafe(columns.length * 8)
   columns.forEach((value, i) => {
@@ -149,14 +178,18 @@ export function encodeFrontiers(ours: readonly OwnFrontier[]): Buffer {
   return buffer
 }
 
-export function decodeFrontiers(bytes: Buffer): LaneFrontier[] {
-  const frontiers: LaneFrontier[] = []
+/** With what the lane had committed when it last spoke. */
+export type HeardFrontier = LaneFrontier & { readonly committedOffset: number }
+
+export function decodeFrontiers(bytes: Buffer): HeardFrontier[] {
+  const frontiers: HeardFrontier[] = []
   for (let at = 0; at < bytes.length; at += FRONTIER_SIZE) {
     frontiers.push({
       laneId: bytes.readDoubleLE(at),
       frontierMs: bytes.readDoubleLE(at + 8),
       isIdle: bytes.readDoubleLE(at + 16) === 1,
       touchedMs: bytes.readDoubleLE(at + 24),
+      committedOffset: bytes.readDoubleLE(at + 32),
     })
   }
   return frontiers

@@ -1,18 +1,21 @@
 // The narrow port to ioredis: load the functions, call one of them, close.
 //
-// A call of a batch has hundreds of keys. ioredis would make several small strings and Buffers of
-// each; here a request is written as one Buffer, which costs a third (RESP arrays of bulk strings).
-// In: a URL. Out: replies as Buffers. Time-outs and lost connections are thrown as they come; the
-// store decides about retries. Invariant: a command without an answer fails after
+// In: WEIR_REDIS_URL. Out: a client of one server, or of a Redis Cluster where the server says that
+// it belongs to one (cluster-client.ts); to the store they are the same. Errors are thrown as they
+// come; the store decides about retries. Refused: no answer, a server that is unfit for state, and
+// several URLs of servers that form no cluster. Invariant: a command without an answer fails after
 // limits.redisCommandMsMax, and nothing is queued without end while Redis is away.
 
-import { Command, Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { WeirError } from '../../core/errors.ts'
-import { limits } from '../../core/limits.ts'
+import { readRedisUrls } from '../../core/redis-urls.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
-import { checkRedis } from './check-redis.ts'
+import { checkRedis, isClusterNode } from './check-redis.ts'
+import { connectCluster } from './cluster-client.ts'
+import { createServerClient, openServer } from './server-client.ts'
 
 export type RedisClient = {
+  /** Loads a library on every master that has none of its name; whoever has it keeps it. */
   readonly loadFunctions: (code: string) => Promise<void>
   /** Calls a function; keys must lie in one slot. Bulk replies are Buffers. */
   readonly call: (
@@ -23,67 +26,48 @@ export type RedisClient = {
   readonly disconnect: () => void
 }
 
+/** @param url one URL, or those of several nodes of a cluster, separated by commas. */
 export async function connectRedis(url: string, observe: Observe): Promise<RedisClient> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    commandTimeout: limits.redisCommandMsMax,
-    maxRetriesPerRequest: 3,
-    retryStrategy: (attempt) => Math.min(limits.retryPauseMsMax, 50 * attempt),
-  })
-  redis.on('ready', () => observe({ kind: 'connection', system: 'redis', state: 'up', detail: '' }))
-  redis.on('close', () =>
-    observe({ kind: 'connection', system: 'redis', state: 'down', detail: 'connection closed' }),
-  )
-  // Every failure also fails a command, which is where it is treated; without a listener ioredis
-  // would print it.
-  redis.on('error', () => undefined)
-  try {
-    await redis.connect()
-    checkRedis(await redis.info())
-  } catch (cause) {
+  const urls = readRedisUrls(url) ?? []
+  const { redis, info } = await reachFirst(urls)
+  if (isClusterNode(info)) {
     redis.disconnect()
-    if (cause instanceof WeirError) throw cause
-    const detail = `Redis at ${new URL(url).host} (WEIR_REDIS_URL) refused: ${String(cause)}`
-    throw new WeirError('WEIR_ENRICH_STORE_AWAY', detail, { cause })
+    return connectCluster(urls, observe)
   }
-  return {
-    loadFunctions: async (code) => {
-      await redis.call('FUNCTION', 'LOAD', 'REPLACE', code)
-    },
-    call: (name, keys, args) =>
-      redis.sendCommand(new FunctionCall(name, keys, args)) as Promise<unknown>,
-    disconnect: () => redis.disconnect(),
+  try {
+    if (urls.length > 1) refuseCrowd(urls, redis)
+    checkRedis(info)
+  } catch (error) {
+    redis.disconnect()
+    throw error
   }
+  return createServerClient(redis, observe)
 }
 
-class FunctionCall extends Command {
-  private readonly request: Buffer
-
-  constructor(name: string, keys: readonly string[], args: readonly (string | Buffer)[]) {
-    // Its arguments are in the request; null asks for Buffers.
-    super('fcall', [], { replyEncoding: null })
-    this.request = encodeCall(name, keys, args)
-  }
-
-  override toWritable(): Buffer {
-    return this.request
-  }
+function refuseCrowd(urls: readonly string[], { options }: Redis): never {
+  const found = `found ${urls.length} URLs in WEIR_REDIS_URL, but ${options.host}:${options.port}`
+  const detail = `${found} belongs to no cluster; expected one URL, or nodes of a Redis Cluster.`
+  throw new WeirError('WEIR_SETTINGS_INVALID', detail)
 }
 
-const encodeBulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r\n`
-
-function encodeCall(
-  name: string,
-  keys: readonly string[],
-  args: readonly (string | Buffer)[],
-): Buffer {
-  let head = `*${3 + keys.length + args.length}\r\n${encodeBulk('FCALL')}${encodeBulk(name)}`
-  head += encodeBulk(String(keys.length))
-  for (const key of keys) head += encodeBulk(key)
-  const parts: Buffer[] = [Buffer.from(head)]
-  for (const arg of args) {
-    const bytes = typeof arg === 'string' ? Buffer.from(arg) : arg
-    parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+/** The first of the servers that answers, and what it says of itself. */
+async function reachFirst(urls: readonly string[]): Promise<{ redis: Redis; info: string }> {
+  let reason: unknown
+  for (const url of urls) {
+    const redis = openServer(url)
+    // connect() only tells that the connection closed; why is an event.
+    redis.once('error', (error) => {
+      reason = error
+    })
+    try {
+      await redis.connect()
+      return { redis, info: await redis.info() }
+    } catch (cause) {
+      redis.disconnect()
+      reason ??= cause
+    }
   }
-  return Buffer.concat(parts)
+  const hosts = urls.map((url) => new URL(url).host).join(', ')
+  const detail = `Redis at ${hosts} (WEIR_REDIS_URL) refused: ${String(reason)}`
+  throw new WeirError('WEIR_ENRICH_STORE_AWAY', detail, { cause: reason })
 }

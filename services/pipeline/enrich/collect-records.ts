@@ -8,10 +8,10 @@
 import { hashToInteger } from '../../core/hash.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { Batch } from '../records.ts'
+import { LABEL_TIME_VALUE, LABEL_TRANSACTION_VALUE } from './count-frauds.ts'
 import { encodeSource } from './entity-log.ts'
 import type { FeaturePlan } from './feature-plan.ts'
 import type { LogRecords } from './log-store.ts'
-import { LABEL_TIME_VALUE, LABEL_TRANSACTION_VALUE } from './window-features.ts'
 
 export type CollectOptions = {
   readonly plan: FeaturePlan

@@ -5,18 +5,13 @@
 // An event that is not counted stands in its logs as a virtual row while its vector is computed, so
 // that its windows hold the event itself and everything visible at its place, and nothing else.
 
-import { limits } from '../../core/limits.ts'
 import type { Batch, EnrichedBatch, Transaction } from '../records.ts'
 import type { CollectedRecords } from './collect-records.ts'
-import { type EntityLog, TIME_MAX, withVirtualRow } from './entity-log.ts'
+import { createEntityLog, type EntityLog, TIME_MAX, withVirtualRow } from './entity-log.ts'
 import type { FeaturePlan } from './feature-plan.ts'
+import { createWindowBounds, findWindow, type WindowBounds } from './find-window.ts'
 import type { AdvanceReply } from './log-store.ts'
-import {
-  createWindowBounds,
-  findWindow,
-  type LogView,
-  type WindowBounds,
-} from './window-features.ts'
+import type { LogView } from './window-features.ts'
 
 /** Scratch space of one row: reused from row to row, never handed out. */
 type Desk = {
@@ -29,14 +24,7 @@ type Desk = {
   readonly vector: Float64Array
 }
 
-const NO_LOG: EntityLog = {
-  rows: new Float64Array(0),
-  stride: 1,
-  shape: { values: 0, summed: 0 },
-  base: 0,
-  count: 0,
-  latenessMaxMs: 0,
-}
+const NO_LOG: EntityLog = createEntityLog({ values: 0, summed: 0, extremes: [] })
 
 export function computeVectors(
   batch: Batch,
@@ -70,7 +58,15 @@ export function computeVectors(
 function createDesk(plan: FeaturePlan): Desk {
   return {
     plan,
-    views: plan.entities.map(() => ({ log: NO_LOG, timeMs: 0, labels: null, labelsVisible: 0 })),
+    views: plan.entities.map(({ kind, labelKind }) => ({
+      log: NO_LOG,
+      timeMs: 0,
+      highestMs: 0,
+      history: plan.kinds[kind]!.history,
+      labels: null,
+      labelsVisible: 0,
+      labelHistory: plan.kinds[labelKind]?.history ?? null,
+    })),
     bounds: plan.entities.map(({ windows }) => windows.map(createWindowBounds)),
     rowIndexes: new Int32Array(plan.entities.length),
     vector: new Float64Array(plan.features.length),
@@ -167,25 +163,34 @@ function writeRow(
 function findWindows({ plan, views, bounds, rowIndexes }: Desk): void {
   for (let e = 0; e < plan.entities.length; e++) {
     const { windows } = plan.entities[e]!
-    const { log, timeMs } = views[e]!
+    const view = views[e]!
+    const { log, timeMs, history } = view
     const index = rowIndexes[e]!
+    view.highestMs = log.rows[index * log.stride + TIME_MAX]!
     for (let w = 0; w < windows.length; w++) {
-      const { windowMs, delayMs, current } = windows[w]!
-      const untilMs = timeMs - delayMs
-      findWindow(log, current ? index : index - 1, untilMs - windowMs, untilMs, bounds[e]![w]!)
+      findWindow(log, index, timeMs, windows[w]!, history, bounds[e]![w]!)
     }
   }
 }
 
-/** Records that the ceiling hides may have been in a window: more exist, and the oldest shown is young. */
+/** Whether a window may have missed something: too many records, or an event much too late. */
 function isSaturated({ plan, views, rowIndexes }: Desk): boolean {
-  for (let e = 0; e < plan.entities.length; e++) {
-    const { log, timeMs } = views[e]!
+  const { entities, allowedMs, ceilings } = plan
+  const { entityRecordsMax, entityRecordsNewest } = ceilings
+  for (let e = 0; e < entities.length; e++) {
+    const { windows, exactSpanMs, hasNewest } = entities[e]!
+    if (windows.length === 0) continue
+    const { log, timeMs, highestMs } = views[e]!
+    const { rows, stride } = log
+    if (timeMs < highestMs - allowedMs) return true
     const index = rowIndexes[e]!
-    if (log.base + index < limits.entityRecordsMax) continue
-    const oldest = Math.max(0, index - limits.entityRecordsMax + 1)
     // The highest time so far: a hidden late row may be younger than the oldest that is shown.
-    if (log.rows[oldest * log.stride + TIME_MAX]! > timeMs - plan.entities[e]!.spanMs) return true
+    const oldest = index - entityRecordsMax + 1
+    if (exactSpanMs > 0 && oldest >= 0 && log.base + index >= entityRecordsMax) {
+      if (rows[oldest * stride + TIME_MAX]! > timeMs - exactSpanMs) return true
+    }
+    const older = index - entityRecordsNewest
+    if (hasNewest && older >= 0 && rows[older * stride + TIME_MAX]! > timeMs) return true
   }
   return false
 }

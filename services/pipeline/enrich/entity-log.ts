@@ -3,20 +3,26 @@
 // A row is  [ event time | highest event time so far | source | values ... | running sums ... ]
 //             ms           ms                          lane,offset
 // The second column never falls, so binary searches on it find where a window can begin and end even
-// when late events lie out of order: a row's time is at most `latenessMaxMs` below it. Sums run over integers below 2^53: they are exact, and a window's
-// sum is a difference of two of them. `base` is the ordinal of row 0: it grows when the oldest rows
-// are dropped, so that ordinal = base + row index survives.
+// when late events lie out of order: a row's time is at most `latenessMaxMs` below it. Sums run over
+// integers below 2^53: they are exact, and a window's sum is a difference of two of them. `base` is
+// the ordinal of row 0: it grows when the oldest rows are folded (fold-log.ts), so that ordinal =
+// base + row index survives; `tiles` hold what windows need of them.
 // Invariant: rows [0, count) are never changed, only appended to or dropped from the front.
+
+import type { TileTable } from './tiles.ts'
 
 export const TIME = 0
 export const TIME_MAX = 1
 export const SOURCE = 2
 export const VALUES = 3
 
-/** Numbers that a row stores of its event; the first `summed` of them carry running sums. */
+/** Numbers that a row stores of its event, and what tiles keep of them. */
 export type RowShape = {
   readonly values: number
+  /** The first so many carry running sums, and a tile their sum. */
   readonly summed: number
+  /** Values whose smallest and largest a tile keeps. */
+  readonly extremes: readonly number[]
 }
 
 export type EntityLog = {
@@ -25,11 +31,18 @@ export type EntityLog = {
   readonly shape: RowShape
   base: number
   count: number
+  /** Highest event time of the rows that are gone, ms; minus infinity while there are none. */
+  timeMaxBefore: number
+  /** What windows with a tail need of the rows that are gone, a table per level; none at first. */
+  tiles: readonly TileTable[]
+  /** Row count from which on folding is worth a look. */
+  foldAt: number
   /** The most that a row's event time lies below an earlier row's, ms; 0 while in order. */
   latenessMaxMs: number
 }
 
 const FIRST_CAPACITY = 4
+const FIRST_FOLD_AT = 96
 const SOURCE_LANE = 2 ** 44
 
 /** (lane, offset) in one double: exact for 512 lanes of 1.7e13 offsets each. */
@@ -44,9 +57,14 @@ export function createEntityLog(shape: RowShape, base = 0): EntityLog {
     shape,
     base,
     count: 0,
+    timeMaxBefore: Number.NEGATIVE_INFINITY,
+    tiles: [],
+    foldAt: FIRST_FOLD_AT,
     latenessMaxMs: 0,
   }
 }
+
+export const laneOfSource = (source: number): number => Math.floor(source / SOURCE_LANE)
 
 export const offsetOfSource = (source: number): number => source % SOURCE_LANE
 
@@ -78,7 +96,7 @@ export function writeRow(
   const { rows, stride, shape } = log
   const at = index * stride
   const before = at - stride
-  const timeMaxBefore = index > 0 ? rows[before + TIME_MAX]! : Number.NEGATIVE_INFINITY
+  const timeMaxBefore = index > 0 ? rows[before + TIME_MAX]! : log.timeMaxBefore
   const latenessMs = timeMaxBefore - timeMs
   if (latenessMs > log.latenessMaxMs) log.latenessMaxMs = latenessMs
   rows[at + TIME] = timeMs
@@ -98,6 +116,7 @@ export function dropOldestRows(log: EntityLog, keep: number): void {
   if (dropped <= 0) return
   const { rows, stride, shape } = log
   const kept = rows.slice(dropped * stride, log.count * stride)
+  log.timeMaxBefore = rows[(dropped - 1) * stride + TIME_MAX]!
   log.rows = new Float64Array(kept.length + FIRST_CAPACITY * stride)
   log.base += dropped
   log.count = 0
@@ -143,6 +162,9 @@ export function withVirtualRow<T>(
 export function emptyLog(log: EntityLog, base: number): void {
   log.base = base
   log.count = 0
+  log.timeMaxBefore = Number.NEGATIVE_INFINITY
+  log.tiles = []
+  log.foldAt = FIRST_FOLD_AT
   log.latenessMaxMs = 0
 }
 

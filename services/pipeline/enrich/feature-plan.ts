@@ -6,6 +6,7 @@
 // functions over numbers. Nothing is refused: the loader has already checked the definition.
 
 import { hashToInteger } from '../../core/hash.ts'
+import { limits } from '../../core/limits.ts'
 import type {
   EntityDefinition,
   FeatureDefinition,
@@ -13,6 +14,10 @@ import type {
   WindowFeature,
 } from '../../core/pipeline-definition.ts'
 import type { Label, Transaction } from '../records.ts'
+import { LABEL_TIME_VALUE } from './count-frauds.ts'
+import type { RowShape } from './entity-log.ts'
+import type { Ceilings } from './fold-log.ts'
+import { type FeatureReach, historyOf, isExact, isOfNewest } from './log-history.ts'
 import type { LogKind } from './log-store.ts'
 import { planTransactionFeature, type TransactionFeature } from './transaction-features.ts'
 import { planWindowFeature, type WindowFunction } from './window-features.ts'
@@ -26,6 +31,10 @@ export type StoredValue = {
 export type PlannedWindow = {
   readonly windowMs: number
   readonly delayMs: number
+  /** 0 = both edges are exact. */
+  readonly tailMs: number
+  /** Looks only at the newest rows before the event, whatever else is there. */
+  readonly ofNewest: boolean
   readonly current: boolean
 }
 
@@ -39,8 +48,10 @@ export type EntityPlan = {
   readonly labelColumn: number
   readonly storedValues: readonly StoredValue[]
   readonly windows: readonly PlannedWindow[]
-  /** Longest look back, for `saturated`: ms. */
-  readonly spanMs: number
+  /** Longest look back of exact windows, for `saturated`: ms; 0 = there are none. */
+  readonly exactSpanMs: number
+  /** Some window tells the newest rows from older ones. */
+  readonly hasNewest: boolean
 }
 
 export type PlannedFeature =
@@ -65,19 +76,30 @@ export type FeaturePlan = {
   readonly labelEntityCount: number
   /** Doubles per record entry: the widest kind's values. */
   readonly valueStride: number
+  /** late.allowed: how far behind its entity's newest an event still finds all of its windows, ms. */
+  readonly allowedMs: number
+  readonly ceilings: Ceilings
 }
 
-const LABEL_SHAPE = { values: 2, summed: 0 }
+/** Of the label times in a tile the largest is asked for. */
+const LABEL_SHAPE: RowShape = { values: 2, summed: 0, extremes: [LABEL_TIME_VALUE] }
 
 const summedOps = new Set(['sum', 'mean'])
+const extremeOps = new Set(['min', 'max'])
 
-export function planFeatures(definition: PipelineDefinition): FeaturePlan {
+/** @param ceilings for tests, which reach small ones sooner. */
+export function planFeatures(
+  definition: PipelineDefinition,
+  ceilings: Ceilings = limits,
+): FeaturePlan {
   const windowFeatures = definition.features.filter((f) => f.kind === 'window')
+  const reach: FeatureReach = { allowedMs: definition.late.allowedMs, ceilings }
   const kinds: LogKind[] = []
   const entities = definition.entities.map((entity) =>
     planEntity(
       entity,
       windowFeatures.filter((f) => f.entity === entity.name),
+      reach,
       kinds,
     ),
   )
@@ -92,26 +114,36 @@ export function planFeatures(definition: PipelineDefinition): FeaturePlan {
     features: definition.features.map((f) => planFeature(f, definition, numbered)),
     labelEntityCount,
     valueStride: Math.max(1, ...kinds.map((kind) => kind.shape.values)),
+    ...reach,
   }
 }
 
 function planEntity(
   entity: EntityDefinition,
   features: readonly WindowFeature[],
+  reach: FeatureReach,
   kinds: LogKind[],
 ): EntityPlan {
   // Summed fields come first, so that their running sums need no map from value to sum.
   const summed = fieldsOf(features.filter((f) => summedOps.has(f.op)))
   const others = fieldsOf(features).filter((field) => !summed.includes(field))
   const fields = [...summed, ...others]
+  const folded = features.filter((f) => f.tailMs > 0 && extremeOps.has(f.op))
+  const extremes = fieldsOf(folded).map((field) => fields.indexOf(field))
   const kind = kinds.push({
     name: entity.name,
-    shape: { values: fields.length, summed: summed.length },
+    shape: { values: fields.length, summed: summed.length, extremes },
+    history: historyOf(features, reach),
   })
-  const hasLabels = features.some((f) => f.op === 'fraud_rate')
-  const labelKind = hasLabels
-    ? kinds.push({ name: `${entity.name}.labels`, shape: LABEL_SHAPE })
-    : 0
+  const rates = features.filter((f) => f.op === 'fraud_rate')
+  const labelKind =
+    rates.length > 0
+      ? kinds.push({
+          name: `${entity.name}.labels`,
+          shape: LABEL_SHAPE,
+          history: historyOf(rates, reach),
+        })
+      : 0
   return {
     name: entity.name,
     readKey: planKey(entity.key),
@@ -120,7 +152,8 @@ function planEntity(
     labelColumn: -1,
     storedValues: fields.map((field) => ({ field, read: planStoredValue(field) })),
     windows: distinctWindows(features),
-    spanMs: Math.max(0, ...features.map((f) => f.windowMs + f.delayMs)),
+    exactSpanMs: Math.max(0, ...features.filter(isExact).map((f) => f.windowMs + f.delayMs)),
+    hasNewest: features.some((f) => isOfNewest(f) || (f.tailMs > 0 && f.delayMs === 0)),
   }
 }
 
@@ -129,12 +162,21 @@ const fieldsOf = (features: readonly WindowFeature[]): string[] => [
 ]
 
 const isSameWindow = (a: PlannedWindow, b: PlannedWindow): boolean =>
-  a.windowMs === b.windowMs && a.delayMs === b.delayMs && a.current === b.current
+  a.windowMs === b.windowMs &&
+  a.delayMs === b.delayMs &&
+  a.tailMs === b.tailMs &&
+  a.ofNewest === b.ofNewest &&
+  a.current === b.current
+
+function toPlannedWindow(feature: WindowFeature): PlannedWindow {
+  const { windowMs, delayMs, tailMs, current } = feature
+  return { windowMs, delayMs, tailMs, ofNewest: isOfNewest(feature), current }
+}
 
 function distinctWindows(features: readonly WindowFeature[]): PlannedWindow[] {
   const windows: PlannedWindow[] = []
-  for (const { windowMs, delayMs, current } of features) {
-    const window = { windowMs, delayMs, current }
+  for (const feature of features) {
+    const window = toPlannedWindow(feature)
     if (!windows.some((known) => isSameWindow(known, window))) windows.push(window)
   }
   return windows
@@ -184,7 +226,7 @@ function planFeature(
   return {
     source: 'log',
     entity,
-    window: plan.windows.findIndex((window) => isSameWindow(window, feature)),
-    compute: planWindowFeature(feature, valueIndex, plan.storedValues.length),
+    window: plan.windows.findIndex((window) => isSameWindow(window, toPlannedWindow(feature))),
+    compute: planWindowFeature(feature, valueIndex),
   }
 }

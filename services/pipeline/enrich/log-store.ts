@@ -3,19 +3,21 @@
 //
 // Implemented by adapters/redis (shared between scorers) and adapters/memory (replay, tests); one
 // contract suite and a naive oracle hold both to this page.
-// What may be refused: a claim by an older epoch (WEIR_ENRICH_FENCED), a store that knows less than
-// the lane has applied (WEIR_ENRICH_STATE_LOST), a store that does not answer (…_STORE_AWAY).
+// What may be refused: an older epoch (WEIR_ENRICH_FENCED), a store that knows less than a lane has
+// applied, or may (WEIR_ENRICH_STORE_UNSURE), a store that does not answer (…_STORE_AWAY).
 // Invariants: a record is appended exactly once, whatever is delivered again; a redelivered record
 // is found at its first place; a log's order is the order in which its records were first applied.
 
 import { WeirError } from '../../core/errors.ts'
 import type { LaneSlice } from '../records.ts'
 import type { EntityLog, RowShape } from './entity-log.ts'
+import type { LogHistory } from './fold-log.ts'
 
 /** A kind of log: an entity's transactions, or an entity's labels. */
 export type LogKind = {
   readonly name: string
   readonly shape: RowShape
+  readonly history: LogHistory
 }
 
 /** Columns, one entry per (event, log); entries stand in the batch's merged order. */
@@ -60,7 +62,25 @@ export type LaneFrontier = {
 }
 
 /** A lane that this process holds, where it stands before its next batch. */
-export type OwnFrontier = Omit<LaneFrontier, 'touchedMs'> & { readonly epoch: number }
+export type OwnFrontier = Omit<LaneFrontier, 'touchedMs'> & {
+  readonly epoch: number
+  /** Offset of the lane's next event to commit: what lies before may be folded. */
+  readonly committedOffset: number
+}
+
+/** A claimed lane whose commits are final: nobody else can commit for it any more. */
+export type ConfirmedLane = {
+  readonly laneId: number
+  readonly epoch: number
+  /** Offset of the next event to commit, as Kafka has it. */
+  readonly committedOffset: number
+}
+
+/**
+ * ready: the store is whole. waiting: its server is new (restarted, failed over), and not all lanes
+ * have said yet how far they are. lost: a lane has committed what the store does not have.
+ */
+export type StoreState = 'ready' | 'waiting' | 'lost'
 
 export type LaneClaim = {
   readonly epoch: number
@@ -73,20 +93,27 @@ export type LaneClaim = {
 export type EntityLogStore = {
   /** Takes a lane over: whoever held it before is refused from now on. */
   readonly claim: (laneId: number) => Promise<LaneClaim>
+  /**
+   * Tells what is committed, and asks whether the store can be trusted. Until it is ready, advance is
+   * refused. `laneIds` are all lanes that share the store, whoever holds them.
+   */
+  readonly confirm: (lane: ConfirmedLane, laneIds: readonly number[]) => Promise<StoreState>
   readonly advance: (request: AdvanceRequest) => Promise<AdvanceReply>
   /** Frontiers of all lanes that share the store, this process' own included, as last heard of. */
   readonly knownFrontiers: () => readonly LaneFrontier[]
   /** Tells ours and asks for everybody's without advancing; every advance does both anyway. */
   readonly exchangeFrontiers: (ours: readonly OwnFrontier[]) => Promise<void>
+  /** Tells every part of the store how far our lanes are; refused as advance would be. */
+  readonly touch: (ours: readonly OwnFrontier[]) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** The store refused a lane: another scorer holds it, or the store has lost what the lane applied. */
+/** The store refused a lane: another scorer holds it, or the store may lack what the lane applied. */
 export class LaneRefusedError extends WeirError {
   readonly laneId: number
 
   constructor(
-    code: 'WEIR_ENRICH_FENCED' | 'WEIR_ENRICH_STATE_LOST',
+    code: 'WEIR_ENRICH_FENCED' | 'WEIR_ENRICH_STORE_UNSURE',
     laneId: number,
     detail: string,
   ) {

@@ -1,124 +1,52 @@
-// One function per windowed feature, and the bounds of a window in a log.
+// One function per windowed feature: rows of a window, and its tiles, come to one number.
 //
-// A window at row k with event time t is every row i <= k (i < k with current: false) whose event
-// time lies in (t - delay - window, t - delay]. In an ordered log that is a range of rows. Late events
-// blur its two ends by as much as they were late; what lies between is inside all the same:
-//
-//   rows   ... low | outside or inside | coreLow   all inside   coreHigh | outside or inside | high ...
-//
-// Count and sum of the core are differences, O(log n); only its ends are tested row by row.
-// Invariant: sums run over integers and are exact, so the double does not depend on where ends lie.
-//
-// Rows further back than limits.entityRecordsMax are never looked at, whether they are still stored
-// or not, so that trimming is invisible.
+// In: what may be looked at for one transaction, and the bounds that find-window.ts found. Out: a
+// double. Count and sum of a window's core are differences, O(1); only its ends are tested row by row,
+// and what was folded comes as a line per tile.
+// Invariant: sums run over integers and are exact, so the double does not depend on where ends lie
+// or what was folded.
 
-import { limits } from '../../core/limits.ts'
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
+import { planFraudCount } from './count-frauds.ts'
 import { type EntityLog, TIME, TIME_MAX, VALUES } from './entity-log.ts'
+import type { WindowBounds } from './find-window.ts'
+import type { LogHistory } from './fold-log.ts'
 import { standardDeviation } from './standard-deviation.ts'
-
-/** Values of a label record: when it became known, and which transaction it is about. */
-export const LABEL_TIME_VALUE = 0
-export const LABEL_TRANSACTION_VALUE = 1
-
-/** Row indexes, inclusive. Without a core, coreLow is low and coreHigh the row before it. */
-export type WindowBounds = {
-  low: number
-  coreLow: number
-  coreHigh: number
-  high: number
-  /** The window is (afterMs, untilMs]. */
-  afterMs: number
-  untilMs: number
-}
+import { extremeColumn, TILE_FIRST, TILE_ROWS, TILE_SUMS, tileStride } from './tiles.ts'
 
 /** What a windowed feature may look at for one transaction. */
 export type LogView = {
   log: EntityLog
   /** Event time of the transaction, ms. */
   timeMs: number
+  /** Highest event time of the log up to the transaction, ms. */
+  highestMs: number
+  history: LogHistory
   /** The entity's labels, of which the first `labelsVisible` rows are known; null without labels. */
   labels: EntityLog | null
   labelsVisible: number
+  labelHistory: LogHistory | null
 }
 
 export type WindowFunction = (view: LogView, bounds: WindowBounds) => number
 
-export const createWindowBounds = (): WindowBounds => ({
-  low: 0,
-  coreLow: 0,
-  coreHigh: -1,
-  high: -1,
-  afterMs: 0,
-  untilMs: 0,
-})
-
-/** Finds the rows of a window that ends at row `last` (the newest row it may contain). */
-export function findWindow(
-  log: EntityLog,
-  last: number,
-  afterMs: number,
-  untilMs: number,
-  bounds: WindowBounds,
-): void {
-  const { latenessMaxMs } = log
-  const first = Math.max(0, last - limits.entityRecordsMax + 1)
-  const low = firstAbove(log, afterMs, first, last)
-  const isOrdered = latenessMaxMs === 0
-  bounds.low = low
-  bounds.coreLow = isOrdered ? low : firstAbove(log, afterMs + latenessMaxMs, low, last)
-  bounds.coreHigh = lastUntil(log, untilMs, low, last)
-  bounds.high = isOrdered ? bounds.coreHigh : lastUntil(log, untilMs + latenessMaxMs, low, last)
-  bounds.afterMs = afterMs
-  bounds.untilMs = untilMs
-  if (bounds.coreHigh >= bounds.coreLow) return
-  bounds.coreLow = low
-  bounds.coreHigh = low - 1
-}
-
-/** First of the rows from..last whose highest time so far is above `timeMs`; last + 1 if none is. */
-function firstAbove(log: EntityLog, timeMs: number, from: number, last: number): number {
-  const { rows, stride } = log
-  let low = from
-  let high = last + 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (rows[middle * stride + TIME_MAX]! > timeMs) high = middle
-    else low = middle + 1
-  }
-  return low
-}
-
-/** Last of the rows from..last whose highest time so far is not above `timeMs`; from - 1 if none. */
-function lastUntil(log: EntityLog, timeMs: number, from: number, last: number): number {
-  // Nearly every window ends with the newest row: no search then.
-  if (last >= from && log.rows[last * log.stride + TIME_MAX]! <= timeMs) return last
-  return firstAbove(log, timeMs, from, last) - 1
-}
-
-export function planWindowFeature(
-  feature: WindowFeature,
-  valueIndex: number,
-  valueCount: number,
-): WindowFunction {
+export function planWindowFeature(feature: WindowFeature, value: number): WindowFunction {
   const { scale, absent } = feature
-  const value = VALUES + valueIndex
-  const sum = VALUES + valueCount + valueIndex
   switch (feature.op) {
     case 'count':
       return ({ log }, bounds) => countRows(log, bounds) * scale
     case 'sum':
       return ({ log }, bounds) =>
-        countRows(log, bounds) === 0 ? absent : sumRows(log, bounds, value, sum) * scale
+        countRows(log, bounds) === 0 ? absent : sumRows(log, bounds, value) * scale
     case 'mean':
       return ({ log }, bounds) => {
         const count = countRows(log, bounds)
-        return count === 0 ? absent : (sumRows(log, bounds, value, sum) / count) * scale
+        return count === 0 ? absent : (sumRows(log, bounds, value) / count) * scale
       }
     case 'min':
-      return ({ log }, bounds) => scaleOr(absent, scale, extremeOf(log, bounds, value, -1))
+      return ({ log }, bounds) => scaleOr(absent, scale, extremeOf(log, bounds, value, SMALLEST))
     case 'max':
-      return ({ log }, bounds) => scaleOr(absent, scale, extremeOf(log, bounds, value, 1))
+      return ({ log }, bounds) => scaleOr(absent, scale, extremeOf(log, bounds, value, LARGEST))
     case 'stddev':
       return ({ log }, bounds) => {
         const deviation = standardDeviation(valuesOf(log, bounds, value))
@@ -137,12 +65,14 @@ export function planWindowFeature(
         return Number.isNaN(firstMs) ? absent : ((timeMs - firstMs) / 1000) * scale
       }
     case 'last':
-      return ({ log }, bounds) => scaleOr(absent, scale, newestValue(log, bounds, value))
-    case 'fraud_rate':
+      return ({ log }, bounds) => scaleOr(absent, scale, newestValue(log, bounds, VALUES + value))
+    case 'fraud_rate': {
+      const countFrauds = planFraudCount(feature)
       return (view, bounds) => {
         const count = countRows(view.log, bounds)
         return count === 0 ? absent : (countFrauds(view, bounds) / count) * scale
       }
+    }
   }
 }
 
@@ -154,46 +84,83 @@ function countRows(log: EntityLog, bounds: WindowBounds): number {
   let count = coreHigh - coreLow + 1
   for (let i = low; i < coreLow; i++) if (isInside(log, i, bounds)) count++
   for (let i = coreHigh + 1; i <= high; i++) if (isInside(log, i, bounds)) count++
-  return count
+  return bounds.tiles === null ? count : count + sumLines(log, bounds, TILE_ROWS)
 }
 
-function sumRows(log: EntityLog, bounds: WindowBounds, value: number, sum: number): number {
-  const { rows, stride } = log
-  const { low, coreLow, coreHigh, high } = bounds
+/** A column of the window's tiles, added up. */
+function sumLines({ shape }: EntityLog, bounds: WindowBounds, column: number): number {
+  const { lines } = bounds.tiles!
+  const stride = tileStride(shape)
   let total = 0
-  if (coreHigh >= coreLow) {
-    const from = coreLow * stride
-    total = rows[coreHigh * stride + sum]! - rows[from + sum]! + rows[from + value]!
-  }
-  for (let i = low; i < coreLow; i++) {
-    if (isInside(log, i, bounds)) total += rows[i * stride + value]!
-  }
-  for (let i = coreHigh + 1; i <= high; i++) {
-    if (isInside(log, i, bounds)) total += rows[i * stride + value]!
+  for (let line = bounds.lineFrom; line < bounds.lineTo; line++) {
+    total += lines[line * stride + column]!
   }
   return total
 }
 
-/** Largest (sign 1) or smallest (sign -1) of a column in the window; NaN when it is empty. */
-function extremeOf(log: EntityLog, bounds: WindowBounds, column: number, sign: 1 | -1): number {
-  const { rows, stride } = log
+function sumRows(log: EntityLog, bounds: WindowBounds, value: number): number {
+  const { rows, stride, shape } = log
+  const { low, coreLow, coreHigh, high } = bounds
+  const column = VALUES + value
+  const sum = VALUES + shape.values + value
+  let total = bounds.tiles === null ? 0 : sumLines(log, bounds, TILE_SUMS + value)
+  if (coreHigh >= coreLow) {
+    const from = coreLow * stride
+    total += rows[coreHigh * stride + sum]! - rows[from + sum]! + rows[from + column]!
+  }
+  for (let i = low; i < coreLow; i++) {
+    if (isInside(log, i, bounds)) total += rows[i * stride + column]!
+  }
+  for (let i = coreHigh + 1; i <= high; i++) {
+    if (isInside(log, i, bounds)) total += rows[i * stride + column]!
+  }
+  return total
+}
+
+const SMALLEST = 0
+const LARGEST = 1
+
+/** Smallest or largest of a value in the window; NaN when it is empty. */
+function extremeOf(
+  log: EntityLog,
+  bounds: WindowBounds,
+  value: number,
+  which: typeof SMALLEST | typeof LARGEST,
+): number {
+  const { rows, stride, shape } = log
+  const isBeyond = which === LARGEST ? isAbove : isBelow
   let extreme = Number.NaN
   for (let i = bounds.low; i <= bounds.high; i++) {
-    if (!isInside(log, i, bounds)) continue
-    const value = rows[i * stride + column]!
-    if (!(sign * value <= sign * extreme)) extreme = value
+    const number = rows[i * stride + VALUES + value]!
+    if (isInside(log, i, bounds) && isBeyond(number, extreme)) extreme = number
+  }
+  if (bounds.tiles === null) return extreme
+  const column = extremeColumn(shape, value) + which
+  for (let line = bounds.lineFrom; line < bounds.lineTo; line++) {
+    const number = bounds.tiles.lines[line * tileStride(shape) + column]!
+    if (isBeyond(number, extreme)) extreme = number
   }
   return extreme
 }
 
+// Written so that every number is beyond NaN.
+const isAbove = (a: number, b: number): boolean => !(a <= b)
+const isBelow = (a: number, b: number): boolean => !(a >= b)
+
 function oldestTime(log: EntityLog, bounds: WindowBounds): number {
-  const { rows, stride, latenessMaxMs } = log
+  const { rows, stride, latenessMaxMs, shape } = log
   let oldestMs = Number.NaN
+  if (bounds.tiles !== null) {
+    for (let line = bounds.lineFrom; line < bounds.lineTo; line++) {
+      const firstMs = bounds.tiles.lines[line * tileStride(shape) + TILE_FIRST]!
+      if (isBelow(firstMs, oldestMs)) oldestMs = firstMs
+    }
+  }
   for (let i = bounds.low; i <= bounds.high; i++) {
     // Rows from here on cannot be older.
     if (rows[i * stride + TIME_MAX]! - latenessMaxMs >= oldestMs) break
     const timeMs = rows[i * stride + TIME]!
-    if (isInside(log, i, bounds) && !(timeMs >= oldestMs)) oldestMs = timeMs
+    if (isInside(log, i, bounds) && isBelow(timeMs, oldestMs)) oldestMs = timeMs
   }
   return oldestMs
 }
@@ -214,30 +181,12 @@ function newestValue(log: EntityLog, bounds: WindowBounds, column: number): numb
   return newest
 }
 
-function valuesOf(log: EntityLog, bounds: WindowBounds, column: number): number[] {
+function valuesOf(log: EntityLog, bounds: WindowBounds, value: number): number[] {
   const values: number[] = []
   for (let i = bounds.low; i <= bounds.high; i++) {
-    if (isInside(log, i, bounds)) values.push(log.rows[i * log.stride + column]!)
+    if (isInside(log, i, bounds)) values.push(log.rows[i * log.stride + VALUES + value]!)
   }
   return values
-}
-
-/** Transactions of the window with a label that says fraud and was known at the time asked for. */
-function countFrauds(view: LogView, { afterMs, untilMs }: WindowBounds): number {
-  const { labels, labelsVisible, timeMs } = view
-  if (labels === null || labelsVisible === 0) return 0
-  const { rows, stride } = labels
-  let seen: Set<number> | null = null
-  for (let i = Math.max(0, labelsVisible - limits.entityRecordsMax); i < labelsVisible; i++) {
-    const at = i * stride
-    const eventTimeMs = rows[at + TIME]!
-    if (eventTimeMs <= afterMs || eventTimeMs > untilMs) continue
-    if (rows[at + VALUES + LABEL_TIME_VALUE]! > timeMs) continue
-    // A case tool may label a transaction twice; it is one fraud all the same.
-    seen ??= new Set()
-    seen.add(rows[at + VALUES + LABEL_TRANSACTION_VALUE]!)
-  }
-  return seen?.size ?? 0
 }
 
 function isInside(log: EntityLog, index: number, { afterMs, untilMs }: WindowBounds): boolean {

@@ -240,6 +240,55 @@ const cases: readonly Case[] = [
       '12:76  features[5].current  found true with the op seconds_since_last, expected false',
     ],
   },
+  ...(['stddev', 'distinct', 'last'] as const).map(
+    (op) =>
+      ({
+        title: `a tail with the op ${op}`,
+        change: [
+          'op: mean, of: amountMinor, window: 7d, ',
+          `op: ${op}, of: amountMinor, window: 7d, tail: 1h, `,
+        ],
+        faults: [
+          `11:${op.length + 75}  features[4].tail  found tail with the op ${op}, expected no tail: ${op} looks at single`,
+        ],
+      }) as const,
+  ),
+  {
+    title: 'a tail with the op seconds_since_last',
+    change: ['absent: -1', 'delay: 1h, tail: 1h'],
+    faults: [
+      '12:78  features[5].tail  found tail with the op seconds_since_last, expected no tail',
+    ],
+  },
+  {
+    title: 'a tail that is too short',
+    change: ['windows: [1m, 30d]', 'windows: [1m, 30d], tail: 999ms'],
+    faults: ['10:86  features[3].tail  found "999ms", expected a tail of 1s or longer'],
+  },
+  {
+    title: 'a tail that is longer than one of the windows',
+    change: ['windows: [1m, 30d]', 'windows: [1h, 30d], tail: 61m'],
+    faults: [
+      '10:86  features[3].tail  found "61m", longer than the window 1h, expected a tail up to the length of the window, write 1h as',
+    ],
+  },
+  {
+    title: 'a tail that is longer than the window that it takes over',
+    change: ['op: seconds_since_last, absent: -1', 'op: seconds_since_first, tail: 31d'],
+    faults: ['12:74  features[5].tail  found "31d", longer than the window 30d, expected'],
+  },
+  {
+    title: 'a tail that makes too many tiles with the delay',
+    change: ['window: 7d, delay: 7d', 'window: 7d, delay: 7d, tail: 20m'],
+    faults: [
+      '13:82  features[6].tail  found "20m": 1008 tiles for a window with delay of 14d, expected at most 1000 tiles, 21m is enough',
+    ],
+  },
+  {
+    title: 'a tail beside a window out of range, once',
+    change: ['windows: [1m, 30d]', 'windows: [30s, 900d], tail: 1m'],
+    faults: ['10:70  features[3].windows[0]  found "30s", expected a window from 1m to 400d'],
+  },
   {
     title: 'fraud_rate without labels',
     change: ['labels: tx.labels', 'labels: none'],

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { opRules } from '../../../services/adapters/file/feature-table.ts'
 import {
   loadPipelineFile,
   readPipelineText,
@@ -50,6 +51,7 @@ describe('pipeline file', () => {
       of: null,
       windowMs: 30 * dayMs,
       delayMs: 0,
+      tailMs: 0,
       current: true,
       scale: 1,
       absent: 0,
@@ -76,10 +78,37 @@ describe('pipeline file', () => {
     expect(since).toMatchObject({ windowMs: 30 * dayMs, current: false, absent: -1 })
   })
 
+  test('pipeline file - gives every window of a feature its tail, up to the limits of a tail', () => {
+    const tailsOf = (change: readonly [string, string]) =>
+      read(textWith(change)).features.flatMap((f) =>
+        'tailMs' in f && f.tailMs > 0 ? [f.tailMs] : [],
+      )
+    const written = (windows: string) => ['windows: [1m, 30d]', windows] as const
+    expect(tailsOf(written('windows: [1h, 25d], tail: 1h'))).toEqual([3_600_000, 3_600_000])
+    // The longest tail for a window, the shortest one, and as many tiles as there may be.
+    expect(tailsOf(written('windows: [1m], tail: 1m'))).toEqual([60_000])
+    expect(tailsOf(written('windows: [1m], tail: 1s'))).toEqual([1000])
+    expect(tailsOf(written('windows: [1000m], delay: 1000m, tail: 2m'))).toEqual([120_000])
+    expect(tailsOf(written('windows: [1m, 30d], tail: 0s'))).toEqual([])
+  })
+
+  test('pipeline file - allows a tail for every op that tiles can stand for', () => {
+    const ops = windowOps.filter((op) => opRules[op].tail === 'chosen')
+    expect(ops).toEqual(['count', 'sum', 'mean', 'min', 'max', 'seconds_since_first', 'fraud_rate'])
+    for (const op of ops) {
+      const of = opRules[op].of === 'nothing' ? '' : 'of: amountMinor, '
+      const line = `- { name: f, entity: customer, op: ${op}, ${of}window: 1d, tail: 5m }`
+      const definition = read(textWith(['features:\n', `features:\n  ${line}\n`]))
+      expect(windowOf(definition, 'f').tailMs).toBe(300_000)
+    }
+  })
+
   test('pipeline file - keeps state for the longest window with delay, lateness and a day', () => {
     expect(read(soundText).store.retentionMs).toBe(31 * dayMs + 600_000)
     const delayed = textWith(['delay: 7d', 'delay: 60d'])
     expect(read(delayed).store.retentionMs).toBe(68 * dayMs + 600_000)
+    const stepped = textWith(['windows: [1m, 30d]', 'window: 30d, tail: 12h'], ['_{window}', ''])
+    expect(read(stepped).store.retentionMs).toBe(31.5 * dayMs + 600_000)
     const chosen = textWith(['policy:', 'store: { retention: 90d }\npolicy:'])
     expect(read(chosen).store.retentionMs).toBe(90 * dayMs)
   })
@@ -211,11 +240,12 @@ describe('hashes', () => {
     const [head, ...sections] = soundText.split(/^(?=[a-z])/m)
     const model = sections.findIndex((section) => section.startsWith('model'))
     const reordered = [...sections.slice(model), head, ...sections.slice(0, model)]
-    const text =
-      `# a comment\n${reordered.join('')}late: { then: score_only, allowed: 10m }\n`.replace(
+    const text = `# a comment\n${reordered.join('')}late: { then: score_only, allowed: 10m }\n`
+      .replace(
         '{ name: amount, field: amountMinor, scale: 0.01 }',
         '{ scale: 0.01, field: amountMinor, name: amount, absent: 0 }',
       )
+      .replace('window: 7d, current', 'window: 7d, delay: 0s, tail: 0s, current')
     expect(hashes(read(text))).toEqual(hashes(read(soundText)))
   })
 
@@ -229,6 +259,9 @@ describe('hashes', () => {
 
   test.each([
     ['a window', 'window: 7d, current: false', 'window: 8d, current: false', 'layout'],
+    ['a tail', 'window: 7d, current: false', 'window: 7d, tail: 1h, current: false', 'layout'],
+    ['the lateness allowed', 'policy:', 'late: { allowed: 11m }\npolicy:', 'layout'],
+    ['what happens to late ones', 'policy:', 'late: { then: divert }\npolicy:', 'rest'],
     ['a scale', 'scale: 0.01', 'scale: 0.1', 'layout'],
     [
       'the key of an entity',

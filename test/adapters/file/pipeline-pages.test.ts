@@ -2,9 +2,11 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { formatDuration } from '../../../services/adapters/file/duration.ts'
 import { opRules } from '../../../services/adapters/file/feature-table.ts'
 import { readPipelineText } from '../../../services/adapters/file/pipeline-file.ts'
 import { defaults } from '../../../services/adapters/file/pipeline-sections.ts'
+import { tailMsMin, windowTilesMax } from '../../../services/adapters/file/window-rules.ts'
 import { limits } from '../../../services/core/limits.ts'
 import { windowOps } from '../../../services/core/pipeline-definition.ts'
 import { repositoryPath } from './pipeline-text.ts'
@@ -104,12 +106,26 @@ describe('reference pages', () => {
 
   test('features.md - has every op with what it needs, and no other', () => {
     const tables = rowsOf(sectionOf(page('features.md'), 'Window'))
-    const written = tables.filter((row) => row.length === 5).map((row) => row.slice(0, 4))
+    const written = tables.filter((row) => row.length === 6).map((row) => row.slice(0, 5))
     const table = windowOps.map((op) => {
-      const { of, window, current } = opRules[op]
-      return [`\`${op}\``, of, window, current]
+      const { of, window, current, tail } = opRules[op]
+      return [`\`${op}\``, of, window, current, tail]
     })
     expect(written).toEqual(table)
+  })
+
+  test('features.md and the schema - say the limits of a tail', () => {
+    const section = sectionOf(page('features.md'), 'Window')
+    const shortest = formatDuration(tailMsMin)
+    expect(section).toContain(`spans at most ${windowTilesMax} tiles`)
+    expect(section).toContain(`from \`${shortest}\` up to the window`)
+    const { description } = schema.definitions.windowFeature!.properties!.tail!
+    expect(description).toContain(`from ${shortest} to the window`)
+    const never = windowOps.filter((op) => opRules[op].tail === 'never')
+    for (const op of never) {
+      expect(/^- `stddev`.*take no tail/m.exec(section)?.[0]).toContain(`\`${op}\``)
+      expect(/Not for [^.]*/.exec(description!)?.[0]).toContain(op)
+    }
   })
 
   test('pipeline.schema.json - has the ops of the definition, in their order', () => {

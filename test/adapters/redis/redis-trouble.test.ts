@@ -6,11 +6,14 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
+import { nameKeys } from '../../../services/adapters/redis/redis-fences.ts'
+import { LIBRARY } from '../../../services/adapters/redis/redis-functions.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
 import { limits } from '../../../services/core/limits.ts'
 import { TIME } from '../../../services/pipeline/enrich/entity-log.ts'
 import { type Happening, observeNothing } from '../../../services/pipeline/observe/happenings.ts'
 import { refusalOf } from '../../contract/log-store-contract.ts'
+import { holdLane } from '../../support/hold-lane.ts'
 import { entriesOf, ordinalsOf, requestOf, seenOf, testKinds } from '../../support/log-requests.ts'
 import { startTestRedis, type TestRedis } from '../../support/redis.ts'
 import { uniqueName } from '../../support/stack.ts'
@@ -55,13 +58,13 @@ function createWorld() {
   return { open, keys, happenings, prefix }
 }
 
-/** A client whose calls of weir_advance go through `spoil` first. */
+/** A client whose calls of advance go through `spoil` first. */
 function spoiling(spoil: (call: () => Promise<unknown>, keys: readonly string[]) => unknown) {
   const client: RedisClient = {
     ...redis,
     call: async (name, keys, args) => {
       const call = () => redis.call(name, keys, args)
-      return name === 'weir_advance' ? spoil(call, keys) : call()
+      return name.endsWith('_advance') ? spoil(call, keys) : call()
     },
   }
   return client
@@ -76,7 +79,7 @@ test('Redis store - counts once what was applied although the answer got lost', 
   })
   const { open, happenings } = createWorld()
   const store = await open({ client })
-  const held = { laneId: 1, ...(await store.claim(1)) }
+  const held = await holdLane(store, 1)
   const entries = [...entriesOf(0, 3), { offset: 4, looks: true }, { offset: 5 }]
   const reply = await store.advance(requestOf([held], entries))
   expect(ordinalsOf(reply)).toEqual([0, 1, 2, 3, -1, 4])
@@ -90,31 +93,31 @@ test('Redis store - counts once what was applied although the answer got lost', 
 test('Redis store - goes on from a batch that only some buckets have applied', async () => {
   // The store is fenced in half of its buckets, as if another scorer were just claiming the lane.
   const fenced = ['FENCED', '1', '99', '-1'].map((part) => Buffer.from(part))
-  const client = spoiling((call, [fence]) => (/[13]}fence$/.test(fence!) ? fenced : call()))
+  const client = spoiling((call, [fence]) => (/:[13]\.\w+}fence$/.test(fence!) ? fenced : call()))
   const { open } = createWorld()
   const first = await open({ client, buckets: 4 })
   const entries = entriesOf(0, 39).map((e) => ({ ...e, key: `k${e.offset % 10}` }))
-  const heldFirst = { laneId: 1, ...(await first.claim(1)) }
+  const heldFirst = await holdLane(first, 1)
   const refusal = await refusalOf(first.advance(requestOf([heldFirst], entries.slice(0, 25))))
   expect(refusal.code).toBe('WEIR_ENRICH_FENCED')
 
   const second = await open({ buckets: 4 })
-  const claimed = await second.claim(1)
+  const claimed = await holdLane(second, 1)
   expect(claimed.appliedOffset).toBe(-1)
   const ordinals: number[] = []
   for (const part of [entries.slice(0, 13), entries.slice(13)]) {
-    const reply = await second.advance(requestOf([{ laneId: 1, ...claimed }], part))
+    const reply = await second.advance(requestOf([claimed], part))
     ordinals.push(...ordinalsOf(reply))
   }
   expect(ordinals).toEqual(entries.map(({ offset }) => Math.floor(offset / 10)))
-  expect((await second.claim(1)).appliedOffset).toBe(39)
+  expect((await holdLane(second, 1)).appliedOffset).toBe(39)
 })
 
 test('Redis store - never extends a cached log whose key is gone or was made anew', async () => {
   const { open, keys } = createWorld()
   const [one, other] = [await open(), await open()]
-  const a = { laneId: 1, ...(await one.claim(1)) }
-  const b = { laneId: 2, ...(await other.claim(2)) }
+  const a = await holdLane(one, 1)
+  const b = await holdLane(other, 2)
   await one.advance(requestOf([a], entriesOf(0, 4)))
   const logs = (await keys()).filter((key) => !key.endsWith('fence'))
   expect(logs).toHaveLength(1)
@@ -130,7 +133,7 @@ test('Redis store - never extends a cached log whose key is gone or was made ane
   expect(ordinalsOf(reply)).toEqual([2])
   expect(reply.logs[0]!.count).toBe(3)
   const restarted = await open()
-  const c = { laneId: 3, ...(await restarted.claim(3)) }
+  const c = await holdLane(restarted, 3)
   const told = await restarted.advance(requestOf([c], [{ offset: 0, looks: true }]))
   expect(told.logs[0]!.rows.subarray(0, 3 * told.logs[0]!.stride)).toEqual(
     reply.logs[0]!.rows.subarray(0, 3 * reply.logs[0]!.stride),
@@ -138,37 +141,37 @@ test('Redis store - never extends a cached log whose key is gone or was made ane
 })
 
 test('Redis store - refuses as lost what was emptied, wholly or one bucket of it', async () => {
-  for (const isWanted of [() => true, (key: string) => key.includes(':2}')]) {
+  for (const isWanted of [() => true, (key: string) => /:2\.\w+}/.test(key)]) {
     const { open, keys } = createWorld()
     const store = await open({ buckets: 4 })
-    const held = { laneId: 1, ...(await store.claim(1)) }
+    const held = await holdLane(store, 1)
     await store.advance(requestOf([held], entriesOf(0, 9)))
     await raw.del((await keys()).filter(isWanted))
     const refusal = await refusalOf(store.advance(requestOf([held], entriesOf(10, 10))))
-    expect(refusal.code).toBe('WEIR_ENRICH_STATE_LOST')
-    expect((await store.claim(1)).appliedOffset).toBe(-1)
+    expect(refusal.code).toBe('WEIR_ENRICH_STORE_UNSURE')
+    expect((await holdLane(store, 1)).appliedOffset).toBe(-1)
   }
 })
 
 test('Redis store - refuses as lost a fence that was restored from an older state', async () => {
   const { open, prefix } = createWorld()
   const store = await open()
-  const held = { laneId: 1, ...(await store.claim(1)) }
-  const fence = `{${prefix}:0}fence`
+  const held = await holdLane(store, 1)
+  const fence = nameKeys(prefix, 1).fences[0]!
   await store.advance(requestOf([held], entriesOf(0, 4)))
   const snapshot = await raw.hgetallBuffer(fence)
   await store.advance(requestOf([held], entriesOf(5, 9)))
   await raw.hset(fence, snapshot)
   const refusal = await refusalOf(store.advance(requestOf([held], entriesOf(10, 10))))
-  expect(refusal).toMatchObject({ code: 'WEIR_ENRICH_STATE_LOST', laneId: 1 })
-  expect((await store.claim(1)).appliedOffset).toBe(4)
+  expect(refusal).toMatchObject({ code: 'WEIR_ENRICH_STORE_UNSURE', laneId: 1 })
+  expect((await holdLane(store, 1)).appliedOffset).toBe(4)
 })
 
 test('Redis store - believes nothing it remembers of a store that was restored', async () => {
   const { open, keys } = createWorld()
   const [one, other] = [await open(), await open()]
-  const a = { laneId: 1, ...(await one.claim(1)) }
-  const b = { laneId: 2, ...(await other.claim(2)) }
+  const a = await holdLane(one, 1)
+  const b = await holdLane(other, 2)
   await one.advance(requestOf([a], entriesOf(0, 4)))
   const names = await keys()
   const dumps = await Promise.all(names.map((name) => raw.dumpBuffer(name)))
@@ -177,9 +180,9 @@ test('Redis store - believes nothing it remembers of a store that was restored',
   // As many records as were lost: neither the generation nor the length tells.
   await other.advance(requestOf([b], entriesOf(50, 54)))
   const refusal = await refusalOf(one.advance(requestOf([a], entriesOf(10, 10))))
-  expect(refusal.code).toBe('WEIR_ENRICH_STATE_LOST')
+  expect(refusal.code).toBe('WEIR_ENRICH_STORE_UNSURE')
 
-  const again = { laneId: 1, ...(await one.claim(1)) }
+  const again = await holdLane(one, 1)
   expect(again.appliedOffset).toBe(4)
   const { logs, positions } = await one.advance(requestOf([again], entriesOf(5, 6)))
   expect([...positions]).toEqual([10, 11])
@@ -191,10 +194,10 @@ test('Redis store - believes nothing it remembers of a store that was restored',
 test('Redis store - keeps its cache when only a lane moves away', async () => {
   const { open, happenings } = createWorld()
   const [one, other] = [await open(), await open()]
-  const a = { laneId: 1, ...(await one.claim(1)) }
-  const b = { laneId: 2, ...(await one.claim(2)) }
+  const a = await holdLane(one, 1)
+  const b = await holdLane(one, 2)
   await one.advance(requestOf([a], entriesOf(0, 4)))
-  await other.claim(2)
+  await holdLane(other, 2)
   await refusalOf(one.advance(requestOf([b], entriesOf(0, 1))))
   await one.advance(requestOf([a], entriesOf(5, 6)))
   const trip = happenings.findLast((happening) => happening.kind === 'store_round_trip')
@@ -204,11 +207,15 @@ test('Redis store - keeps its cache when only a lane moves away', async () => {
 test('Redis store - loads its functions again where the server has lost them', async () => {
   const { open } = createWorld()
   const store = await open()
-  await raw.call('FUNCTION', 'DELETE', 'weir_v1')
-  const held = { laneId: 1, ...(await store.claim(1)) }
-  await raw.call('FUNCTION', 'DELETE', 'weir_v1')
-  expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(0, 1))))).toEqual([0, 1])
-  await raw.call('FUNCTION', 'DELETE', 'weir_v1')
+  await raw.call('FUNCTION', 'DELETE', LIBRARY)
+  const held = await holdLane(store, 1)
+  await raw.call('FUNCTION', 'DELETE', LIBRARY)
+  // The functions of a server that lost them know nothing of the lanes that were confirmed.
+  const refusal = await refusalOf(store.advance(requestOf([held], entriesOf(0, 1))))
+  expect(refusal.code).toBe('WEIR_ENRICH_STORE_UNSURE')
+  const again = await holdLane(store, 1)
+  expect(ordinalsOf(await store.advance(requestOf([again], entriesOf(0, 1))))).toEqual([0, 1])
+  await raw.call('FUNCTION', 'DELETE', LIBRARY)
   await store.exchangeFrontiers([])
   expect(store.knownFrontiers()).toHaveLength(1)
 })
@@ -222,7 +229,7 @@ test('Redis store - gives up after a bounded number of attempts, and can go on l
   })
   const { open } = createWorld()
   const store = await open({ client })
-  const held = { laneId: 1, ...(await store.claim(1)) }
+  const held = await holdLane(store, 1)
   const request = requestOf([held], entriesOf(0, 2))
   const expected = { code: 'WEIR_ENRICH_STORE_AWAY', canRetry: true }
   await expect(store.advance(request)).rejects.toMatchObject(expected)
@@ -241,14 +248,14 @@ test('Redis store - says where it looked when there is no Redis', async () => {
 test('Redis store - sends nothing back while nobody else writes, and the rest once', async () => {
   const { open, happenings } = createWorld()
   const [one, other] = [await open(), await open()]
-  const a = { laneId: 1, ...(await one.claim(1)) }
-  const b = { laneId: 2, ...(await other.claim(2)) }
+  const a = await holdLane(one, 1)
+  const b = await holdLane(other, 2)
   const advance = async (store: typeof one, held: typeof a, from: number, to: number) => {
     await store.advance(requestOf([held], entriesOf(from, to)))
     return happenings.findLast((h) => h.kind === 'store_round_trip')!
   }
   const recordBytes = 16 + 8 * 2
-  const toldBytes = 16
+  const toldBytes = 20
   expect(await advance(one, a, 0, 9)).toMatchObject({ bytesReceived: 0, logs: 1, cacheHits: 1 })
   expect(await advance(one, a, 10, 14)).toMatchObject({ bytesReceived: 0, cacheHits: 1 })
   expect(await advance(other, b, 0, 1)).toMatchObject({
@@ -265,7 +272,7 @@ test('Redis store - keeps its cache below the ceiling, and forgets without harm'
   const { open, happenings } = createWorld()
   const cacheBytesMax = 20_000
   const store = await open({ cacheBytesMax })
-  const held = { laneId: 1, ...(await store.claim(1)) }
+  const held = await holdLane(store, 1)
   const keyCount = 40
   const perBatch = 10
   for (let from = 0; from < 3200; from += perBatch) {
@@ -293,7 +300,7 @@ test('Redis store - lets logs expire after the retention, counted from the last 
   const { open, keys } = createWorld()
   const retentionMs = 600_000
   const store = await open({ retentionMs })
-  const held = { laneId: 1, ...(await store.claim(1)) }
+  const held = await holdLane(store, 1)
   await store.advance(requestOf([held], entriesOf(0, 4)))
   const log = (await keys()).find((key) => !key.endsWith('fence'))!
   expect(await raw.pttl(log)).toBeGreaterThan(retentionMs / 2)
@@ -301,7 +308,7 @@ test('Redis store - lets logs expire after the retention, counted from the last 
 
   await raw.pexpire(log, 5000)
   const successor = await open({ retentionMs })
-  const heldNow = { laneId: 1, ...(await successor.claim(1)) }
+  const heldNow = await holdLane(successor, 1)
   await successor.advance(requestOf([heldNow], entriesOf(5, 5)))
   expect(await raw.pttl(log)).toBeGreaterThan(retentionMs / 2)
 })
@@ -309,7 +316,7 @@ test('Redis store - lets logs expire after the retention, counted from the last 
 test('Redis store - refuses a batch while another one is under way', async () => {
   const { open } = createWorld()
   const store = await open()
-  const held = { laneId: 1, ...(await store.claim(1)) }
+  const held = await holdLane(store, 1)
   const first = store.advance(requestOf([held], entriesOf(0, 1)))
   await expect(store.advance(requestOf([held], entriesOf(2, 3)))).rejects.toMatchObject({
     code: 'WEIR_HOUSE_INVARIANT',

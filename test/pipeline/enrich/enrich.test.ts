@@ -15,6 +15,7 @@ import {
   laneBatch,
   transactionOf,
 } from '../../support/batches.ts'
+import { holdLane } from '../../support/hold-lane.ts'
 import { customer, DAY_MS, pair, pipelineOf, windowFeature } from '../../support/pipelines.ts'
 
 const count = windowFeature({ entity: 'customer', op: 'count', windowMs: DAY_MS })
@@ -22,7 +23,7 @@ const count = windowFeature({ entity: 'customer', op: 'count', windowMs: DAY_MS 
 async function enrichAll(definition: PipelineDefinition, batch: Batch) {
   const plan = planFeatures(definition)
   const store = createMemoryLogStore(plan.kinds)
-  for (const { laneId } of batch.lanes) await store.claim(laneId)
+  for (const { laneId } of batch.lanes) await holdLane(store, laneId)
   return enrich(batch, { plan, store, late: definition.late })
 }
 

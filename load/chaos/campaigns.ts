@@ -1,0 +1,168 @@
+// The campaigns as a table: which stack, which faults, how many in how much time.
+//
+// A campaign has topics, a group and keys of its own, and is judged by itself. `secondsPerFault`
+// leaves time to recover on two cores. Adding a kind of fault means adding its maker to a row.
+
+import type { Disturbances } from '../generator/disturbances.ts'
+import type { RedisShape } from './chaos-redis.ts'
+import { failPoints } from './fail-points.ts'
+import type { FaultMaker } from './fault.ts'
+import { repeatInput, shuffleInput } from './input-faults.ts'
+import { disturbWire, slowWire } from './network-faults.ts'
+import { freezeAt, killAt, killOutOfTheBlue, storm } from './scorer-faults.ts'
+import {
+  failOverRedis,
+  fallBackRedis,
+  hangRedis,
+  loseRedis,
+  registryAway,
+  restartBroker,
+  restartRedis,
+} from './server-faults.ts'
+
+export type Campaign = {
+  readonly says: string
+  readonly brokers: 1 | 3
+  readonly redis: RedisShape
+  readonly secondsPerFault: number
+  /** Share of the faults that come before the one before has been recovered from. */
+  readonly hurriedShare: number
+  readonly faults: readonly FaultMaker[]
+  readonly disturbances: Partial<Disturbances>
+}
+
+const someTrouble = { lateShare: 0.01, duplicateShare: 0.005, poisonShare: 0.005 }
+const oneBroker = { brokers: 1, redis: 'durable', disturbances: someTrouble } as const
+
+const redisRestarts = [restartRedis('SIGTERM'), restartRedis('SIGKILL'), hangRedis]
+const brokerRestarts = [restartBroker('SIGTERM'), restartBroker('SIGKILL')]
+const kafkaTroubles = [
+  slowWire('Kafka'),
+  disturbWire('Kafka', 'cut'),
+  disturbWire('Kafka', 'stall'),
+]
+const redisTroubles = [
+  slowWire('Redis'),
+  disturbWire('Redis', 'cut'),
+  disturbWire('Redis', 'stall'),
+  disturbWire('Redis', 'half open'),
+]
+
+export const campaigns = {
+  kills: {
+    says: 'a scorer is killed at each step of a batch',
+    ...oneBroker,
+    secondsPerFault: 8,
+    hurriedShare: 0.1,
+    faults: failPoints.map(killAt),
+  },
+  zombies: {
+    says: 'a scorer is frozen at each step of a batch, beyond its session, and wakes up',
+    ...oneBroker,
+    secondsPerFault: 12,
+    hurriedShare: 0,
+    faults: failPoints.map(freezeAt),
+  },
+  storm: {
+    says: 'two to four scorers join, leave and crash',
+    ...oneBroker,
+    secondsPerFault: 14,
+    hurriedShare: 0.2,
+    faults: [storm],
+  },
+  broker: {
+    says: 'the broker restarts, cleanly and by SIGKILL',
+    ...oneBroker,
+    secondsPerFault: 14,
+    hurriedShare: 0,
+    faults: brokerRestarts,
+  },
+  redis: {
+    says: 'Redis restarts with its data, or hangs',
+    ...oneBroker,
+    secondsPerFault: 7,
+    hurriedShare: 0.2,
+    faults: redisRestarts,
+  },
+  registry: {
+    says: 'the registry is away while a scorer dies and another has to start',
+    ...oneBroker,
+    secondsPerFault: 9,
+    hurriedShare: 0,
+    faults: [registryAway],
+  },
+  input: {
+    says: 'messages twice, out of order, late and poisoned, with kills among them',
+    ...oneBroker,
+    disturbances: { lateShare: 0.05, duplicateShare: 0.05, poisonShare: 0.03 },
+    secondsPerFault: 5,
+    hurriedShare: 0.3,
+    faults: [repeatInput, shuffleInput, repeatInput, shuffleInput, killOutOfTheBlue],
+  },
+  'kafka-network': {
+    says: 'the network to Kafka is slow, cut, stalled or half open',
+    ...oneBroker,
+    secondsPerFault: 9,
+    hurriedShare: 0.1,
+    faults: [...kafkaTroubles, ...kafkaTroubles, disturbWire('Kafka', 'half open')],
+  },
+  'redis-network': {
+    says: 'the network to Redis is slow, cut, stalled or half open',
+    ...oneBroker,
+    secondsPerFault: 7,
+    hurriedShare: 0.1,
+    faults: redisTroubles,
+  },
+  mixed: {
+    says: 'all of the above, often before the last one is over',
+    ...oneBroker,
+    secondsPerFault: 8,
+    hurriedShare: 0.5,
+    faults: [
+      ...failPoints.map(killAt),
+      ...failPoints.filter((_, i) => i % 3 === 0).map(freezeAt),
+      storm,
+      ...brokerRestarts,
+      ...redisRestarts,
+      repeatInput,
+      shuffleInput,
+      registryAway,
+      ...kafkaTroubles,
+      ...redisTroubles,
+    ],
+  },
+  'three-brokers': {
+    says: 'three brokers, replication 3, min.insync 2: one is killed, and scorers with it',
+    ...oneBroker,
+    brokers: 3,
+    secondsPerFault: 14,
+    hurriedShare: 0.1,
+    faults: [...brokerRestarts, restartBroker('SIGKILL'), killOutOfTheBlue],
+  },
+  'redis-forgets': {
+    says: 'Redis starts again with nothing, or from an old snapshot',
+    ...oneBroker,
+    redis: 'forgetful',
+    secondsPerFault: 10,
+    hurriedShare: 0,
+    faults: [fallBackRedis, fallBackRedis, loseRedis],
+  },
+  'redis-fails-over': {
+    says: 'a replica that lags takes the place of its master',
+    ...oneBroker,
+    redis: 'replicated',
+    secondsPerFault: 10,
+    hurriedShare: 0,
+    faults: [failOverRedis],
+  },
+} as const satisfies Readonly<Record<string, Campaign>>
+
+export type CampaignName = keyof typeof campaigns
+
+export const campaignNames = Object.keys(campaigns) as CampaignName[]
+
+/** Wait for the repair of lost state; run them by name until it is there. */
+const awaited: readonly CampaignName[] = ['redis-forgets', 'redis-fails-over']
+
+/** What runs unless somebody names others. */
+export const usualCampaigns = campaignNames.filter((name) => !awaited.includes(name))

@@ -1,0 +1,53 @@
+// Where the partitions of a topic begin and end, and where a moment lies in them.
+//
+// In: a client and a topic. Out: offsets as numbers, from a connection of its own that is closed
+// again. Refused: a topic or brokers that do not answer, as askBroker says. `high` is the end of what
+// is written, open transactions included: whoever reads up to it waits until those have ended.
+
+import { askBroker } from './broker-answer.ts'
+import type { Admin, Kafka } from './kafka-client.ts'
+
+export type PartitionBounds = {
+  readonly partition: number
+  /** Offset of the first record that is still there; equals `high` where there is none. */
+  readonly low: number
+  /** Offset behind the last record. */
+  readonly high: number
+}
+
+/** All partitions of the topic in their order. */
+export function partitionBounds(kafka: Kafka, topic: string): Promise<PartitionBounds[]> {
+  return withAdmin(kafka, async (admin) => {
+    const found = await admin.fetchTopicOffsets(topic)
+    return found
+      .map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
+      .sort((a, b) => a.partition - b.partition)
+  })
+}
+
+/**
+ * By partition, the offset of the first record whose broker time is not before `timestampMs`; the
+ * partition's end where there is none.
+ */
+export function offsetsAtTime(
+  kafka: Kafka,
+  topic: string,
+  timestampMs: number,
+): Promise<Map<number, number>> {
+  return withAdmin(kafka, async (admin) => {
+    const found = await admin.fetchTopicOffsetsByTimestamp(topic, timestampMs)
+    return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
+  })
+}
+
+async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafka.admin()
+  try {
+    return await askBroker(async () => {
+      await admin.connect()
+      return ask(admin)
+    })
+  } finally {
+    await admin.disconnect()
+  }
+}

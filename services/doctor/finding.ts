@@ -1,0 +1,90 @@
+// What the doctor says: one finding per check and fault, and the form of a table of checks.
+//
+// In: a table and what was seen of a system. Out: findings. `fatal` = a scorer must not start: it
+// would fail, lose events or count wrongly; `warning` = it runs, until something happens; `ok`.
+// Invariant: each row says why it matters, and each fault which setting to change; a row whose
+// worst is a warning is never fatal, so a scorer need not look at it when it starts.
+
+import { assertInvariant } from '../core/errors.ts'
+import type { Needs } from './needs.ts'
+
+export const levels = ['ok', 'warning', 'fatal'] as const
+export type Level = (typeof levels)[number]
+
+export const systems = ['kafka', 'redis', 'registry', 'clock', 'model'] as const
+export type System = (typeof systems)[number]
+
+export type Verdict = {
+  readonly level: Level
+  readonly found: string
+  /** The setting to change, or the command to run; null where nothing is to be done. */
+  readonly change: string | null
+}
+
+export type Finding = Verdict & {
+  readonly system: System
+  readonly check: string
+  readonly why: string
+}
+
+export type Check<Sight> = {
+  readonly name: string
+  readonly why: string
+  readonly worst: 'warning' | 'fatal'
+  /** Several verdicts where several things are judged; never none. */
+  readonly judge: (sight: Sight, needs: Needs) => Verdict | readonly Verdict[]
+}
+
+export type Examination<Sight> = {
+  readonly system: System
+  /** What is said where the system does not answer at all. */
+  readonly reach: { readonly why: string; readonly change: string }
+  readonly checks: readonly Check<Sight>[]
+}
+
+export const ok = (found: string): Verdict => ({ level: 'ok', found, change: null })
+export const warning = (found: string, change: string): Verdict => {
+  return { level: 'warning', found, change }
+}
+export const fatal = (found: string, change: string): Verdict => ({ level: 'fatal', found, change })
+
+/** The faults, or the one sentence that there is none. */
+export const orOk = (faults: readonly Verdict[], found: string): readonly Verdict[] =>
+  faults.length > 0 ? faults : [ok(found)]
+
+/** What the user who asks may not see is no fault of the system, and not proved either. */
+export const unseen = (what: string, permission: string): Verdict =>
+  warning(`${what} could not be seen`, `permit ${permission} to the user who runs the doctor`)
+
+export const REACH = 'answers'
+
+export async function examine<Sight>(
+  { system, reach, checks }: Examination<Sight>,
+  look: () => Promise<Sight>,
+  needs: Needs,
+): Promise<readonly Finding[]> {
+  const answers = { system, check: REACH, why: reach.why }
+  let sight: Sight
+  try {
+    sight = await look()
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error)
+    return [{ ...answers, ...fatal(found, reach.change) }]
+  }
+  return [
+    { ...answers, ...ok('yes') },
+    ...checks.flatMap((row) => judge(system, row, sight, needs)),
+  ]
+}
+
+function judge<Sight>(
+  system: System,
+  { name: check, why, worst, judge }: Check<Sight>,
+  sight: Sight,
+  needs: Needs,
+): Finding[] {
+  const verdicts = [judge(sight, needs)].flat()
+  const isSound = verdicts.every(({ level }) => worst === 'fatal' || level !== 'fatal')
+  assertInvariant(isSound && verdicts.length > 0, `check ${check} of ${system} judged otherwise`)
+  return verdicts.map((verdict) => ({ system, check, why, ...verdict }))
+}

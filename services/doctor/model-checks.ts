@@ -1,0 +1,62 @@
+// Whether the models can score: the table, and how they are looked at.
+//
+// In: the pipeline's definition. Out: verdicts. Every model is opened as the scorer opens it: files
+// and hashes, feature set, golden scores, providers. A model that is refused is the system's answer
+// that it does not serve, hence fatal; a preferred provider that does not run it is a warning.
+
+import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { Happening } from '../pipeline/observe/happenings.ts'
+import { type Check, type Examination, ok, orOk, warning } from './finding.ts'
+
+export type LoadedModel = Extract<Happening, { readonly kind: 'model_loaded' }>
+
+/** Thrown: WEIR_CLASSIFY_MODEL_REFUSED, WEIR_CLASSIFY_PROVIDER_REFUSED. */
+export async function inspectModels(definition: PipelineDefinition): Promise<LoadedModel[]> {
+  const loaded: LoadedModel[] = []
+  const classifier = await createOnnxClassifier({
+    models: definition.model,
+    // One worker tells what all of them would.
+    policy: { ...definition.execution, workers: 1 },
+    features: definition.features.map(({ name }) => name),
+    observe: (happening) => {
+      if (happening.kind === 'model_loaded') loaded.push(happening)
+    },
+  })
+  await classifier.close()
+  return loaded
+}
+
+const checks: readonly Check<readonly LoadedModel[]>[] = [
+  {
+    name: 'golden scores',
+    why: 'a model has to score here as it did where it was trained',
+    worst: 'warning',
+    judge: (models) =>
+      ok(models.map(({ name, version, role }) => `${role} ${name} ${version}`).join(', ')),
+  },
+  {
+    name: 'provider',
+    why: 'a model that falls back to another provider is slower than was planned',
+    worst: 'warning',
+    judge: (models) => {
+      const missed = models.filter(({ missedProviders }) => missedProviders !== '')
+      const faults = missed.map(({ name, version, provider, missedProviders }) =>
+        warning(
+          `${name} ${version} runs on ${provider}: ${missedProviders}`,
+          'execution.providers in the pipeline file, or install the provider',
+        ),
+      )
+      return orOk(faults, [...new Set(models.map(({ provider }) => provider))].join(', '))
+    },
+  },
+]
+
+export const modelExamination: Examination<readonly LoadedModel[]> = {
+  system: 'model',
+  reach: {
+    why: 'without its champion a scorer does not start',
+    change: 'model and execution in the pipeline file; publish the model again',
+  },
+  checks,
+}

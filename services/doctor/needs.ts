@@ -1,0 +1,43 @@
+// What a pipeline asks of the place where it runs, as numbers that checks compare with.
+//
+// In: the pipeline's definition. Out: Needs. Invariant: every number is taken from where the running
+// code takes it, so that the doctor and the scorer cannot disagree.
+
+import { type PlannedTopic, topicPlan } from '../adapters/kafka/topics.ts'
+import { limits } from '../core/limits.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { MemoryForecast } from './predict-memory.ts'
+
+export type Needs = {
+  readonly plan: readonly PlannedTopic[]
+  /** How far back lost state is read from the topics again, ms. */
+  readonly lookBackMs: number
+  readonly transactionMsMax: number
+  /** Of a record batch of scored events. */
+  readonly recordBatchBytesMax: number
+  /** How far ahead of the brokers' clock an event time may be, ms. */
+  readonly futureMaxMs: number
+  /** null where the number of entities is not known. */
+  readonly forecast: MemoryForecast | null
+}
+
+/** Clocks of producers and brokers differ, and the restorer begins somewhat earlier. */
+const SLACK_MS = 3_600_000
+
+export function needsOf(
+  definition: PipelineDefinition,
+  forecast: MemoryForecast | null = null,
+): Needs {
+  const { topics, late, validate } = definition
+  const spans = definition.features.map((feature) =>
+    feature.kind === 'window' ? feature.windowMs + feature.delayMs : 0,
+  )
+  return {
+    plan: topicPlan({ names: topics }),
+    lookBackMs: Math.max(0, ...spans) + late.allowedMs + SLACK_MS,
+    transactionMsMax: limits.transactionMsMax,
+    recordBatchBytesMax: limits.recordBatchBytesMax,
+    futureMaxMs: validate.futureMaxMs,
+    forecast,
+  }
+}

@@ -1,0 +1,152 @@
+// How much memory Redis needs for a pipeline's state: the formula of docs/operating/redis.md.
+//
+//   log = 16 header | 4 + folded part, once rows were folded | rows x (16 + 8 x values)
+//   folded part = 8 + per tail: 12 + tiles x (16 + 8 x sums + 16 x extremes)
+//
+// In: the pipeline, how many entities there are and how busy. Out: bytes by kind of log, and in all.
+// All entities of a kind count as equally busy. That is the worst case: rows and tiles are bounded per
+// entity, so a few busy ones with many quiet ones take less. Refused: a kind of entity without a count.
+// Invariant: rows, tiles and sizes come from the plan that the scorer computes with.
+
+import { recordSize } from '../adapters/redis/log-layout.ts'
+import { WeirError } from '../core/errors.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import type { LogHistory } from '../pipeline/enrich/fold-log.ts'
+import type { LogKind } from '../pipeline/enrich/log-store.ts'
+import { keyBytes, tableBytes, valueBytes } from './redis-memory.ts'
+
+/** How much there is to remember. */
+export type Load = {
+  /** Distinct keys by entity. */
+  readonly entities: ReadonlyMap<string, number>
+  readonly eventsPerDay: number
+  /** Labels that say fraud; others are not stored. */
+  readonly fraudsPerDay: number
+  /** How long the pipeline has been running. */
+  readonly ageDays: number
+  /** Letters of an entity's key. */
+  readonly keyLength: number
+  /** Letters before an entity's key in Redis: prefix, layout, bucket and kind. */
+  readonly prefixLength: number
+}
+
+export type KindForecast = {
+  readonly kind: string
+  readonly keys: number
+  /** Of one log: how many rows and tiles it holds, and how long it is, on average. */
+  readonly rows: number
+  readonly tiles: number
+  readonly length: number
+  /** Of one key, as MEMORY USAGE counts it. */
+  readonly bytesPerKey: number
+  /** Of all keys, expiry and tables included. */
+  readonly bytes: number
+}
+
+export type MemoryForecast = {
+  readonly kinds: readonly KindForecast[]
+  readonly bytes: number
+}
+
+const DAY_MS = 86_400_000
+const HEADER = 16
+const FOLDED_HEAD = 4 + 8
+const LEVEL_HEAD = 12
+const TILE_HEAD = 16
+/** fold-log.ts: a fold is worth it from so many rows on, or from a quarter of the log. */
+const FOLD_ROWS_MIN = 32
+const FOLD_SHARE = 1 / 4
+/** entity-log.ts: no log is looked at before. */
+const FIRST_FOLD_AT = 96
+
+export function predictMemory(definition: PipelineDefinition, load: Load): MemoryForecast {
+  const plan = planFeatures(definition)
+  const kinds = plan.entities.flatMap(({ name, kind, labelKind }) => {
+    const entities = load.entities.get(name)
+    if (entities === undefined) refuseMissing(name, load)
+    const logs = [predictKind(plan.kinds[kind]!, entities, load.eventsPerDay, load)]
+    if (labelKind >= 0) {
+      logs.push(predictKind(plan.kinds[labelKind]!, entities, load.fraudsPerDay, load))
+    }
+    return logs
+  })
+  return { kinds, bytes: kinds.reduce((sum, { bytes }) => sum + bytes, 0) }
+}
+
+function predictKind(
+  kind: LogKind,
+  entities: number,
+  recordsPerDay: number,
+  load: Load,
+): KindForecast {
+  const perEntity = (recordsPerDay * load.ageDays) / entities
+  // Where records are rarer than entities, most entities have no log: 1 - e^-mean have one (Poisson).
+  const keys = Math.round(entities * -Math.expm1(-perEntity))
+  const records = perEntity * (entities / Math.max(1, keys))
+  const log = predictLog(kind, records, recordsPerDay / Math.max(1, keys) / DAY_MS)
+  const bytesPerKey = keyBytes(load.prefixLength + load.keyLength) + log.valueBytes
+  const bytes = keys === 0 ? 0 : keys * bytesPerKey + tableBytes(keys)
+  return { kind: kind.name, keys, ...log, bytesPerKey, bytes }
+}
+
+export type LogForecast = {
+  readonly rows: number
+  readonly tiles: number
+  readonly length: number
+  readonly valueBytes: number
+}
+
+/** A log that has seen so many records, at a steady rate per ms. */
+export function predictLog(
+  { shape, history }: Pick<LogKind, 'shape' | 'history'>,
+  records: number,
+  ratePerMs: number,
+): LogForecast {
+  const size = recordSize(shape)
+  const kept = rowsKept(history, ratePerMs)
+  const foldedAt = foldsAt(kept)
+  if (records < foldedAt) return predictYoung(size, records)
+  const gone = records - kept
+  const tiles = history.levels.map(({ tailMs, spanMs }) =>
+    Math.ceil(Math.min(gone, spanMs / tailMs + 2, ratePerMs * spanMs + 1)),
+  )
+  const tileSize = TILE_HEAD + 8 * shape.summed + 16 * shape.extremes.length
+  const folded = tiles.reduce((sum, count) => sum + LEVEL_HEAD + count * tileSize, FOLDED_HEAD)
+  // Between two folds the log grows from `kept` rows to `foldedAt`; it is met anywhere on its way.
+  const start = HEADER + folded + kept * size
+  const rows = (kept + foldedAt) / 2
+  return {
+    rows,
+    tiles: tiles.reduce((sum, count) => sum + count, 0),
+    length: HEADER + folded + rows * size,
+    valueBytes: mean(valueBytes(start, size, foldedAt - kept)),
+  }
+}
+
+/** Never folded yet: entities of the same kind differ by about the root of what they have. */
+function predictYoung(size: number, records: number): LogForecast {
+  const spread = Math.sqrt(records)
+  const least = Math.max(1, Math.round(records - spread))
+  const most = Math.max(least, Math.round(records + spread))
+  const bytes = valueBytes(HEADER + size, size, most - 1).slice(least - 1)
+  return { rows: records, tiles: 0, length: HEADER + records * size, valueBytes: mean(bytes) }
+}
+
+/** Rows that a fold leaves: the newest, and those that exact windows still see. */
+function rowsKept({ exactMs, ceilings }: LogHistory, ratePerMs: number): number {
+  const seen = Math.min(ceilings.entityRecordsMax, Math.ceil(ratePerMs * exactMs))
+  return Math.max(ceilings.entityRecordsNewest, seen)
+}
+
+const foldsAt = (kept: number): number =>
+  Math.max(FIRST_FOLD_AT, kept + FOLD_ROWS_MIN, Math.ceil(kept / (1 - FOLD_SHARE)))
+
+const mean = (numbers: readonly number[]): number =>
+  numbers.reduce((sum, number) => sum + number, 0) / numbers.length
+
+function refuseMissing(entity: string, { entities }: Load): never {
+  const given = [...entities.keys()].join(', ') || 'none'
+  const detail = `Found counts of ${given}, expected one of ${entity} too: --entities ${entity}=N.`
+  throw new WeirError('WEIR_SETTINGS_INVALID', detail)
+}

@@ -1,0 +1,88 @@
+// How many transactions of a window are known to be fraud: the numerator of fraud_rate.
+//
+// In: the entity's label log, of which only the first rows are visible, and the window. Out: a count.
+// A label counts from its label time on. Two labels of one transaction are one fraud as long as both
+// are looked at one by one; labels that count by tile are counted each.
+// Invariant: the count follows from the visible prefix of the label log alone, whatever was folded.
+
+import type { WindowFeature } from '../../core/pipeline-definition.ts'
+import { type EntityLog, TIME, TIME_MAX, VALUES } from './entity-log.ts'
+import { groupRows, lowestTile, type WindowBounds } from './find-window.ts'
+import { extremeColumn, TILE, TILE_LAST, TILE_ROWS, tileOf, tileStride } from './tiles.ts'
+import type { LogView } from './window-features.ts'
+
+/** Values of a label record: when it became known, and which transaction it is about. */
+export const LABEL_TIME_VALUE = 0
+export const LABEL_TRANSACTION_VALUE = 1
+
+type FraudCount = (view: LogView, bounds: WindowBounds) => number
+
+/** Event times (afterMs, untilMs] of which labels count. */
+type Range = { readonly afterMs: number; readonly untilMs: number }
+
+export function planFraudCount(feature: WindowFeature): FraudCount {
+  return feature.tailMs === 0
+    ? (view, bounds) => countExact(view, bounds)
+    : (view) => countWithTail(view, feature)
+}
+
+function countExact(view: LogView, { afterMs, untilMs }: WindowBounds): number {
+  const { labels, labelsVisible, labelHistory } = view
+  if (labels === null || labelsVisible === 0) return 0
+  const { exactMs, ceilings } = labelHistory!
+  const first = Math.max(0, labelsVisible - ceilings.entityRecordsMax)
+  const visibleAfterMs = highestOf(labels, labelsVisible) - exactMs
+  const range = { afterMs: Math.max(afterMs, visibleAfterMs), untilMs }
+  return countDistinct(view, labels, first, range)
+}
+
+function countWithTail(view: LogView, { windowMs, delayMs, tailMs }: WindowFeature): number {
+  const { labels, labelsVisible, labelHistory, timeMs } = view
+  if (labels === null || labelsVisible === 0) return 0
+  const { levels, ceilings } = labelHistory!
+  const level = levels.findIndex((candidate) => candidate.tailMs === tailMs)
+  const own = view.history.levels.find((candidate) => candidate.tailMs === tailMs)!
+  const fromMs = timeMs - delayMs - windowMs
+  const lowest = Math.max(
+    lowestTile(fromMs, view.highestMs, own),
+    lowestTile(fromMs, highestOf(labels, labelsVisible), levels[level]!),
+  )
+  const end = delayMs > 0 ? tileOf(timeMs - delayMs, tailMs) : Number.POSITIVE_INFINITY
+  const range = {
+    afterMs: lowest * tailMs - 1,
+    untilMs: delayMs > 0 ? end * tailMs - 1 : timeMs,
+  }
+  const newest = Math.max(0, labelsVisible - ceilings.entityRecordsNewest)
+  const count = countDistinct(view, labels, newest, range)
+  if (newest === 0) return count
+  const { lines, count: lineCount } = groupRows(labels, level, tailMs, newest - 1)
+  const stride = tileStride(labels.shape)
+  const known = extremeColumn(labels.shape, LABEL_TIME_VALUE) + 1
+  let older = 0
+  for (let at = 0; at < lineCount * stride; at += stride) {
+    const tile = lines[at + TILE]!
+    if (tile < lowest || tile >= end || lines[at + known]! > timeMs) continue
+    if (delayMs === 0 && lines[at + TILE_LAST]! > timeMs) continue
+    older += lines[at + TILE_ROWS]!
+  }
+  return count + older
+}
+
+const highestOf = ({ rows, stride }: EntityLog, visible: number): number =>
+  rows[(visible - 1) * stride + TIME_MAX]!
+
+function countDistinct(view: LogView, labels: EntityLog, first: number, range: Range): number {
+  const { labelsVisible, timeMs } = view
+  const { rows, stride } = labels
+  let seen: Set<number> | null = null
+  for (let i = first; i < labelsVisible; i++) {
+    const at = i * stride
+    const eventTimeMs = rows[at + TIME]!
+    if (eventTimeMs <= range.afterMs || eventTimeMs > range.untilMs) continue
+    if (rows[at + VALUES + LABEL_TIME_VALUE]! > timeMs) continue
+    // A case tool may label a transaction twice; it is one fraud all the same.
+    seen ??= new Set()
+    seen.add(rows[at + VALUES + LABEL_TRANSACTION_VALUE]!)
+  }
+  return seen?.size ?? 0
+}

@@ -1,0 +1,197 @@
+// The bounds of a window in a log: a range of rows, and of tiles where the window has a tail.
+//
+// A window at row k with event time t is every row i <= k (i < k with current: false) whose event
+// time lies in (t - delay - window, t - delay]. In an ordered log that is a range of rows. Late events
+// blur its two ends by as much as they were late; what lies between is inside all the same:
+//
+//   rows   ... low | outside or inside | coreLow   all inside   coreHigh | outside or inside | high ...
+//
+// With a tail the older edge lies between two tiles, so that folded rows count like raw ones. Only an
+// event that more than `entityRecordsNewest` younger ones have overtaken needs care: older rows count
+// by whole tiles then, so that what it sees does not depend on what was folded.
+// In: a log, the row of the event, a planned window. Out: bounds, written into an object that is used
+// again. Invariant: they follow from the log's prefix alone; no row younger than t - delay is in them.
+
+import { type EntityLog, TIME_MAX } from './entity-log.ts'
+import type { PlannedWindow } from './feature-plan.ts'
+import type { LogHistory } from './fold-log.ts'
+import {
+  addRow,
+  copyTileTable,
+  createTileTable,
+  firstLine,
+  TILE_LAST,
+  type TileTable,
+  tileOf,
+  tileStride,
+} from './tiles.ts'
+
+/** Row indexes, inclusive. Without a core, coreLow is low and coreHigh the row before it. */
+export type WindowBounds = {
+  low: number
+  coreLow: number
+  coreHigh: number
+  high: number
+  /** The rows' window is (afterMs, untilMs]. */
+  afterMs: number
+  untilMs: number
+  /** Lines of tiles [lineFrom, lineTo) that are in the window as well; null without a tail. */
+  tiles: TileTable | null
+  lineFrom: number
+  lineTo: number
+}
+
+export const createWindowBounds = (): WindowBounds => ({
+  low: 0,
+  coreLow: 0,
+  coreHigh: -1,
+  high: -1,
+  afterMs: 0,
+  untilMs: 0,
+  tiles: null,
+  lineFrom: 0,
+  lineTo: 0,
+})
+
+/** @param index row of the event itself, a virtual row's included. */
+export function findWindow(
+  log: EntityLog,
+  index: number,
+  timeMs: number,
+  window: PlannedWindow,
+  history: LogHistory,
+  bounds: WindowBounds,
+): void {
+  const last = window.current ? index : index - 1
+  const untilMs = timeMs - window.delayMs
+  bounds.tiles = null
+  bounds.lineFrom = 0
+  bounds.lineTo = 0
+  if (window.tailMs > 0) {
+    findTailWindow(log, index, timeMs, window, history, bounds)
+  } else if (window.ofNewest) {
+    const first = Math.max(0, index - history.ceilings.entityRecordsNewest)
+    findRows(log, first, last, untilMs - window.windowMs, untilMs, bounds)
+  } else {
+    const visibleAfterMs = log.rows[index * log.stride + TIME_MAX]! - history.exactMs
+    const first = Math.max(0, last - history.ceilings.entityRecordsMax + 1)
+    const afterMs = Math.max(untilMs - window.windowMs, visibleAfterMs)
+    findRows(log, first, last, afterMs, untilMs, bounds)
+  }
+}
+
+function findTailWindow(
+  log: EntityLog,
+  index: number,
+  timeMs: number,
+  { windowMs, delayMs, tailMs, current }: PlannedWindow,
+  { levels, ceilings }: LogHistory,
+  bounds: WindowBounds,
+): void {
+  const last = current ? index : index - 1
+  const level = levels.findIndex((candidate) => candidate.tailMs === tailMs)
+  const highestMs = log.rows[index * log.stride + TIME_MAX]!
+  const lowest = lowestTile(timeMs - delayMs - windowMs, highestMs, levels[level]!)
+  const table = log.tiles[level] ?? null
+  const afterMs = lowest * tailMs - 1
+  if (delayMs > 0) {
+    const end = tileOf(timeMs - delayMs, tailMs)
+    takeLines(table, log, lowest, end, bounds)
+    findRows(log, 0, last, afterMs, end * tailMs - 1, bounds)
+    return
+  }
+  const older = index - ceilings.entityRecordsNewest
+  if (older < 0 || log.rows[older * log.stride + TIME_MAX]! <= timeMs) {
+    takeLines(table, log, lowest, Number.POSITIVE_INFINITY, bounds)
+    findRows(log, 0, last, afterMs, timeMs, bounds)
+    return
+  }
+  const grouped = groupRows(log, level, tailMs, older)
+  keepLines(grouped, tileStride(log.shape), (at) => grouped.lines[at + TILE_LAST]! <= timeMs)
+  takeLines(grouped, log, lowest, Number.POSITIVE_INFINITY, bounds)
+  findRows(log, older + 1, last, afterMs, timeMs, bounds)
+}
+
+/** First tile of a window that reaches back to `fromMs`; what is further back may be gone. */
+export const lowestTile = (
+  fromMs: number,
+  highestMs: number,
+  { tailMs, spanMs }: { readonly tailMs: number; readonly spanMs: number },
+): number => Math.max(tileOf(fromMs, tailMs), tileOf(highestMs - spanMs, tailMs))
+
+/** All rows up to `last` by tile, folded ones and raw ones alike. */
+export function groupRows(log: EntityLog, level: number, tailMs: number, last: number): TileTable {
+  const folded = log.tiles[level]
+  const grouped = folded === undefined ? createTileTable(log.shape) : copyTileTable(folded)
+  for (let row = 0; row <= last; row++) addRow(grouped, tailMs, log, row)
+  return grouped
+}
+
+/** Keeps the lines whose beginning passes. */
+export function keepLines(table: TileTable, stride: number, passes: (at: number) => boolean): void {
+  let kept = 0
+  for (let line = 0; line < table.count; line++) {
+    const at = line * stride
+    if (!passes(at)) continue
+    table.lines.copyWithin(kept * stride, at, at + stride)
+    kept++
+  }
+  table.count = kept
+}
+
+/** Takes the lines of tiles [from, end). */
+function takeLines(
+  table: TileTable | null,
+  { shape }: EntityLog,
+  from: number,
+  end: number,
+  bounds: WindowBounds,
+): void {
+  if (table === null || table.count === 0) return
+  const stride = tileStride(shape)
+  bounds.tiles = table
+  bounds.lineFrom = firstLine(table, stride, from)
+  bounds.lineTo = end === Number.POSITIVE_INFINITY ? table.count : firstLine(table, stride, end)
+}
+
+function findRows(
+  log: EntityLog,
+  first: number,
+  last: number,
+  afterMs: number,
+  untilMs: number,
+  bounds: WindowBounds,
+): void {
+  const { latenessMaxMs } = log
+  const low = firstAbove(log, afterMs, first, last)
+  const isOrdered = latenessMaxMs === 0
+  bounds.low = low
+  bounds.coreLow = isOrdered ? low : firstAbove(log, afterMs + latenessMaxMs, low, last)
+  bounds.coreHigh = lastUntil(log, untilMs, low, last)
+  bounds.high = isOrdered ? bounds.coreHigh : lastUntil(log, untilMs + latenessMaxMs, low, last)
+  bounds.afterMs = afterMs
+  bounds.untilMs = untilMs
+  if (bounds.coreHigh >= bounds.coreLow) return
+  bounds.coreLow = low
+  bounds.coreHigh = low - 1
+}
+
+/** First of the rows from..last whose highest time so far is above `timeMs`; last + 1 if none is. */
+function firstAbove(log: EntityLog, timeMs: number, from: number, last: number): number {
+  const { rows, stride } = log
+  let low = from
+  let high = last + 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (rows[middle * stride + TIME_MAX]! > timeMs) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+/** Last of the rows from..last whose highest time so far is not above `timeMs`; from - 1 if none. */
+function lastUntil(log: EntityLog, timeMs: number, from: number, last: number): number {
+  // Nearly every window ends with the newest row: no search then.
+  if (last >= from && log.rows[last * log.stride + TIME_MAX]! <= timeMs) return last
+  return firstAbove(log, timeMs, from, last) - 1
+}

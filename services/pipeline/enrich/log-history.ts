@@ -1,0 +1,40 @@
+// What a log has to remember, read off the features that look at it.
+//
+// In: an entity's window features (or its fraud rates, for the log of its labels). Out: how far back
+// exact windows see, and the tiles that windows with a tail need. Times in ms.
+
+import type { WindowFeature } from '../../core/pipeline-definition.ts'
+import type { Ceilings, LogHistory } from './fold-log.ts'
+
+export type FeatureReach = {
+  readonly allowedMs: number
+  readonly ceilings: Ceilings
+}
+
+/** Ops that want one row, the newest, and so need no more than a few rows to find it among. */
+const newestOps = new Set(['last', 'seconds_since_last'])
+
+export const isOfNewest = ({ op, delayMs }: WindowFeature): boolean =>
+  newestOps.has(op) && delayMs === 0
+
+export const isExact = (feature: WindowFeature): boolean =>
+  feature.tailMs === 0 && !isOfNewest(feature)
+
+export function historyOf(
+  features: readonly WindowFeature[],
+  { allowedMs, ceilings }: FeatureReach,
+): LogHistory {
+  const exact = features.filter(isExact)
+  const tails = [...new Set(features.map(({ tailMs }) => tailMs))].filter((tailMs) => tailMs > 0)
+  return {
+    exactMs: exact.length > 0 ? allowedMs + longestOf(exact) : 0,
+    levels: tails.map((tailMs) => ({
+      tailMs,
+      spanMs: allowedMs + longestOf(features.filter((feature) => feature.tailMs === tailMs)),
+    })),
+    ceilings,
+  }
+}
+
+const longestOf = (features: readonly WindowFeature[]): number =>
+  Math.max(...features.map(({ windowMs, delayMs }) => windowMs + delayMs))

@@ -1,0 +1,210 @@
+// A Redis Cluster of this test's own: masters that share the slots, replicas behind them.
+//
+// In: how many masters and replicas, and settings for all of them. Out: its URLs, its nodes, and what
+// may befall them: a node is killed, started again with its data, a slot moves from one master to
+// another key by key. Where the machine has no redis-server there is no cluster, and the tests are
+// skipped. Invariant: all servers end with stop(), and with this process, however that ends.
+
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { askRedis, waitForAnswer } from '../../dev/stack/answers.ts'
+import { findFreePorts } from '../../dev/stack/free-ports.ts'
+import { type Supervision, startSupervision } from '../../dev/stack/supervision.ts'
+import { slotCount } from '../../services/adapters/redis/key-slot.ts'
+import { waitFor } from './wait-for.ts'
+
+export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0
+
+export type ClusterOptions = {
+  readonly masters: number
+  readonly replicasEach?: number
+  /** Settings of redis-server for every node, such as `--requirepass`. */
+  readonly settings?: readonly string[]
+}
+
+export type ClusterNode = {
+  readonly port: number
+  readonly busPort: number
+  readonly url: string
+  readonly folder: string
+  /** A connection of the test's own. */
+  readonly redis: Redis
+  /** Name of the node within the cluster. */
+  id: string
+  pid: number
+}
+
+export type TestCluster = {
+  /** All nodes, as WEIR_REDIS_URL takes them. */
+  readonly url: string
+  readonly nodes: readonly ClusterNode[]
+  /** The master that serves a slot now, as most nodes see it. */
+  readonly ownerOf: (slot: number) => Promise<ClusterNode>
+  readonly kill: (node: ClusterNode) => Promise<void>
+  readonly start: (node: ClusterNode) => Promise<void>
+  /** Moves a slot key by key; `between` runs while some keys are here and some are there. */
+  readonly moveSlot: (slot: number, to: ClusterNode, between?: () => Promise<void>) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+const answerDeadlineMs = 30_000
+/** Long enough for a machine that is busy, short enough to wait for a failover in a test. */
+const nodeTimeoutMs = 3000
+
+export async function startTestCluster(options: ClusterOptions): Promise<TestCluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-cluster-'))
+  const supervision = startSupervision(folder)
+  supervision.removeAtEnd(folder)
+  const size = options.masters * (1 + (options.replicasEach ?? 0))
+  const ports = await findFreePorts(2 * size)
+  const nodes = Array.from({ length: size }, (_, i) =>
+    planNode(join(folder, `node-${i}`), ports[2 * i]!, ports[2 * i + 1]!),
+  )
+  const start = (node: ClusterNode) => startNode(node, supervision, options.settings ?? [])
+  const stop = async () => {
+    for (const { redis } of nodes) redis.disconnect()
+    await supervision.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await Promise.all(nodes.map(start))
+    await formCluster(nodes, options.masters)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    url: nodes.map(({ url }) => url).join(','),
+    nodes,
+    ownerOf: (slot) => findOwner(nodes, slot),
+    kill: (node) => killNode(node),
+    start,
+    moveSlot: (slot, to, between) => moveSlot(nodes, slot, to, between),
+    stop,
+  }
+}
+
+function planNode(folder: string, port: number, busPort: number): ClusterNode {
+  mkdirSync(folder)
+  const url = `redis://127.0.0.1:${port}`
+  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => 50 })
+  redis.on('error', () => undefined)
+  return { port, busPort, url, folder, redis, id: '', pid: 0 }
+}
+
+async function startNode(
+  node: ClusterNode,
+  supervision: Supervision,
+  settings: readonly string[],
+): Promise<void> {
+  const { pid } = await supervision.run({
+    name: `redis-${node.port}`,
+    command: 'redis-server',
+    arguments: [
+      ...['--port', String(node.port), '--bind', '127.0.0.1', '--dir', node.folder],
+      ...['--daemonize', 'no', '--save', '', '--appendonly', 'yes', '--repl-diskless-sync', 'yes'],
+      ...['--repl-diskless-sync-delay', '0', '--maxmemory-policy', 'noeviction'],
+      ...['--cluster-enabled', 'yes', '--cluster-port', String(node.busPort)],
+      ...['--cluster-node-timeout', String(nodeTimeoutMs), ...settings],
+    ],
+    environment: {},
+    folder: node.folder,
+    logFile: join(node.folder, 'redis.log'),
+  })
+  node.pid = pid
+  await waitForAnswer(() => askRedis(node.url), answerDeadlineMs)
+}
+
+async function formCluster(nodes: readonly ClusterNode[], masterCount: number): Promise<void> {
+  const masters = nodes.slice(0, masterCount)
+  for (const [i, node] of nodes.entries()) {
+    node.id = (await node.redis.cluster('MYID')) as string
+    await node.redis.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1))
+  }
+  for (const [i, { redis }] of masters.entries()) {
+    const first = Math.round((i * slotCount) / masterCount)
+    const last = Math.round(((i + 1) * slotCount) / masterCount) - 1
+    await redis.call('CLUSTER', 'ADDSLOTSRANGE', String(first), String(last))
+  }
+  for (const { port, busPort } of nodes.slice(1)) {
+    await nodes[0]!.redis.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort))
+  }
+  await waitForAll(nodes, async ({ redis }) => {
+    const state = await redis.call('CLUSTER', 'INFO')
+    return String(state).includes(`cluster_known_nodes:${nodes.length}`)
+  })
+  for (const [i, { redis }] of nodes.slice(masterCount).entries()) {
+    await redis.call('CLUSTER', 'REPLICATE', masters[i % masterCount]!.id)
+  }
+  await waitForAll(nodes, async ({ redis }) => {
+    const state = String(await redis.call('CLUSTER', 'INFO'))
+    const replication = await redis.info('replication')
+    return state.includes('cluster_state:ok') && !replication.includes('master_link_status:down')
+  })
+}
+
+const waitForAll = (
+  nodes: readonly ClusterNode[],
+  isReady: (node: ClusterNode) => Promise<boolean>,
+): Promise<void> =>
+  waitFor(
+    async () => (await Promise.all(nodes.map(isReady))).every(Boolean),
+    () => 'the nodes to form a cluster',
+  )
+
+async function killNode(node: ClusterNode): Promise<void> {
+  process.kill(node.pid, 'SIGKILL')
+  await waitFor(
+    () =>
+      askRedis(node.url).then(
+        () => false,
+        () => true,
+      ),
+    () => `node ${node.port} to be gone`,
+  )
+}
+
+type SlotRange = readonly [first: number, last: number, master: readonly [string, number]]
+
+/** Asks the nodes that answer, and believes what most of them say. */
+async function findOwner(nodes: readonly ClusterNode[], slot: number): Promise<ClusterNode> {
+  const votes = new Map<ClusterNode, number>()
+  for (const { redis } of nodes.filter((node) => node.redis.status === 'ready')) {
+    const ranges = (await redis.cluster('SLOTS')) as unknown as SlotRange[]
+    const range = ranges.find(([first, last]) => first <= slot && slot <= last)
+    const owner = nodes.find(({ port }) => port === range?.[2][1])
+    if (owner !== undefined) votes.set(owner, (votes.get(owner) ?? 0) + 1)
+  }
+  const [winner] = [...votes].sort(([, a], [, b]) => b - a)
+  if (winner === undefined) throw new Error(`no node knows who has slot ${slot}`)
+  return winner[0]
+}
+
+async function moveSlot(
+  nodes: readonly ClusterNode[],
+  slot: number,
+  to: ClusterNode,
+  between: () => Promise<void> = async () => undefined,
+): Promise<void> {
+  const from = await findOwner(nodes, slot)
+  const set = (node: ClusterNode, ...state: string[]) =>
+    node.redis.call('CLUSTER', 'SETSLOT', String(slot), ...state)
+  await set(to, 'IMPORTING', from.id)
+  await set(from, 'MIGRATING', to.id)
+  for (let isFirst = true; ; isFirst = false) {
+    const keys = (await from.redis.call('CLUSTER', 'GETKEYSINSLOT', String(slot), '2')) as string[]
+    if (keys.length > 0) {
+      const target = ['127.0.0.1', String(to.port), '', '0', '5000', 'KEYS', ...keys]
+      await from.redis.call('MIGRATE', ...target)
+    }
+    if (isFirst) await between()
+    if (keys.length === 0) break
+  }
+  // The new owner first: from then on there is one, whatever happens to the others' view.
+  for (const node of [to, from, ...nodes]) {
+    if (node.redis.status === 'ready') await set(node, 'NODE', to.id).catch(() => undefined)
+  }
+}
