@@ -5,11 +5,12 @@
 // flagged events. Refused: topics that cannot be read to their end. Invariant: the scorers are asked
 // nothing, and only what is committed counts.
 
-import { openTopicRanges } from '../../services/adapters/kafka/topic-ranges.ts'
 import { partitionBounds } from '../../services/adapters/kafka/topic-bounds.ts'
+import { openTopicRanges } from '../../services/adapters/kafka/topic-ranges.ts'
 import { parseSchema } from '../../services/adapters/registry/avro-types.ts'
 import { readSchema } from '../../services/adapters/registry/schema-files.ts'
 import type {
+  FraudAlertRecord,
   RejectedRecord,
   ScoredTransactionRecord,
 } from '../../services/pipeline/publish/output-records.ts'
@@ -48,7 +49,8 @@ export async function countOutcomes({ kafka, definition }: ChaosPlace): Promise<
   const { topics } = definition
   const open = new Set<string>()
   const flagged = new Set<string>()
-  const counts = { received: 0, scored: 0, rejected: 0, diverted: 0, duplicated: 0, alerts: 0 }
+  const counts = { received: 0, scored: 0, rejected: 0, diverted: 0, duplicated: 0 }
+  let strayAlerts = 0
   const read = (topic: string, take: (message: RawMessage, partition: number) => void) =>
     readTopic(kafka, topic, take)
   const close = (kind: 'scored' | 'rejected' | 'diverted', position: Position): void => {
@@ -70,20 +72,16 @@ export async function countOutcomes({ kafka, definition }: ChaosPlace): Promise<
     // Refused labels go there, too; they are no outcome of a transaction.
     if (event.sourceTopic === topics.transactions) close('rejected', event)
   })
-  await read(topics.late, (message) => close('diverted', decode<RejectedRecord>('rejected', message)))
-  const flaggedCount = flagged.size
-  await read(topics.alerts, () => counts.alerts++)
-  const { received, scored, rejected, diverted, duplicated, alerts } = counts
-  return {
-    received,
-    scored,
-    rejected,
-    diverted,
-    difference: received - scored - rejected - diverted,
-    missing: open.size,
-    duplicated,
-    alertDifferences: Math.abs(alerts - flaggedCount),
-  }
+  await read(topics.late, (message) =>
+    close('diverted', decode<RejectedRecord>('rejected', message)),
+  )
+  await read(topics.alerts, (message) => {
+    if (!flagged.delete(nameOf(decode<FraudAlertRecord>('alert', message)))) strayAlerts++
+  })
+  const { received, scored, rejected, diverted } = counts
+  const difference = received - scored - rejected - diverted
+  const alertDifferences = flagged.size + strayAlerts
+  return { ...counts, difference, missing: open.size, alertDifferences }
 }
 
 const nameOf = ({ sourcePartition, sourceOffset }: Position): string =>
@@ -95,7 +93,12 @@ async function readTopic(
   take: (message: RawMessage, partition: number) => void,
 ): Promise<void> {
   const bounds = await partitionBounds(kafka, topic)
-  const ranges = bounds.map(({ partition, low, high }) => ({ topic, partition, from: low, to: high }))
+  const ranges = bounds.map(({ partition, low, high }) => ({
+    topic,
+    partition,
+    from: low,
+    to: high,
+  }))
   const opened = await openTopicRanges(kafka, ranges)
   try {
     for (const [i, { partition }] of ranges.entries()) {

@@ -5,6 +5,7 @@
 
 import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'
+import { addDoctor } from './doctor-command.ts'
 import { addReplay } from './replay-command.ts'
 import { addTopics } from './wire-topics.ts'
 
@@ -28,6 +29,7 @@ program
     await runScorer(pipeline)
   })
 
+addDoctor(program)
 addReplay(program)
 addTopics(program)
 

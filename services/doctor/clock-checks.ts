@@ -45,7 +45,11 @@ const checks: readonly Check<ClocksSight>[] = [
 
 export const clockExamination: Examination<ClocksSight> = {
   system: 'clock',
-  reach: { why: 'times of several machines are compared', change: 'the systems named above' },
+  reach: {
+    name: 'can be asked',
+    why: 'event times, append times and expiry come from different machines',
+    change: 'permit the doctor to make and delete topics, or leave --probe out',
+  },
   checks,
 }
 

@@ -37,8 +37,8 @@ export type Check<Sight> = {
 
 export type Examination<Sight> = {
   readonly system: System
-  /** What is said where the system does not answer at all. */
-  readonly reach: { readonly why: string; readonly change: string }
+  /** The check that comes before all others: the system lets itself be looked at. Else it is fatal. */
+  readonly reach: { readonly name: string; readonly why: string; readonly change: string }
   readonly checks: readonly Check<Sight>[]
 }
 
@@ -56,28 +56,30 @@ export const orOk = (faults: readonly Verdict[], found: string): readonly Verdic
 export const unseen = (what: string, permission: string): Verdict =>
   warning(`${what} could not be seen`, `permit ${permission} to the user who runs the doctor`)
 
-export const REACH = 'answers'
-
 export async function examine<Sight>(
-  { system, reach, checks }: Examination<Sight>,
+  examination: Examination<Sight>,
   look: () => Promise<Sight>,
   needs: Needs,
 ): Promise<readonly Finding[]> {
-  const answers = { system, check: REACH, why: reach.why }
+  const { system, reach } = examination
+  const reached = { system, check: reach.name, why: reach.why }
   let sight: Sight
   try {
     sight = await look()
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error)
-    return [{ ...answers, ...fatal(found, reach.change) }]
+    return [{ ...reached, ...fatal(found, reach.change) }]
   }
-  return [
-    { ...answers, ...ok('yes') },
-    ...checks.flatMap((row) => judge(system, row, sight, needs)),
-  ]
+  return [{ ...reached, ...ok('yes') }, ...judgeSight(examination, sight, needs)]
 }
 
-function judge<Sight>(
+export const judgeSight = <Sight>(
+  { system, checks }: Examination<Sight>,
+  sight: Sight,
+  needs: Needs,
+): readonly Finding[] => checks.flatMap((check) => judgeRow(system, check, sight, needs))
+
+function judgeRow<Sight>(
   system: System,
   { name: check, why, worst, judge }: Check<Sight>,
   sight: Sight,

@@ -31,16 +31,16 @@ const brokerChecks: readonly Check<ClusterSight>[] = [
     why: 'clients go on from the first address to those that the brokers advertise',
     worst: 'fatal',
     judge: ({ brokers }) => {
-      const faults = brokers
-        .filter(({ trouble }) => trouble !== null)
-        .map(({ nodeId, address, trouble }) =>
-          fatal(
-            `broker ${nodeId} at ${address}: ${trouble}`,
-            `advertised.listeners of broker ${nodeId}, or the way from here to ${address}`,
-          ),
-        )
-      const addresses = brokers.map(({ address }) => address).join(', ')
-      return orOk(faults, `${brokers.length} of ${brokers.length} reached: ${addresses}`)
+      const silent = brokers.filter(({ trouble }) => trouble !== null)
+      // Single brokers come and go; a listener that leads nowhere does so for all of them.
+      const level = silent.length === brokers.length ? fatal : warning
+      const faults = silent.map(({ nodeId, address, trouble }) =>
+        level(
+          `broker ${nodeId} at ${address}: ${trouble}`,
+          'advertised.listeners of the broker, the way there from here, or the broker',
+        ),
+      )
+      return orOk(faults, brokers.map(({ address }) => address).join(', '))
     },
   },
   {
@@ -121,6 +121,7 @@ const brokerChecks: readonly Check<ClusterSight>[] = [
 export const kafkaExamination: Examination<ClusterSight> = {
   system: 'kafka',
   reach: {
+    name: 'answers',
     why: 'events come from the brokers, and all that becomes of them goes there',
     change: 'WEIR_KAFKA_BROKERS, WEIR_KAFKA_SSL and WEIR_KAFKA_SASL_*, or the brokers',
   },

@@ -55,6 +55,7 @@ const checks: readonly Check<readonly LoadedModel[]>[] = [
 export const modelExamination: Examination<readonly LoadedModel[]> = {
   system: 'model',
   reach: {
+    name: 'opens',
     why: 'without its champion a scorer does not start',
     change: 'model and execution in the pipeline file; publish the model again',
   },

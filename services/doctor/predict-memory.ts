@@ -54,11 +54,9 @@ const HEADER = 16
 const FOLDED_HEAD = 4 + 8
 const LEVEL_HEAD = 12
 const TILE_HEAD = 16
-/** fold-log.ts: a fold is worth it from so many rows on, or from a quarter of the log. */
-const FOLD_ROWS_MIN = 32
-const FOLD_SHARE = 1 / 4
-/** entity-log.ts: no log is looked at before. */
+/** As entity-log.ts and fold-log.ts have them; a test compares with what a real store holds. */
 const FIRST_FOLD_AT = 96
+const FOLD_ROWS_MIN = 32
 
 export function predictMemory(definition: PipelineDefinition, load: Load): MemoryForecast {
   const plan = planFeatures(definition)
@@ -139,8 +137,14 @@ function rowsKept({ exactMs, ceilings }: LogHistory, ratePerMs: number): number 
   return Math.max(ceilings.entityRecordsNewest, seen)
 }
 
-const foldsAt = (kept: number): number =>
-  Math.max(FIRST_FOLD_AT, kept + FOLD_ROWS_MIN, Math.ceil(kept / (1 - FOLD_SHARE)))
+/** Rows of a log when it is folded: it is looked at now and then, and a quarter has to be worth it. */
+function foldsAt(kept: number): number {
+  let rows = Math.max(FIRST_FOLD_AT, kept + FOLD_ROWS_MIN)
+  while (rows - kept < Math.max(FOLD_ROWS_MIN, rows / 4)) {
+    rows += Math.max(FOLD_ROWS_MIN / 2, rows >> 3)
+  }
+  return rows
+}
 
 const mean = (numbers: readonly number[]): number =>
   numbers.reduce((sum, number) => sum + number, 0) / numbers.length

@@ -139,6 +139,7 @@ const checks: readonly Check<RedisSight>[] = [
 export const redisExamination: Examination<RedisSight> = {
   system: 'redis',
   reach: {
+    name: 'answers',
     why: "entities' histories are there; without it lanes wait",
     change: 'WEIR_REDIS_URL, or the server',
   },

@@ -50,6 +50,7 @@ const checks: readonly Check<readonly SubjectSight[]>[] = [
 export const registryExamination: Examination<readonly SubjectSight[]> = {
   system: 'registry',
   reach: {
+    name: 'answers',
     why: 'schema ids of events are looked up there; a scorer that starts needs it',
     change: 'WEIR_REGISTRY_URL, WEIR_REGISTRY_USERNAME and WEIR_REGISTRY_PASSWORD, or the registry',
   },

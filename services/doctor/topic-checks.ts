@@ -7,7 +7,7 @@
 import type { ClusterSight, ConfigSight, TopicSight } from '../adapters/kafka/inspect-cluster.ts'
 import type { PlannedTopic, TopicRole } from '../adapters/kafka/topics.ts'
 import { laneIdOf } from '../lanes/lane-input.ts'
-import { type Check, fatal, ok, orOk, unseen, type Verdict, warning } from './finding.ts'
+import { type Check, fatal, orOk, unseen, type Verdict, warning } from './finding.ts'
 import type { Needs } from './needs.ts'
 import { inBytes, inWords } from './units.ts'
 
@@ -90,7 +90,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
       judgeTopics(sight, needs, null, ({ topic }, { partitions }) => {
         const replicas = Math.min(...partitions.map((p) => p.replicas))
         if (replicas > 1) return `${replicas} replicas`
-        return warning(`${topic}: 1 replica`, `3 replicas of ${topic}`)
+        return warning(`${topic}: 1 replica`, '3 replicas (kafka-reassign-partitions)')
       }),
   },
   {
@@ -105,7 +105,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const found = `min.insync.replicas ${inSyncMin} of ${replicas}`
         const best = Math.max(1, replicas - 1)
         if (inSyncMin === best) return found
-        const change = `min.insync.replicas of ${topic} = ${best}`
+        const change = `min.insync.replicas = ${best}`
         return (inSyncMin > replicas ? fatal : warning)(`${topic}: ${found}`, change)
       }),
   },
@@ -118,7 +118,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const setting = 'unclean.leader.election.enable'
         if (!config?.has(setting)) return null
         if (config.get(setting) !== 'true') return 'not allowed'
-        return warning(`${topic} allows them`, `${setting} of ${topic} = false`)
+        return warning(`${topic} allows them`, `${setting} = false`)
       }),
   },
   {
@@ -132,7 +132,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const wanted = planned['cleanup.policy']
         if (policy === wanted) return policy
         const isLosing = policy.includes('compact') && irreplaceable.includes(role)
-        const change = `cleanup.policy of ${topic} = ${wanted} (${APPLY})`
+        const change = `cleanup.policy = ${wanted} (${APPLY})`
         return (isLosing ? fatal : warning)(`${topic}: ${policy}`, change)
       }),
   },
@@ -149,11 +149,11 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const found = retentionMs === NEVER ? 'without end' : inWords(retentionMs)
         if (!isLong) {
           const least = `${needs.lookBackMs} (${inWords(needs.lookBackMs)})`
-          const change = `retention.ms of ${topic} >= ${least}: longest window, delay, lateness`
+          const change = `retention.ms >= ${least}: longest window, delay, lateness`
           return warning(`${topic}: ${found}`, change)
         }
         if (bytes === NEVER) return found
-        const change = `retention.bytes of ${topic} = -1, so that retention.ms decides`
+        const change = 'retention.bytes = -1, so that retention.ms decides'
         return warning(`${topic}: ${found}, but ${inBytes(bytes)} a partition at most`, change)
       }),
   },
@@ -166,7 +166,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const type = config?.get('message.timestamp.type')
         if (type === undefined) return null
         if (type === 'LogAppendTime') return type
-        const change = `message.timestamp.type of ${topic} = LogAppendTime (${APPLY})`
+        const change = `message.timestamp.type = LogAppendTime (${APPLY})`
         return warning(`${topic}: ${type}`, change)
       }),
   },
@@ -179,7 +179,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const bytes = numberOf(config, 'max.message.bytes')
         if (bytes === null) return null
         const found = inBytes(bytes)
-        const change = `max.message.bytes of ${topic} = ${planned['max.message.bytes']} (${APPLY})`
+        const change = `max.message.bytes = ${planned['max.message.bytes']} (${APPLY})`
         if (bytes >= Number(planned['max.message.bytes'])) return found
         const isStuck = role === 'scored' && bytes < needs.recordBatchBytesMax
         return (isStuck ? fatal : warning)(`${topic}: ${found}`, change)

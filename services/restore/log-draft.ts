@@ -27,6 +27,9 @@ export type Row = {
 
 export type WaitingRow = Row & { readonly ordinal: number }
 
+/** A row of an event that was not committed; whether it had been applied is what holes tell. */
+export type UncommittedRow = Row & { readonly kind: number; readonly key: string; isLaid: boolean }
+
 /** How much of the logs the history holds. */
 export type HistoryReach = {
   /** Every row of a log since its beginning comes: what is missing is a hole. */
@@ -51,8 +54,8 @@ export type LogDraft = {
   waiting: WaitingRow[]
   /** Behind the highest position that a scored event has or has seen. */
   seenEnd: number
-  /** What was found for the holes, in the order of the holes. */
-  fillers: Row[]
+  /** What was found for the holes, in their order. */
+  readonly fillers: UncommittedRow[]
 }
 
 export type DraftStart = {
@@ -83,11 +86,13 @@ export function createLogDraft({ kind, key, of, stored, reach, base }: DraftStar
 
 export const endOf = ({ log }: LogDraft): number => log.base + log.count
 
-/** Positions that some scored event proves to be taken and for which no row has been found. */
-export function countMissing(draft: LogDraft): number {
-  const known = endOf(draft) + draft.waiting.length + draft.fillers.length
-  return Math.max(0, draft.seenEnd - known)
-}
+/** Positions that some scored event proves to be taken and that have no row. */
+const countHoles = (draft: LogDraft): number =>
+  Math.max(0, draft.seenEnd - endOf(draft) - draft.waiting.length)
+
+/** Holes for which nothing has been found yet. */
+export const countMissing = (draft: LogDraft): number =>
+  Math.max(0, countHoles(draft) - draft.fillers.length)
 
 /** The log's highest event time, waiting rows included, ms. */
 export function newestTimeMs({ log, waiting }: LogDraft): number {
@@ -126,7 +131,7 @@ function addWaiting({ waiting }: LogDraft, row: WaitingRow): boolean {
   let at = waiting.length
   while (at > 0 && waiting[at - 1]!.ordinal > row.ordinal) at--
   if (waiting[at - 1]?.ordinal === row.ordinal) return false
-  waiting.splice(at, 0, row)
+  waiting.splice(at, 0, { ...row, values: row.values.slice() })
   return true
 }
 
@@ -174,9 +179,18 @@ export function dropOldHoles(draft: LogDraft): void {
   }
 }
 
-/** Puts the fillers into the holes, if there is one for each; true if they were. */
+/** Counts positions at the front that nobody can look at any more: they had rows once. */
+export function raiseBase(draft: LogDraft, positions: number): void {
+  draft.log.base += positions
+  draft.begin += positions
+}
+
+/** Puts the fillers into the holes; false, and nothing is done, while there are not enough. */
 export function layFillers(draft: LogDraft): boolean {
   if (countMissing(draft) > 0) return false
-  for (const row of draft.fillers.splice(0)) appendToDraft(draft, row)
+  for (const row of draft.fillers.splice(0, countHoles(draft))) {
+    appendToDraft(draft, row)
+    row.isLaid = true
+  }
   return true
 }

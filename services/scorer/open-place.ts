@@ -7,13 +7,19 @@ import {
   createKafka,
   type Kafka,
   type KafkaLogger,
+  type KafkaOptions,
   type SASLOptions,
 } from '../adapters/kafka/kafka-client.ts'
 import { connectRegistry, type Registry } from '../adapters/registry/schema-registry.ts'
 import type { Settings } from '../core/settings.ts'
 
 /** @param door names the door at the brokers: weir-<door>-<instance>. */
-export function openKafka(settings: Settings, logger: KafkaLogger, door: string): Kafka {
+export function openKafka(
+  settings: Settings,
+  logger: KafkaLogger,
+  door: string,
+  retry?: KafkaOptions['retry'],
+): Kafka {
   const { brokers, ssl, sasl } = settings.kafka
   return createKafka({
     brokers,
@@ -21,6 +27,7 @@ export function openKafka(settings: Settings, logger: KafkaLogger, door: string)
     logger,
     ssl,
     ...(sasl === null ? {} : { sasl: sasl as SASLOptions }),
+    ...(retry === undefined ? {} : { retry }),
   })
 }
 

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import packageJson from '../../package.json' with { type: 'json' }
 import { startHealthServer } from '../adapters/http/health-server.ts'
 import { createReadiness } from '../adapters/http/readiness.ts'
-import { acceleration, type Kafka } from '../adapters/kafka/kafka-client.ts'
+import { acceleration, type Kafka, type KafkaLogger } from '../adapters/kafka/kafka-client.ts'
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
 import { openLaneIds } from '../adapters/kafka/lane-ids.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
@@ -32,6 +32,7 @@ import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createClosers } from './closers.ts'
 import { openCodecs } from './open-codecs.ts'
 import { openKafka, openRegistry } from './open-place.ts'
+import { refuseUnfit } from './refuse-unfit.ts'
 
 export type Scorer = {
   readonly httpUrl: string
@@ -83,6 +84,7 @@ export async function startScorer(
       // producer marks an offset in it before the commit.
       consumers: openKafka(settings, logger, 'scorer'),
       producers: openKafka(settings, logger, 'scorer'),
+      logger,
       observe,
       add: closers.add,
     })
@@ -132,6 +134,7 @@ type HouseOptions = {
   readonly settings: Settings
   readonly consumers: Kafka
   readonly producers: Kafka
+  readonly logger: KafkaLogger
   readonly observe: Observe
   readonly add: (close: () => Promise<void>) => void
 }
@@ -141,6 +144,7 @@ async function openHouse(options: HouseOptions) {
   const { topics } = definition
   const groupId = settings.groupId ?? `weir.${definition.pipeline}`
   const plan = planFeatures(definition)
+  await refuseUnfit(definition, { settings, kafka: consumers, logger: options.logger })
   const registry = openRegistry(settings)
   add(registry.close)
   const { decoders, encoders } = await openCodecs(registry, topics)

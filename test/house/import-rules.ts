@@ -58,8 +58,10 @@ const layers: readonly Layer[] = [
     holds: /^(services\/adapters\/[^/]+)\//,
     mayImport: [...below, 'room', 'lane port'],
   },
-  { name: 'cli', holds: /^services\/cli\//, mayImport: [...house, 'door'] },
-  { name: 'door', holds: /^(services\/(?:scorer|replay))\//, mayImport: house },
+  { name: 'cli', holds: /^services\/cli\//, mayImport: [...house, 'doctor', 'door'] },
+  // Looked at by itself, and by a scorer before it starts.
+  { name: 'doctor', holds: /^services\/doctor\//, mayImport: house },
+  { name: 'door', holds: /^(services\/(?:scorer|replay))\//, mayImport: [...house, 'doctor'] },
   { name: 'generator', holds: /^load\/generator\//, mayImport: [] },
   {
     name: 'load',
@@ -77,7 +79,7 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Folders that may plug several adapters together. */
-const doors = ['services/scorer', 'services/replay', 'services/cli']
+const doors = ['services/doctor', 'services/scorer', 'services/replay', 'services/cli']
 
 /** The place of a path: its layer, and the folder that keeps it apart from others of the layer. */
 function placeOf(path: string): { layer: Layer; group: string } | null {

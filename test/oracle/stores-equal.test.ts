@@ -8,9 +8,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedis, type RedisClient } from '../../services/adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
+import type { LogKind } from '../../services/pipeline/enrich/log-store.ts'
 import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
 import { createRandom } from '../support/random.ts'
-import { randomPipeline } from '../support/random-pipeline.ts'
+import { randomCeilings, randomPipeline } from '../support/random-pipeline.ts'
 import { randomStream } from '../support/random-stream.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { uniqueName } from '../support/stack.ts'
@@ -38,7 +39,10 @@ async function runSeed(seed: number) {
   const definition = randomPipeline(random)
   const stream = randomStream(random, EVENTS)
   const prefix = uniqueName(`oracle-${seed}`)
-  const scorers = await createTwinScorers(definition, stream, (kinds) =>
+  // Folding comes whenever chance wills, and takes all that may leave.
+  const share = seed % 4 === 0 ? 0 : random.pick([0.1, 0.5, 1])
+  const foldPolicy = { isDue: () => random.chance(share), isWorthIt: () => true }
+  const open = (kinds: readonly LogKind[]) =>
     createRedisLogStore({
       redis,
       kinds,
@@ -48,8 +52,10 @@ async function runSeed(seed: number) {
       observe: observeNothing,
       // Some seeds run with a cache that forgets nearly everything at once.
       cacheBytesMax: seed % 5 === 0 ? 1 : 1_000_000,
-    }),
-  )
+      foldPolicy,
+    })
+  const ceilings = randomCeilings(random)
+  const scorers = await createTwinScorers({ definition, ceilings, stream, open, foldPolicy })
   return scorers.run(random, `seed ${seed}`)
 }
 

@@ -93,6 +93,8 @@ export type Share = {
   /** Index of the first arrival in the batch, and how many follow with it. */
   readonly from: number
   readonly count: number
+  /** Index of the lane's next arrival to commit. */
+  readonly committed?: number
 }
 
 /** Merges the shares; `order` names the share of each event and keeps each lane's own order. */
@@ -115,15 +117,15 @@ export function batchOf(shares: readonly Share[], order: readonly number[]): Bat
   }
 }
 
-function sliceOf({ lane, epoch, from, count }: Share): LaneSlice {
+function sliceOf({ lane, epoch, from, count, committed = 0 }: Share): LaneSlice {
   const last = from + count - 1
   return {
     laneId: lane.laneId,
     stream: lane.stream,
     partition: lane.laneId,
     epoch,
-    fromOffset: from === 0 ? 0 : lane.arrivals[from - 1]!.raw.offset + 1,
-    committedOffset: 0,
+    fromOffset: offsetBefore(lane, from),
+    committedOffset: offsetBefore(lane, committed),
     firstOffset: lane.arrivals[from]!.raw.offset,
     lastOffset: lane.arrivals[last]!.raw.offset,
     watermarkMs: highestAfter(lane, last),
@@ -131,6 +133,10 @@ function sliceOf({ lane, epoch, from, count }: Share): LaneSlice {
     isIdle: false,
   }
 }
+
+/** Offset behind the arrival before `index`: what a commit up to there says. */
+export const offsetBefore = ({ arrivals }: TestLane, index: number): number =>
+  index === 0 ? 0 : arrivals[index - 1]!.raw.offset + 1
 
 /** All of one lane's arrivals from `from` on as a batch of their own. */
 export function laneBatch(lane: TestLane, epoch: number, from = 0, count?: number): Batch {

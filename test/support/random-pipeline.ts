@@ -2,8 +2,9 @@
 // ceilings small enough that a short stream passes them.
 //
 // An entity has every op once and some twice; or only what needs no old records one by one, so that
-// everything but the newest may be folded; or only exact windows; or none at all. Each entity has a
-// longest window of its own: with short ones, records soon are older than anything asked for.
+// everything but the newest may be folded; or only exact windows; or none at all. Some delay all of
+// their windows. Each entity has a longest window of its own: with short ones, records soon are older
+// than anything asked for.
 
 import { opRules } from '../../services/adapters/file/feature-table.ts'
 import { windowTilesMax } from '../../services/adapters/file/window-rules.ts'
@@ -83,25 +84,25 @@ type EntityTable = {
 
 function randomWindows(random: Random, entity: string): WindowFeature[] {
   const longest = random.integer(3, windowsMs.length)
+  const isDelayed = random.chance(0.3)
   const table: EntityTable = {
     entity,
     windowsMs: windowsMs.slice(0, longest),
-    delaysMs: delaysMs.filter((delayMs) => delayMs <= windowsMs[longest - 1]!),
+    delaysMs: delaysMs
+      .filter((delayMs) => delayMs <= windowsMs[longest - 1]!)
+      .filter((delayMs) => delayMs > 0 || !isDelayed),
     tailsMs: Array.from({ length: random.integer(1, 3) }, () => random.pick(tailsMs)),
     kind: random.pick(['mixed', 'mixed', 'foldable', 'foldable', 'exact']),
   }
-  const ops = windowOps.filter(isWanted[table.kind])
+  const ops = windowOps.filter((op) => table.kind !== 'foldable' || isFoldable(op))
   const repeated = Array.from({ length: random.integer(0, 4) }, () => random.pick(ops))
   return [...ops, ...repeated].map((op) => randomWindow(random, table, op))
 }
 
 const isAlwaysBefore = (op: WindowOp): boolean => op === 'seconds_since_last' || op === 'last'
 
-const isWanted: Readonly<Record<EntityTable['kind'], (op: WindowOp) => boolean>> = {
-  mixed: () => true,
-  foldable: (op) => opRules[op].tail === 'chosen' || isAlwaysBefore(op),
-  exact: (op) => !isAlwaysBefore(op),
-}
+/** Ops that take a tail, or look at the newest records only. */
+const isFoldable = (op: WindowOp): boolean => opRules[op].tail === 'chosen' || isAlwaysBefore(op)
 
 function randomWindow(random: Random, table: EntityTable, op: WindowOp): WindowFeature {
   const takesNumber = ['sum', 'mean', 'min', 'max', 'stddev', 'last'].includes(op)
@@ -124,14 +125,18 @@ function randomSpan(random: Random, table: EntityTable, op: WindowOp): Span {
   const isNewestOnly = table.kind === 'foldable' && isAlwaysBefore(op)
   const delayMs = isNewestOnly ? 0 : random.pick(table.delaysMs)
   const tailShare = { mixed: 0.5, foldable: 1, exact: 0 }[table.kind]
-  if (opRules[op].tail === 'never' || !random.chance(tailShare))
-    return { windowMs, delayMs, tailMs: 0 }
+  const takesTail = opRules[op].tail === 'chosen' && random.chance(tailShare)
+  if (!takesTail) return { windowMs, delayMs, tailMs: 0 }
   const fits = (span: Span): boolean =>
     span.tailMs <= span.windowMs && span.windowMs + span.delayMs <= windowTilesMax * span.tailMs
   const sound = table.tailsMs.map((tailMs) => ({ windowMs, delayMs, tailMs })).filter(fits)
   if (sound.length > 0) return random.pick(sound)
   const tailMs = random.pick(table.tailsMs)
-  return { windowMs: tailMs * random.pick([1, 2, 7]), delayMs: 0, tailMs }
+  return {
+    windowMs: tailMs * random.pick([1, 2, 7]),
+    delayMs: delayMs === 0 ? 0 : tailMs + 1,
+    tailMs,
+  }
 }
 
 function randomField(random: Random): FeatureDefinition {

@@ -11,6 +11,7 @@ import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { type FeaturePlan, planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
+import type { Ceilings, FoldPolicy } from '../../services/pipeline/enrich/fold-log.ts'
 import {
   type EntityLogStore,
   LaneRefusedError,
@@ -18,7 +19,7 @@ import {
 } from '../../services/pipeline/enrich/log-store.ts'
 import type { Batch, EnrichedBatch } from '../../services/pipeline/records.ts'
 import { createOracle, type Oracle } from '../oracle/oracle.ts'
-import { batchOf, type Share, type TestLane } from './batches.ts'
+import { batchOf, offsetBefore, type Share, type TestLane } from './batches.ts'
 import { compareWithOracle } from './compare-rows.ts'
 import { holdLane } from './hold-lane.ts'
 import type { Random } from './random.ts'
@@ -59,19 +60,27 @@ type World = {
 
 const DISTURBANCES_MAX = 6
 
+export type TwinOptions = {
+  readonly definition: PipelineDefinition
+  readonly ceilings: Ceilings
+  readonly stream: RandomStream
+  readonly open: OpenStore
+  /** When the memory store folds; the shared one has its own mind. */
+  readonly foldPolicy: FoldPolicy
+}
+
 export async function createTwinScorers(
-  definition: PipelineDefinition,
-  stream: RandomStream,
-  open: OpenStore,
+  options: TwinOptions,
 ): Promise<{ run: (random: Random, name: string) => Promise<RunCounts> }> {
-  const plan = planFeatures(definition)
+  const { definition, ceilings, stream, open, foldPolicy } = options
+  const plan = planFeatures(definition, ceilings)
   const world: World = {
     definition,
     plan,
     open,
     scorers: [await open(plan.kinds), await open(plan.kinds)],
-    memory: createMemoryLogStore(plan.kinds),
-    oracle: createOracle(definition),
+    memory: createMemoryLogStore(plan.kinds, foldPolicy),
+    oracle: createOracle(definition, ceilings),
     lanes: stream.lanes.map((lane) => ({
       lane,
       scorer: 0,
@@ -107,8 +116,9 @@ async function claim(world: World, held: Held, scorer: number): Promise<void> {
   held.scorer = scorer
   held.next = held.committed
   const { laneId } = held.lane
-  held.sharedEpoch = (await holdLane(world.scorers[scorer]!, laneId)).epoch
-  held.memoryEpoch = (await holdLane(world.memory, laneId)).epoch
+  const committedOffset = offsetBefore(held.lane, held.committed)
+  held.sharedEpoch = (await holdLane(world.scorers[scorer]!, laneId, { committedOffset })).epoch
+  held.memoryEpoch = (await holdLane(world.memory, laneId, { committedOffset })).epoch
 }
 
 /** A share of some of the scorer's lanes, merged in random order, through all three. */
@@ -144,7 +154,13 @@ async function deliver(world: World, random: Random, scorer: number, name: strin
 const shareOf = (
   { held, count }: { held: Held; count: number },
   epoch: 'sharedEpoch' | 'memoryEpoch',
-): Share => ({ lane: held.lane, epoch: held[epoch], from: held.next, count })
+): Share => ({
+  lane: held.lane,
+  epoch: held[epoch],
+  from: held.next,
+  count,
+  committed: held.committed,
+})
 
 async function compareAll(
   { definition, plan, scorers, memory, oracle, witness, counts }: World,

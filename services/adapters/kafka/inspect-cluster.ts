@@ -40,7 +40,7 @@ export type ClusterSight = {
   readonly topics: ReadonlyMap<string, TopicSight>
 }
 
-/** Opens a client; with an address, one that knows this broker alone. It should not retry for long. */
+/** Opens a client; with an address, one that knows this broker alone and does not retry for long. */
 export type OpenKafka = (brokers?: readonly string[]) => Kafka
 
 /** Committed offsets and the state of transactions live in topics of their own. */

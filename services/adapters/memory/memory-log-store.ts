@@ -79,7 +79,7 @@ export function createMemoryLogStore(
     for (let i = 0; i < records.count; i++) {
       const kind = records.kinds[i]!
       const log = open(kind, records.keys[i]!)
-      if (log.count >= log.foldAt) foldLog(log, kinds[kind]!.history, isCommitted, policy)
+      foldLog(log, kinds[kind]!.history, isCommitted, policy)
       reply.logs[i] = log
     }
     const wasApplied = (entry: number): boolean =>

@@ -74,7 +74,7 @@ export function draftBatch(records: LogRecords, context: DraftContext): Draft {
 }
 
 function startLog(cached: CachedLog, entry: number, nowMs: number, context: DraftContext): void {
-  cached.fold = cached.log.count >= cached.log.foldAt ? fold(cached, context) : null
+  cached.fold = fold(cached, context)
   cached.batch = context.batch
   cached.firstEntry = entry
   cached.lastEntry = entry

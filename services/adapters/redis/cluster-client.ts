@@ -27,14 +27,16 @@ export async function connectCluster(
   observe: Observe,
 ): Promise<RedisClient> {
   const cluster = openCluster(urls)
+  const signal = AbortSignal.timeout(limits.redisCommandMsMax)
   try {
-    await once(cluster, 'ready', { signal: AbortSignal.timeout(limits.redisCommandMsMax) })
+    await once(cluster, 'ready', { signal })
     for (const node of cluster.nodes('master')) checkRedis(await node.info())
   } catch (cause) {
     cluster.disconnect()
     if (cause instanceof WeirError) throw cause
     const hosts = urls.map((url) => new URL(url).host).join(', ')
-    const detail = `the Redis Cluster of ${hosts} (WEIR_REDIS_URL) is not whole: ${String(cause)}`
+    const reason = signal.aborted ? 'found no cluster_state:ok, expected it' : String(cause)
+    const detail = `the Redis Cluster of ${hosts} (WEIR_REDIS_URL) is not whole: ${reason}`
     throw new WeirError('WEIR_ENRICH_STORE_AWAY', detail, { cause })
   }
   return createClusterClient(cluster, observe)

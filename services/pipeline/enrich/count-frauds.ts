@@ -7,7 +7,7 @@
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
 import { type EntityLog, TIME, TIME_MAX, VALUES } from './entity-log.ts'
-import { groupRows, lowestTile, type WindowBounds } from './find-window.ts'
+import { groupRows, lowestTile } from './find-window.ts'
 import { extremeColumn, TILE, TILE_LAST, TILE_ROWS, tileOf, tileStride } from './tiles.ts'
 import type { LogView } from './window-features.ts'
 
@@ -15,30 +15,37 @@ import type { LogView } from './window-features.ts'
 export const LABEL_TIME_VALUE = 0
 export const LABEL_TRANSACTION_VALUE = 1
 
-type FraudCount = (view: LogView, bounds: WindowBounds) => number
+type FraudCount = (view: LogView) => number
 
 /** Event times (afterMs, untilMs] of which labels count. */
 type Range = { readonly afterMs: number; readonly untilMs: number }
 
-export function planFraudCount(feature: WindowFeature): FraudCount {
-  return feature.tailMs === 0
-    ? (view, bounds) => countExact(view, bounds)
-    : (view) => countWithTail(view, feature)
-}
+export const planFraudCount =
+  (feature: WindowFeature): FraudCount =>
+  (view) => {
+    if (view.labels === null || view.labelsVisible === 0) return 0
+    return feature.tailMs === 0
+      ? countExact(view, view.labels, feature)
+      : countWithTail(view, view.labels, feature)
+  }
 
-function countExact(view: LogView, { afterMs, untilMs }: WindowBounds): number {
-  const { labels, labelsVisible, labelHistory } = view
-  if (labels === null || labelsVisible === 0) return 0
+function countExact(
+  view: LogView,
+  labels: EntityLog,
+  { windowMs, delayMs }: WindowFeature,
+): number {
+  const { labelsVisible, labelHistory, timeMs } = view
   const { exactMs, ceilings } = labelHistory!
-  const first = Math.max(0, labelsVisible - ceilings.entityRecordsMax)
+  const untilMs = timeMs - delayMs
   const visibleAfterMs = highestOf(labels, labelsVisible) - exactMs
-  const range = { afterMs: Math.max(afterMs, visibleAfterMs), untilMs }
-  return countDistinct(view, labels, first, range)
+  const afterMs = Math.max(untilMs - windowMs, visibleAfterMs)
+  const first = Math.max(0, labelsVisible - ceilings.entityRecordsMax)
+  return countDistinct(view, labels, first, { afterMs, untilMs })
 }
 
-function countWithTail(view: LogView, { windowMs, delayMs, tailMs }: WindowFeature): number {
-  const { labels, labelsVisible, labelHistory, timeMs } = view
-  if (labels === null || labelsVisible === 0) return 0
+function countWithTail(view: LogView, labels: EntityLog, feature: WindowFeature): number {
+  const { windowMs, delayMs, tailMs } = feature
+  const { labelsVisible, labelHistory, timeMs } = view
   const { levels, ceilings } = labelHistory!
   const level = levels.findIndex((candidate) => candidate.tailMs === tailMs)
   const own = view.history.levels.find((candidate) => candidate.tailMs === tailMs)!
@@ -54,7 +61,7 @@ function countWithTail(view: LogView, { windowMs, delayMs, tailMs }: WindowFeatu
   }
   const newest = Math.max(0, labelsVisible - ceilings.entityRecordsNewest)
   const count = countDistinct(view, labels, newest, range)
-  if (newest === 0) return count
+  if (newest === 0 && labels.tiles.length === 0) return count
   const { lines, count: lineCount } = groupRows(labels, level, tailMs, newest - 1)
   const stride = tileStride(labels.shape)
   const known = extremeColumn(labels.shape, LABEL_TIME_VALUE) + 1

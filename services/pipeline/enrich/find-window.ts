@@ -74,7 +74,7 @@ export function findWindow(
     findRows(log, first, last, untilMs - window.windowMs, untilMs, bounds)
   } else {
     const visibleAfterMs = log.rows[index * log.stride + TIME_MAX]! - history.exactMs
-    const first = Math.max(0, last - history.ceilings.entityRecordsMax + 1)
+    const first = Math.max(0, index - history.ceilings.entityRecordsMax + 1)
     const afterMs = Math.max(untilMs - window.windowMs, visibleAfterMs)
     findRows(log, first, last, afterMs, untilMs, bounds)
   }

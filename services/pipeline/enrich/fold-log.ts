@@ -32,24 +32,31 @@ export type Ceilings = {
 
 export type IsCommitted = (source: number) => boolean
 
-/** Whether so many rows of a log are worth being folded. */
-export type FoldPolicy = (foldable: number, count: number) => boolean
+export type FoldPolicy = {
+  /** Whether it is time to look at a log. */
+  readonly isDue: (log: EntityLog) => boolean
+  /** Whether so many of its rows are worth being folded. */
+  readonly isWorthIt: (foldable: number, count: number) => boolean
+}
 
 const FOLD_ROWS_MIN = 32
 
-/** Rare enough to cost nothing per event, often enough to keep a log small. */
-export const foldWhenWorthwhile: FoldPolicy = (foldable, count) =>
-  foldable >= Math.max(FOLD_ROWS_MIN, count / 4)
+/** Rare enough to cost next to nothing per event, often enough to keep a log small. */
+export const foldWhenWorthwhile: FoldPolicy = {
+  isDue: ({ count, foldAt }) => count >= foldAt,
+  isWorthIt: (foldable, count) => foldable >= Math.max(FOLD_ROWS_MIN, count / 4),
+}
 
-/** Folds what may leave if that is worth it; true if the log has changed. */
+/** Folds what may leave if it is due and worth it; true if the log has changed. */
 export function foldLog(
   log: EntityLog,
   history: LogHistory,
   isCommitted: IsCommitted,
   policy: FoldPolicy = foldWhenWorthwhile,
 ): boolean {
+  if (!policy.isDue(log)) return false
   const foldable = countFoldable(log, history, isCommitted)
-  if (foldable === 0 || !policy(foldable, log.count)) {
+  if (foldable === 0 || !policy.isWorthIt(foldable, log.count)) {
     log.foldAt = log.count + Math.max(FOLD_ROWS_MIN / 2, log.count >> 3)
     return false
   }

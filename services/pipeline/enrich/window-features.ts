@@ -70,7 +70,7 @@ export function planWindowFeature(feature: WindowFeature, value: number): Window
       const countFrauds = planFraudCount(feature)
       return (view, bounds) => {
         const count = countRows(view.log, bounds)
-        return count === 0 ? absent : (countFrauds(view, bounds) / count) * scale
+        return count === 0 ? absent : (countFrauds(view) / count) * scale
       }
     }
   }

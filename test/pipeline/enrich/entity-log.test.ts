@@ -44,8 +44,9 @@ describe('entity log', () => {
   test('drops the oldest rows as if they had never been, but for the ordinals', () => {
     const log = logOf([10, 50, 20, 30, 40, 60])
     dropOldestRows(log, 3)
-    expect([log.base, log.count, log.latenessMaxMs]).toEqual([3, 3, 0])
-    expect(column(log, TIME_MAX)).toEqual([30, 40, 60])
+    expect([log.base, log.count, log.timeMaxBefore]).toEqual([3, 3, 50])
+    expect(log.latenessMaxMs).toBe(20)
+    expect(column(log, TIME_MAX)).toEqual([50, 50, 60])
     expect(column(log, SUM)).toEqual([4, 9, 15])
     dropOldestRows(log, 3)
     expect([log.base, log.count]).toEqual([3, 3])

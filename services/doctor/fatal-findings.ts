@@ -1,0 +1,61 @@
+// The doctor at the scorer's door: what would make it fail, lose events or count wrongly.
+//
+// In: the pipeline, and ways to Kafka and Redis. Out: fatal findings, none where the place is fit.
+// Cheap enough for every start: one look at each system, nothing is written. The registry and the
+// models are left to the scorer, which refuses them by itself when it opens them. Thrown as they
+// come: WEIR_KAFKA_AWAY and WEIR_ENRICH_STORE_AWAY, because a later start may find them back.
+
+import { inspectCluster, type OpenKafka } from '../adapters/kafka/inspect-cluster.ts'
+import { inspectRedis } from '../adapters/redis/inspect-redis.ts'
+import { type ErrorCode, WeirError } from '../core/errors.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { type Examination, type Finding, judgeSight, type System } from './finding.ts'
+import { kafkaExamination } from './kafka-checks.ts'
+import { needsOf } from './needs.ts'
+import { redisExamination } from './redis-checks.ts'
+
+export type PlaceToStart = {
+  readonly openKafka: OpenKafka
+  readonly redisUrl: string
+}
+
+export async function fatalFindings(
+  definition: PipelineDefinition,
+  { openKafka, redisUrl }: PlaceToStart,
+): Promise<readonly Finding[]> {
+  const needs = needsOf(definition)
+  const wanted = needs.plan.map(({ topic }) => topic)
+  const [cluster, redis] = await Promise.all([
+    inspectCluster(openKafka, wanted),
+    inspectRedis(redisUrl),
+  ])
+  const findings = [
+    ...judgeSight(onlyFatal(kafkaExamination), cluster, needs),
+    ...judgeSight(onlyFatal(redisExamination), redis, needs),
+  ]
+  return findings.filter(({ level }) => level === 'fatal')
+}
+
+const onlyFatal = <Sight>(examination: Examination<Sight>): Examination<Sight> => ({
+  ...examination,
+  checks: examination.checks.filter(({ worst }) => worst === 'fatal'),
+})
+
+const codes: Readonly<Partial<Record<System, ErrorCode>>> = {
+  kafka: 'WEIR_TOPICS_DIFFER',
+  redis: 'WEIR_ENRICH_STORE_UNFIT',
+}
+
+/** Throws all of them as one refusal; the first one's system gives the code. */
+export function refuseFatal(findings: readonly Finding[]): void {
+  const [first] = findings
+  if (first === undefined) return
+  const sentences = findings.map(
+    ({ system, check, found, change }) => `${system}, ${check}: ${found}. Change: ${change}.`,
+  )
+  const rest = 'All findings: `weir doctor`.'
+  throw new WeirError(
+    codes[first.system] ?? 'WEIR_SETTINGS_INVALID',
+    [...sentences, rest].join('\n'),
+  )
+}

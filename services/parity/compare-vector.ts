@@ -1,0 +1,113 @@
+// One published event against what the rooms compute for it, bit for bit.
+//
+// In: the event as published, the row that was computed on its logs, the message it was made from.
+// Out: a finding for each value that differs. Floats are compared by their bits: the same code on
+// the same rows leaves nothing to tolerance.
+
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { EnrichedBatch, Transaction } from '../pipeline/records.ts'
+import type { Finding, Findings } from './findings.ts'
+import { type PlacedOutcome, sourceOf } from './recomputation.ts'
+
+export type CompareOptions = {
+  readonly definition: PipelineDefinition
+  readonly findings: Findings
+}
+
+export function compareVector(
+  event: PlacedOutcome,
+  { vectors, saturated }: Pick<EnrichedBatch, 'vectors' | 'saturated'>,
+  row: number,
+  { definition, findings }: CompareOptions,
+): void {
+  const { record, isUnsure } = event
+  const { features } = definition
+  const from = row * features.length
+  const different = features.filter((_, f) => !Object.is(record.features[f], vectors[from + f]))
+  const isSaturated = saturated[row] === 1
+  if (different.length === 0 && record.saturated === isSaturated) return
+  if (isUnsure) {
+    findings.leaveOut('labels')
+    return
+  }
+  const add = (kind: 'feature' | 'saturated', subject: string, found: unknown, expected: unknown) =>
+    findings.add({
+      kind,
+      source: sourceOf(definition, record),
+      transactionId: record.transactionId,
+      subject,
+      found: String(found),
+      expected: String(expected),
+      cause: describePlace(event, definition, subject),
+    })
+  for (const { name } of different) {
+    const f = features.findIndex((feature) => feature.name === name)
+    add('feature', name, record.features[f], vectors[from + f])
+  }
+  if (record.saturated !== isSaturated) add('saturated', 'saturated', record.saturated, isSaturated)
+}
+
+/** Where to look: the log and the place in it that the feature is computed from. */
+function describePlace(
+  { record, slots }: PlacedOutcome,
+  { features, entities, hash }: PipelineDefinition,
+  name: string,
+): string {
+  const feature = features.find((candidate) => candidate.name === name)
+  const shown = entities.flatMap((entity, e) => {
+    if (feature?.kind === 'window' && feature.entity !== entity.name) return []
+    if (feature?.kind === 'field' || feature?.kind === 'calendar') return []
+    const ordinal = record.ordinals[e]!
+    const place = ordinal < 0 ? `not counted, behind ${record.eventsSeen[e]}` : `ordinal ${ordinal}`
+    return [`${entity.name} ${slots[e]!.key} ${place}`]
+  })
+  const place = shown.length === 0 ? 'from the transaction alone' : shown.join(', ')
+  const isOther = !hash.startsWith(record.pipelineHash)
+  return isOther ? `${place}; scored by pipeline ${record.pipelineHash}` : place
+}
+
+/** What an event copies from its message, and whether it had to be counted. */
+export function compareMessage(
+  {
+    record,
+    transaction,
+    latenessMs,
+  }: {
+    readonly record: PlacedOutcome['record']
+    readonly transaction: Transaction
+    /** By the order of the partition. */
+    readonly latenessMs: number
+  },
+  { definition, findings }: CompareOptions,
+): void {
+  const add = (rest: Pick<Finding, 'kind' | 'subject' | 'found' | 'expected' | 'cause'>): void =>
+    findings.add({
+      source: sourceOf(definition, record),
+      transactionId: record.transactionId,
+      ...rest,
+    })
+  for (const subject of copiedFields) {
+    const [found, expected] = [String(record[subject]), String(transaction[subject])]
+    if (found === expected) continue
+    add({ kind: 'copied', subject, found, expected, cause: 'the message says otherwise' })
+  }
+  if (record.latenessMs !== latenessMs) {
+    const cause = 'events before it in its partition'
+    const [found, expected] = [`${record.latenessMs} ms`, `${latenessMs} ms`]
+    add({ kind: 'lateness', subject: 'latenessMs', found, expected, cause })
+  }
+  const mustCount = latenessMs <= definition.late.allowedMs
+  if (record.ordinals.every((ordinal) => ordinal >= 0 === mustCount)) return
+  const expected = mustCount ? 'an ordinal for each entity' : 'none'
+  const cause = `${latenessMs} ms late, allowed ${definition.late.allowedMs} ms`
+  add({ kind: 'counted', subject: 'ordinals', found: `${record.ordinals}`, expected, cause })
+}
+
+const copiedFields = [
+  'transactionId',
+  'eventTime',
+  'customerId',
+  'terminalId',
+  'amountMinor',
+  'currency',
+] as const

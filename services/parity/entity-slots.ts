@@ -1,0 +1,128 @@
+// The logs of all entities, laid out anew in the order of the published ordinals.
+//
+// In: rows with their ordinals, nearly in order, lanes mixed. Out: logs without holes, and who waits
+// for a row to come. A row that comes before its predecessor is kept aside until that is there.
+// What may be found: an ordinal that is taken already. Invariants: a log's row i has the ordinal
+// base + i; a log is folded only below every event that is still to be computed, so that memory is
+// that of a live store and not of the history.
+
+import {
+  appendRow,
+  createEntityLog,
+  type EntityLog,
+  emptyLog,
+} from '../pipeline/enrich/entity-log.ts'
+import { foldLog } from '../pipeline/enrich/fold-log.ts'
+import type { LogKind } from '../pipeline/enrich/log-store.ts'
+
+export type Row = {
+  readonly timeMs: number
+  readonly source: number
+  readonly values: Float64Array
+}
+
+/** One entity's log while it grows. */
+export type Slot = {
+  readonly kind: LogKind
+  readonly key: string
+  readonly log: EntityLog
+  /** Rows whose predecessors have not come yet, by ordinal. */
+  readonly early: Map<number, Row>
+  /** Who waits for the log to be so long. */
+  waiting: Waiting[]
+  /** Whether the log is known from its very first row on. */
+  readonly isWhole: boolean
+  /** Why rows are missing in the middle: what follows cannot be checked. */
+  brokenBy: 'gap' | 'pending' | null
+  /** When the newest row was scored, ms. */
+  scoredTimeMs: number
+}
+
+/** `count` is an ordinal + 1: how far the log has to be whole. */
+type Waiting = { readonly count: number; readonly release: () => void }
+
+/** Rows from which on folding is worth a look, and how many newer than needed stay raw. */
+const FOLD_FROM_ROWS = 512
+const FOLD_MARGIN_ROWS = 256
+
+export const lengthOf = ({ log }: Slot): number => log.base + log.count
+
+export const isHoled = ({ early, waiting }: Slot): boolean => early.size > 0 || waiting.length > 0
+
+export function createSlot(kind: LogKind, key: string, base: number): Slot {
+  return {
+    kind,
+    key,
+    log: createEntityLog(kind.shape, base),
+    early: new Map(),
+    waiting: [],
+    isWhole: base === 0,
+    brokenBy: null,
+    scoredTimeMs: Number.NEGATIVE_INFINITY,
+  }
+}
+
+/** False if the ordinal is taken. */
+export function putRow(slot: Slot, ordinal: number, row: Row): boolean {
+  const length = lengthOf(slot)
+  if (ordinal < length || slot.early.has(ordinal)) return false
+  if (ordinal > length) {
+    slot.early.set(ordinal, row)
+    return true
+  }
+  append(slot, row)
+  if (slot.early.size > 0) appendEarly(slot)
+  if (slot.waiting.length > 0) releaseWaiting(slot)
+  return true
+}
+
+/** Calls `release` once rows up to this count are there; false if they are there already. */
+export function waitFor(slot: Slot, count: number, release: () => void): boolean {
+  if (lengthOf(slot) >= count) return false
+  slot.waiting.push({ count, release })
+  return true
+}
+
+/** The ordinals [from, to) that nobody has, between the log and the next row or event. */
+export function nextHole(slot: Slot): { readonly from: number; readonly to: number } | null {
+  const from = lengthOf(slot)
+  const behind = [...slot.early.keys(), ...slot.waiting.map(({ count }) => count)]
+  return behind.length === 0 ? null : { from, to: Math.min(...behind) }
+}
+
+/** Goes on behind a hole as if the log began there; what follows is no longer the whole log. */
+export function skipHole(slot: Slot, to: number, reason: 'gap' | 'pending'): void {
+  slot.brokenBy ??= reason
+  emptyLog(slot.log, to)
+  appendEarly(slot)
+  releaseWaiting(slot)
+}
+
+const append = ({ log }: Slot, { timeMs, source, values }: Row): void =>
+  void appendRow(log, timeMs, source, values, 0)
+
+function appendEarly(slot: Slot): void {
+  for (;;) {
+    const next = lengthOf(slot)
+    const row = slot.early.get(next)
+    if (row === undefined) return
+    slot.early.delete(next)
+    append(slot, row)
+  }
+}
+
+function releaseWaiting(slot: Slot): void {
+  const length = lengthOf(slot)
+  const released = slot.waiting.filter(({ count }) => count <= length)
+  if (released.length === 0) return
+  slot.waiting = slot.waiting.filter(({ count }) => count > length)
+  for (const { release } of released) release()
+}
+
+/** @param open ordinal of the oldest event that is still to be computed on this log. */
+export function foldSlot({ log, kind }: Slot, open: number): void {
+  if (log.count < FOLD_FROM_ROWS || log.count < log.foldAt) return
+  // foldLog asks row after row, from the oldest on, whether it may go.
+  let left = Math.min(open - log.base, log.count) - FOLD_MARGIN_ROWS
+  foldLog(log, kind.history, () => left-- > 0)
+}

@@ -1,0 +1,326 @@
+// Every published vector computed again, each entity's log in the order of the published ordinals.
+//
+// In: scored events with the transactions they were made from, nearly in the order in which they were
+// scored; all fraud labels. Out: findings. An event's row goes into its logs at once; its vector is
+// computed as soon as those logs are whole up to the event, whatever other lanes do meanwhile, because
+// a vector depends on the prefix of each of its logs and on nothing else. Part of the same proof:
+// ordinals are dense and unique. What cannot be checked is left out by name, never taken for equal.
+// Memory: the entities' logs as a live store folds them, and the events that wait for a row.
+
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { laneIdOf } from '../lanes/lane-input.ts'
+import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import type { Ceilings } from '../pipeline/enrich/fold-log.ts'
+import { planPublish } from '../pipeline/publish/compose-records.ts'
+import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
+import type { Transaction } from '../pipeline/records.ts'
+import { compareVector } from './compare-vector.ts'
+import {
+  createSlot,
+  foldSlot,
+  isHoled,
+  lengthOf,
+  nextHole,
+  putRow,
+  type Slot,
+  skipHole,
+  waitFor,
+} from './entity-slots.ts'
+import type { Findings } from './findings.ts'
+import type { LabelShelf } from './label-orders.ts'
+import { createLabelPlaces, type LabelPlaces } from './label-places.ts'
+import { collectSent, computePlaced, type Place } from './placed-vectors.ts'
+
+/** A scored event beside the transaction in the message that it was made from. */
+export type Outcome = {
+  readonly record: ScoredTransactionRecord
+  readonly transaction: Transaction
+  /** Outside the range asked for, an event is part of the logs and no more. */
+  readonly isJudged: boolean
+}
+
+/** What is known of logs whose beginning was not read. */
+export type PartialHistory = {
+  /** Per entity of the pipeline, the lowest ordinal that was read, by key. */
+  readonly bases: readonly ReadonlyMap<string, number>[]
+  /** All rows that are younger were read, ms of event time. */
+  readonly wholeAfterMs: number
+  /** Whether the label logs are known from their beginning on. */
+  readonly areLabelsWhole: boolean
+}
+
+export type RecomputationOptions = {
+  readonly definition: PipelineDefinition
+  readonly labels: LabelShelf
+  readonly findings: Findings
+  readonly history?: PartialHistory
+  readonly ceilings?: Ceilings
+  /** Gets each event that was compared, with its places: see second-opinion.ts. */
+  readonly onCompared?: (event: PlacedOutcome) => void
+}
+
+export type Recomputation = {
+  readonly take: (outcomes: readonly Outcome[]) => void
+  /** @param isPending whether an event of this entity may be in its log and not committed yet. */
+  readonly finish: (isPending?: (entity: string, key: string) => boolean) => void
+  readonly compared: () => number
+}
+
+/** An event on its way to being computed. */
+export type PlacedOutcome = Outcome & {
+  readonly slots: readonly Slot[]
+  missing: number
+  /** Entities' places, then their labels', once it is computed. */
+  places: readonly Place[]
+  /** The order of its labels could not be told for sure. */
+  isUnsure: boolean
+}
+
+/** Holes are given up as gaps only when so many events wait behind them. */
+const WAITING_MAX = 200_000
+
+type Work = RecomputationOptions & {
+  readonly plan: FeaturePlan
+  readonly featureSet: string
+  /** Event time that the longest window reaches back, ms. */
+  readonly reachMs: number
+  readonly slots: readonly Map<string, Slot>[]
+  readonly holed: Set<Slot>
+  readonly waiting: Set<PlacedOutcome>
+  readonly labelPlaces: LabelPlaces
+  ready: PlacedOutcome[]
+  compared: number
+}
+
+export function createRecomputation(options: RecomputationOptions): Recomputation {
+  const { definition, ceilings, labels, history } = options
+  const plan = planFeatures(definition, ceilings)
+  const work: Work = {
+    ...options,
+    plan,
+    featureSet: planPublish(definition, plan.labelEntityCount).featureSet,
+    reachMs: longestReach(definition),
+    slots: plan.entities.map(() => new Map()),
+    holed: new Set(),
+    waiting: new Set(),
+    labelPlaces: createLabelPlaces(plan, labels, history?.areLabelsWhole ?? true),
+    ready: [],
+    compared: 0,
+  }
+  return {
+    take: (outcomes) => {
+      takeAll(work, outcomes)
+      computeReady(work)
+      if (work.waiting.size > WAITING_MAX) closeHoles(work, () => false)
+    },
+    finish: (isPending = () => false) => closeHoles(work, isPending),
+    compared: () => work.compared,
+  }
+}
+
+/** How far back windows look, their tails and late events included; ms. */
+export const longestReach = ({ features, late }: PipelineDefinition): number =>
+  late.allowedMs +
+  Math.max(0, ...features.map((f) => (f.kind === 'window' ? f.windowMs + f.delayMs + f.tailMs : 0)))
+
+function takeAll(work: Work, outcomes: readonly Outcome[]): void {
+  const { plan } = work
+  const sent = outcomes.map(({ record, transaction }) => ({
+    laneId: laneIdOf('transactions', record.sourcePartition),
+    offset: record.sourceOffset,
+    transaction,
+    label: null,
+  }))
+  const { records, firstEntries } = collectSent(sent, plan)
+  for (const [row, outcome] of outcomes.entries()) {
+    const slots: Slot[] = []
+    let isPlaced = true
+    for (const [e, { kind }] of plan.entities.entries()) {
+      const entry = firstEntries[row]! + e
+      const slot = openSlot(work, e, records.keys[entry]!, outcome.record)
+      slots.push(slot)
+      const ordinal = outcome.record.ordinals[e]!
+      if (ordinal < 0) continue
+      const from = entry * records.valueStride
+      const put = putRow(slot, ordinal, {
+        timeMs: records.eventTimesMs[entry]!,
+        source: records.sources[entry]!,
+        values: records.values.slice(from, from + plan.kinds[kind]!.shape.values),
+      })
+      if (!put) isPlaced = false
+      if (!put) reportClash(work, outcome, slot, ordinal)
+      if (isHoled(slot)) work.holed.add(slot)
+    }
+    if (isPlaced && outcome.isJudged) awaitRows(work, outcome, slots)
+  }
+}
+
+function openSlot(
+  { plan, slots, history, definition }: Work,
+  e: number,
+  key: string,
+  { ordinals, scoredTime }: ScoredTransactionRecord,
+): Slot {
+  const known = slots[e]!.get(key)
+  const kind = plan.kinds[plan.entities[e]!.kind]!
+  // A key that expired begins anew; nothing else may use ordinal 0 again.
+  const hasExpired =
+    known !== undefined &&
+    ordinals[e] === 0 &&
+    lengthOf(known) > 0 &&
+    scoredTime - known.scoredTimeMs > definition.store.retentionMs
+  const slot =
+    known === undefined || hasExpired
+      ? createSlot(kind, key, hasExpired ? 0 : (history?.bases[e]?.get(key) ?? 0))
+      : known
+  slot.scoredTimeMs = Math.max(slot.scoredTimeMs, scoredTime)
+  if (slot !== known) slots[e]!.set(key, slot)
+  return slot
+}
+
+function reportClash(
+  { findings, definition }: Work,
+  { record, isJudged }: Outcome,
+  slot: Slot,
+  ordinal: number,
+): void {
+  if (!isJudged) return
+  findings.add({
+    kind: 'ordinal_clash',
+    source: sourceOf(definition, record),
+    transactionId: record.transactionId,
+    subject: slot.kind.name,
+    found: `ordinal ${ordinal}`,
+    expected: `${lengthOf(slot)} or later`,
+    cause: 'another event of the entity has this ordinal',
+  })
+}
+
+export const sourceOf = (
+  { topics }: PipelineDefinition,
+  {
+    sourcePartition,
+    sourceOffset,
+  }: Pick<ScoredTransactionRecord, 'sourcePartition' | 'sourceOffset'>,
+): string => `${topics.transactions}/${sourcePartition}/${sourceOffset}`
+
+/** Puts the event on the list as soon as its logs are whole up to it. */
+function awaitRows(work: Work, outcome: Outcome, slots: readonly Slot[]): void {
+  const event: PlacedOutcome = { ...outcome, slots, missing: 0, places: [], isUnsure: false }
+  const release = (): void => {
+    if (--event.missing > 0) return
+    work.waiting.delete(event)
+    work.ready.push(event)
+  }
+  for (const [e, slot] of slots.entries()) {
+    if (!waitFor(slot, rowsBefore(outcome.record, e) + (isCounted(outcome) ? 1 : 0), release))
+      continue
+    event.missing++
+    work.holed.add(slot)
+  }
+  if (event.missing === 0) work.ready.push(event)
+  else work.waiting.add(event)
+}
+
+const isCounted = ({ record }: Outcome): boolean => record.ordinals.every((ordinal) => ordinal >= 0)
+
+/** Rows of the log before the event, those that are folded included. */
+const rowsBefore = ({ ordinals, eventsSeen }: ScoredTransactionRecord, e: number): number =>
+  ordinals[e]! >= 0 ? ordinals[e]! : (eventsSeen[e] ?? 0)
+
+function computeReady(work: Work): void {
+  const { ready, plan, findings, definition } = work
+  work.ready = []
+  const placed = ready.filter((event) => placeEvent(work, event))
+  const events = placed.map((event) => ({
+    transaction: event.transaction,
+    isCounted: isCounted(event),
+    places: event.places,
+  }))
+  const enriched = computePlaced(events, plan)
+  for (const [row, event] of placed.entries()) {
+    compareVector(event, enriched, row, { definition, findings })
+    work.onCompared?.(event)
+  }
+  work.compared += placed.length
+  foldLogs(work, ready)
+}
+
+/** False if the event cannot be computed; the reason is noted. */
+function placeEvent(work: Work, event: PlacedOutcome): boolean {
+  const { findings, featureSet, labelPlaces, definition } = work
+  const { record, slots } = event
+  const broken = slots.find(({ brokenBy }) => brokenBy !== null)
+  if (broken !== undefined) findings.leaveOut(broken.brokenBy!)
+  else if (record.degraded) findings.leaveOut('degraded')
+  else if (record.featureSet !== featureSet) findings.leaveOut('featureSet')
+  else if (!isHistoryWhole(work, event)) findings.leaveOut('history')
+  else {
+    event.places = slots.map(({ log }, e) => {
+      const visible = rowsBefore(record, e) - log.base
+      return { log, position: isCounted(event) ? visible : -1, visible }
+    })
+    const labels = labelPlaces.place(event, isCounted(event))
+    if (labels.refusal === null) {
+      event.places = [...event.places, ...labels.places]
+      event.isUnsure = labels.isUnsure
+      return true
+    }
+    findings.add({ ...labels.refusal, source: sourceOf(definition, record) })
+  }
+  return false
+}
+
+function isHistoryWhole(work: Work, { slots, record, transaction }: PlacedOutcome): boolean {
+  const { history, reachMs } = work
+  const reachesMs = transaction.eventTime - reachMs
+  return slots.every(
+    (slot, e) =>
+      rowsBefore(record, e) >= slot.log.base &&
+      (slot.isWhole || reachesMs > (history?.wholeAfterMs ?? Number.POSITIVE_INFINITY)),
+  )
+}
+
+/** Only what no waiting event can ask for any more. */
+function foldLogs({ waiting }: Work, computed: readonly PlacedOutcome[]): void {
+  const open = new Map<Slot, number>()
+  for (const { slots, record } of waiting) {
+    for (const [e, slot] of slots.entries()) {
+      open.set(slot, Math.min(open.get(slot) ?? Number.POSITIVE_INFINITY, rowsBefore(record, e)))
+    }
+  }
+  for (const slot of new Set(computed.flatMap(({ slots }) => slots))) {
+    foldSlot(slot, open.get(slot) ?? lengthOf(slot))
+  }
+}
+
+/** Ends the waiting: each hole is a gap, unless what fills it may still be on its way. */
+function closeHoles(work: Work, isPending: (entity: string, key: string) => boolean): void {
+  computeReady(work)
+  for (const slot of work.holed) {
+    for (let hole = nextHole(slot); hole !== null; hole = nextHole(slot)) {
+      const isOnItsWay = isPending(slot.kind.name, slot.key)
+      if (!isOnItsWay && slot.brokenBy !== 'pending') reportGap(work, slot, hole)
+      skipHole(slot, hole.to, isOnItsWay ? 'pending' : 'gap')
+    }
+  }
+  work.holed.clear()
+  computeReady(work)
+}
+
+function reportGap(
+  { findings }: Work,
+  { kind, key }: Slot,
+  { from, to }: { readonly from: number; readonly to: number },
+): void {
+  const finding = {
+    kind: 'ordinal_gap',
+    source: null,
+    transactionId: null,
+    subject: `${kind.name} ${key}`,
+    found: `ordinal ${to} after ${from - 1}`,
+    expected: `ordinal ${from}`,
+    cause: 'no scored event that was read has the ordinals between',
+  } as const
+  findings.add(finding, to - from)
+}

@@ -1,0 +1,139 @@
+// Holes: ordinals that were given to events which never committed, while others behind them did.
+//
+//   lane 1   ... committed | a  b        not committed; their rows are lost
+//   lane 2   ... c  d      committed     d has ordinal 7, nobody has 6: it must have been a's or b's
+//
+// In: drafts with holes, the lanes' uncommitted events. Out: the holes filled. Events are taken as the
+// live lanes would have merged them. An event that is used counts as applied, and with it all
+// before it in its lane: they are appended too, so that what is delivered again is found.
+// Refused: a hole that nothing fits, because then a counted event is missing.
+
+import { offsetOfSource, laneOfSource } from '../pipeline/enrich/entity-log.ts'
+import type { Arrival } from '../pipeline/records.ts'
+import { admitMessages } from './admit-messages.ts'
+import { type BucketDraft, openDraft, openStored } from './bucket-draft.ts'
+import { collectRows, rowAt } from './collect-rows.ts'
+import {
+  appendToDraft,
+  beginAt,
+  countMissing,
+  dropOldHoles,
+  endOf,
+  type LogDraft,
+  layFillers,
+  raiseBase,
+  type UncommittedRow,
+} from './log-draft.ts'
+import { mergeByTime } from './merge-by-time.ts'
+import type { PassContext, PassLane } from './restore-pass.ts'
+
+type UncommittedEvent = {
+  /** The lane's highest event time with this one: what live lanes are merged by. */
+  readonly atMs: number
+  readonly lane: PassLane
+  readonly arrival: Arrival
+}
+
+/** Reads on from what is committed until every hole has its event, or nothing more is allowed. */
+export async function findFillers(pass: PassContext): Promise<void> {
+  const drafts = pass.buckets.flatMap(listDrafts)
+  for (const draft of drafts) settleBeginning(draft)
+  let open = drafts.reduce((count, draft) => (countMissing(draft) > 0 ? count + 1 : count), 0)
+  if (open === 0) return
+  for await (const event of mergeByTime(pass.lanes.map((lane) => readUncommitted(lane, pass)))) {
+    open -= offerEvent(event, pass)
+    if (open === 0) return
+  }
+}
+
+const listDrafts = ({ drafts }: BucketDraft): LogDraft[] =>
+  drafts.flatMap((logs) => [...logs.values()])
+
+/** What looks like a hole where the history only begins in the middle of a log. */
+function settleBeginning(draft: LogDraft): void {
+  dropOldHoles(draft)
+  // Labels have no ordinals of their own: their number is what scored events have seen.
+  const isOfLabels = draft.waiting.length === 0
+  if (isOfLabels && !draft.isStored && !draft.reach.isWhole) raiseBase(draft, countMissing(draft))
+}
+
+async function* readUncommitted(
+  lane: PassLane,
+  pass: PassContext,
+): AsyncGenerator<UncommittedEvent> {
+  const { address, committedOffset, memory } = lane.lane
+  let atMs = memory.watermarkMs
+  let left = pass.uncommittedMax
+  for await (const messages of lane.cursor.follow(committedOffset)) {
+    for (const arrival of await admitMessages(address.stream, messages.slice(0, left), pass.rooms)) {
+      const timeMs = arrival.transaction?.eventTime ?? arrival.label?.labelTime
+      if (timeMs === undefined) continue
+      const isLate = arrival.transaction !== null && atMs - timeMs > pass.definition.late.allowedMs
+      atMs = Math.max(atMs, timeMs)
+      if (!isLate) yield { atMs, lane, arrival }
+    }
+    left -= messages.length
+    if (left <= 0) return
+  }
+}
+
+/** Gives the event's rows to the drafts that miss one; returns how many drafts miss none any more. */
+function offerEvent({ lane, arrival }: UncommittedEvent, pass: PassContext): number {
+  const { address } = lane.lane
+  const collected = collectRows(address, [arrival], pass.plan)
+  const { count, kinds, keys, appends } = collected.records
+  let filled = 0
+  for (let entry = 0; entry < count; entry++) {
+    const key = keys[entry]!
+    const kind = kinds[entry]!
+    const bucket = appends[entry] === 0 ? null : pass.bucketOf(key)
+    if (bucket === null || arrival.raw.offset <= bucket.appliedOf(address.laneId)) continue
+    const row = { ...rowAt(collected, entry, pass.plan), kind, key, isLaid: false }
+    bucket.uncommitted.push(row)
+    const draft = bucket.drafts[kind]!.get(key)
+    if (draft === undefined || countMissing(draft) === 0) continue
+    draft.fillers.push(row)
+    if (countMissing(draft) === 0) filled++
+  }
+  return filled
+}
+
+/** Puts the bucket's fillers in their places; returns by lane how far that makes it applied. */
+export async function closeHoles(
+  bucket: BucketDraft,
+  pass: PassContext,
+): Promise<ReadonlyMap<number, number>> {
+  for (const draft of listDrafts(bucket)) {
+    if (layFillers(draft)) continue
+    skipHoles(draft, pass.acceptShort)
+    if (!layFillers(draft)) bucket.fault ??= describeHole(draft, pass)
+  }
+  const raised = new Map<number, number>()
+  for (const { source, isLaid } of bucket.uncommitted) {
+    const laneId = laneOfSource(source)
+    if (isLaid) raised.set(laneId, Math.max(raised.get(laneId) ?? -1, offsetOfSource(source)))
+  }
+  const isApplied = ({ source }: UncommittedRow): boolean =>
+    offsetOfSource(source) <= (raised.get(laneOfSource(source)) ?? -1)
+  const others = bucket.uncommitted.filter((row) => !row.isLaid && isApplied(row))
+  if (!bucket.knowsNothing) await openStored(bucket, others, pass)
+  for (const row of others) appendToDraft(openDraft(bucket, row, 0, pass), row)
+  return raised
+}
+
+/** Where the beginning of a log was not read, or its loss is accepted, it begins behind the hole. */
+function skipHoles(draft: LogDraft, acceptShort: boolean): void {
+  const hasBeginning = draft.isStored || draft.reach.isWhole || draft.log.count > 0
+  if (!acceptShort && hasBeginning) return
+  if (draft.waiting.length === 0) raiseBase(draft, countMissing(draft))
+  else beginAt(draft, draft.waiting[0]!.ordinal)
+  if (acceptShort && countMissing(draft) > 0) skipHoles(draft, acceptShort)
+}
+
+function describeHole(draft: LogDraft, { plan }: PassContext): string {
+  const { name } = plan.kinds[draft.kind]!
+  return (
+    `a log of ${name} ends at ${endOf(draft)}, scored events prove ${draft.seenEnd}, and no ` +
+    'uncommitted event fits what is missing'
+  )
+}

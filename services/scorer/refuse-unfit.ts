@@ -1,0 +1,33 @@
+// The doctor's word before a scorer opens anything: a place that is unfit is refused.
+//
+// In: the pipeline, settings, a client of the brokers. Thrown: all that the doctor calls fatal, in one
+// refusal; WEIR_KAFKA_AWAY and WEIR_ENRICH_STORE_AWAY where it could not look. What it calls fatal would
+// fail later at a worse moment, or never be noticed at all.
+
+import type { Kafka, KafkaLogger } from '../adapters/kafka/kafka-client.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { Settings } from '../core/settings.ts'
+import { fatalFindings, refuseFatal } from '../doctor/fatal-findings.ts'
+import { openKafka } from './open-place.ts'
+
+type StartingPlace = {
+  readonly settings: Settings
+  readonly kafka: Kafka
+  readonly logger: KafkaLogger
+}
+
+/** One broker at a time is knocked at, and may be away while others serve. */
+const knockRetry = { retries: 1 }
+
+export async function refuseUnfit(
+  definition: PipelineDefinition,
+  { settings, kafka, logger }: StartingPlace,
+): Promise<void> {
+  const openAt = (brokers: readonly string[]) =>
+    openKafka({ ...settings, kafka: { ...settings.kafka, brokers } }, logger, 'scorer', knockRetry)
+  const findings = await fatalFindings(definition, {
+    openKafka: (brokers) => (brokers === undefined ? kafka : openAt(brokers)),
+    redisUrl: settings.redis.url,
+  })
+  refuseFatal(findings)
+}
