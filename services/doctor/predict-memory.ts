@@ -81,8 +81,7 @@ function predictKind(
   const perEntity = (recordsPerDay * load.ageDays) / entities
   // Where records are rarer than entities, most entities have no log: 1 - e^-mean have one (Poisson).
   const keys = Math.round(entities * -Math.expm1(-perEntity))
-  const records = perEntity * (entities / Math.max(1, keys))
-  const log = predictLog(kind, records, recordsPerDay / Math.max(1, keys) / DAY_MS)
+  const log = predictLog(kind, perEntity, recordsPerDay / entities / DAY_MS)
   const bytesPerKey = keyBytes(load.prefixLength + load.keyLength) + log.valueBytes
   const bytes = keys === 0 ? 0 : keys * bytesPerKey + tableBytes(keys)
   return { kind: kind.name, keys, ...log, bytesPerKey, bytes }
@@ -95,7 +94,11 @@ export type LogForecast = {
   readonly valueBytes: number
 }
 
-/** A log that has seen so many records, at a steady rate per ms. */
+/**
+ * The average log that has seen so many records, at a steady rate per ms. Records come by chance, so
+ * that logs of the same rate have more or fewer of them; sizes of memory come in steps, so that the
+ * average log does not take the average memory.
+ */
 export function predictLog(
   { shape, history }: Pick<LogKind, 'shape' | 'history'>,
   records: number,
@@ -104,31 +107,75 @@ export function predictLog(
   const size = recordSize(shape)
   const kept = rowsKept(history, ratePerMs)
   const foldedAt = foldsAt(kept)
-  if (records < foldedAt) return predictYoung(size, records)
-  const gone = records - kept
-  const tiles = history.levels.map(({ tailMs, spanMs }) =>
-    Math.ceil(Math.min(gone, spanMs / tailMs + 2, ratePerMs * spanMs + 1)),
-  )
+  const young = valueBytes(HEADER + size, size, foldedAt)
   const tileSize = TILE_HEAD + 8 * shape.summed + 16 * shape.extremes.length
-  const folded = tiles.reduce((sum, count) => sum + LEVEL_HEAD + count * tileSize, FOLDED_HEAD)
-  // Between two folds the log grows from `kept` rows to `foldedAt`; it is met anywhere on its way.
-  const start = HEADER + folded + kept * size
-  const rows = (kept + foldedAt) / 2
-  return {
-    rows,
-    tiles: tiles.reduce((sum, count) => sum + count, 0),
-    length: HEADER + folded + rows * size,
-    valueBytes: mean(valueBytes(start, size, foldedAt - kept)),
+  const folded = new Map<number, LogForecast>()
+
+  const forecastOf = (count: number): LogForecast => {
+    if (count < foldedAt) {
+      return { rows: count, tiles: 0, length: HEADER + count * size, valueBytes: young[count - 1]! }
+    }
+    const tiles = countTiles(history, ratePerMs, count - kept)
+    const known = folded.get(tiles)
+    if (known !== undefined) return known
+    const heads = FOLDED_HEAD + history.levels.length * LEVEL_HEAD
+    const start = HEADER + heads + tiles * tileSize + kept * size
+    const spread = Math.hypot(Math.sqrt(tiles) * tileSize, Math.sqrt(kept) * size) / 2
+    const forecast = { tiles, ...predictCycle({ start, spread, size, kept, foldedAt }) }
+    folded.set(tiles, forecast)
+    return forecast
   }
+  return meanOf(poisson(records).map(([count, share]) => [forecastOf(count), share]))
 }
 
-/** Never folded yet: entities of the same kind differ by about the root of what they have. */
-function predictYoung(size: number, records: number): LogForecast {
-  const spread = Math.sqrt(records)
-  const least = Math.max(1, Math.round(records - spread))
-  const most = Math.max(least, Math.round(records + spread))
-  const bytes = valueBytes(HEADER + size, size, most - 1).slice(least - 1)
-  return { rows: records, tiles: 0, length: HEADER + records * size, valueBytes: mean(bytes) }
+type Cycle = {
+  /** Bytes after a fold, and how far logs differ in that. */
+  readonly start: number
+  readonly spread: number
+  readonly size: number
+  readonly kept: number
+  readonly foldedAt: number
+}
+
+/** Between two folds a log grows from `kept` rows to `foldedAt`; it is met anywhere on its way. */
+function predictCycle({ start, spread, size, kept, foldedAt }: Cycle) {
+  const starts = [-2, -1, 0, 1, 2].map((step) => Math.round(start + step * spread))
+  const bytes = starts.flatMap((length) => valueBytes(length, size, foldedAt - kept - 1))
+  const rows = (kept + foldedAt - 1) / 2
+  return { rows, length: start + (rows - kept) * size, valueBytes: mean(bytes) }
+}
+
+/** Tiles of all levels that hold anything: the span behind the newest folded row, and its own tile. */
+function countTiles({ levels }: LogHistory, ratePerMs: number, gone: number): number {
+  const counts = levels.map(({ tailMs, spanMs }) => {
+    const filled = -Math.expm1(-ratePerMs * tailMs)
+    return Math.min(gone, (spanMs / tailMs + 1) * filled)
+  })
+  return Math.round(counts.reduce((sum, count) => sum + count, 0))
+}
+
+/** Counts from 1 on with their shares, where `average` are expected. */
+function poisson(average: number): readonly (readonly [count: number, share: number])[] {
+  const reach = 4 * Math.sqrt(average) + 1
+  const least = Math.max(1, Math.floor(average - reach))
+  const most = Math.ceil(average + reach)
+  const weights = [1]
+  for (let count = least + 1; count <= most; count++) {
+    weights.push((weights.at(-1)! * average) / count)
+  }
+  const whole = weights.reduce((sum, weight) => sum + weight, 0)
+  return weights.map((weight, i) => [least + i, weight / whole] as const)
+}
+
+function meanOf(parts: readonly (readonly [LogForecast, number])[]): LogForecast {
+  const sum = (field: keyof LogForecast): number =>
+    parts.reduce((total, [forecast, share]) => total + forecast[field] * share, 0)
+  return {
+    rows: sum('rows'),
+    tiles: sum('tiles'),
+    length: sum('length'),
+    valueBytes: sum('valueBytes'),
+  }
 }
 
 /** Rows that a fold leaves: the newest, and those that exact windows still see. */

@@ -39,7 +39,10 @@ function whenSet(length: number): Room {
   if (length <= EMBEDDED_MAX) {
     return { bytes: allocated(EMBEDDED_HEAD + length + TERMINATOR), lengthMax: length }
   }
-  return { bytes: OBJECT + allocated(headOf(length) + length + TERMINATOR), lengthMax: length }
+  const taken = allocated(headOf(length) + length + TERMINATOR)
+  const left = taken - headOf(length) - TERMINATOR - length
+  // What the allocator gave beyond the length is used, unless it is so much that it is given back.
+  return { bytes: OBJECT + taken, lengthMax: left > length / 10 ? length : length + left }
 }
 
 function whenGrown(length: number): Room {

@@ -6,8 +6,8 @@
 
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { EnrichedBatch, Transaction } from '../pipeline/records.ts'
-import type { Finding, Findings } from './findings.ts'
-import { type PlacedOutcome, sourceOf } from './recomputation.ts'
+import { type Finding, type Findings, sourceOf } from './findings.ts'
+import type { PlacedOutcome } from './recomputation.ts'
 
 export type CompareOptions = {
   readonly definition: PipelineDefinition

@@ -4,6 +4,8 @@
 // cause. Memory is bounded: beyond `offendersMax` a finding is only counted. Something that could not
 // be checked is no finding: it is counted apart, by the reason, and never passes for equal.
 
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+
 /** What may be wrong, and what it means. */
 export const findingKinds = {
   feature: 'a value of the vector is not what the logs of its entities give',
@@ -88,3 +90,11 @@ export function describeFinding(finding: Finding): string {
   const who = [transactionId, source].filter((part) => part !== null).join(' at ')
   return `${kind}  ${who === '' ? '-' : who}  ${subject}: found ${found}, expected ${expected} (${cause})`
 }
+
+export type Source = { readonly sourcePartition: number; readonly sourceOffset: number }
+
+/** Where the message of an event stands. */
+export const sourceOf = (
+  { topics }: PipelineDefinition,
+  { sourcePartition, sourceOffset }: Source,
+): string => `${topics.transactions}/${sourcePartition}/${sourceOffset}`

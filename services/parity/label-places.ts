@@ -6,6 +6,7 @@
 // Refused: more labels seen than the topics hold. Nothing is believed that the event says of itself
 // but the number: the labels themselves come from the labels topic.
 
+import type { FeatureDefinition, PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createEntityLog } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import type { Finding } from './findings.ts'
@@ -32,11 +33,16 @@ export type LabelPlaces = {
   readonly place: (event: PlacedOutcome, isCounted: boolean) => LabelPlacing
 }
 
-/** @param areWhole whether the label logs are known from their very first row on. */
+export type KnownLabels = {
+  readonly shelf: LabelShelf
+  /** Whether the label logs are known from their very first row on. */
+  readonly areWhole: boolean
+}
+
 export function createLabelPlaces(
+  definition: PipelineDefinition,
   plan: FeaturePlan,
-  shelf: LabelShelf,
-  areWhole: boolean,
+  { shelf, areWhole }: KnownLabels,
 ): LabelPlaces {
   const entities = plan.entities
     .map((entity, e) => ({ ...entity, e }))
@@ -45,7 +51,7 @@ export function createLabelPlaces(
     const log = createEntityLog(plan.kinds[labelKind]!.shape)
     return { log, position: -1, visible: 0 }
   })
-  const ratePlans = entities.map(({ e }) => planRates(plan, e))
+  const ratePlans = entities.map(({ e }) => planRates(definition, plan, e))
 
   const place = (event: PlacedOutcome, isCounted: boolean): LabelPlacing => {
     const { record, slots } = event
@@ -112,10 +118,14 @@ function isDoubtful(
 type RatePlan = { readonly plan: FeaturePlan; readonly indexes: readonly number[] }
 
 /** The plan with the fraud rates of one entity only; everything else about it stays. */
-function planRates(plan: FeaturePlan, e: number): RatePlan {
-  const indexes = plan.features.flatMap((feature, f) =>
-    feature.source === 'log' && feature.entity === e ? [f] : [],
-  )
+function planRates(
+  { features, entities }: PipelineDefinition,
+  plan: FeaturePlan,
+  e: number,
+): RatePlan {
+  const isRate = (feature: FeatureDefinition): boolean =>
+    feature.kind === 'window' && feature.op === 'fraud_rate' && feature.entity === entities[e]!.name
+  const indexes = features.flatMap((feature, f) => (isRate(feature) ? [f] : []))
   return { plan: { ...plan, features: indexes.map((f) => plan.features[f]!) }, indexes }
 }
 

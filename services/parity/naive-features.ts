@@ -18,6 +18,7 @@ import type { Label, Transaction } from '../pipeline/records.ts'
 import {
   fraudsOf,
   highestOf,
+  highestTime,
   isSaturated,
   type NaiveView,
   type Row,
@@ -83,10 +84,12 @@ function viewOf(
     transaction: event,
   })
   const own = toRow(transaction, before.length)
+  const rows = [...before.map(toRow), own]
   return {
     features: features.filter((f) => f.kind === 'window').filter((f) => f.entity === entity),
-    rows: [...before.map(toRow), own],
+    rows,
     own,
+    highestMs: highestTime(rows),
     labels: labels.map((label, position) => ({ position, timeMs: label.eventTime, label })),
     allowedMs: late.allowedMs,
     ceilings,

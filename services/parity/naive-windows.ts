@@ -26,6 +26,8 @@ export type NaiveView = {
   /** Up to the transaction's own row, which is the last one. */
   readonly rows: readonly Row[]
   readonly own: Row
+  /** M: the highest event time among the rows, ms. */
+  readonly highestMs: number
   /** As many as are visible to the transaction. */
   readonly labels: readonly LabelRow[]
   readonly allowedMs: number
@@ -33,7 +35,7 @@ export type NaiveView = {
 }
 
 export function rowsOf(feature: WindowFeature, view: NaiveView): readonly Row[] {
-  const candidates = feature.current ? view.rows : view.rows.filter((row) => row !== view.own)
+  const candidates = feature.current ? view.rows : view.rows.slice(0, -1)
   if (isOfNewest(feature)) return newestRows(feature, view)
   return feature.tailMs > 0
     ? tailRows(feature, view, candidates)
@@ -54,8 +56,8 @@ const isRate = ({ op }: WindowFeature): boolean => op === 'fraud_rate'
 export const highestOf = (numbers: readonly number[]): number =>
   numbers.reduce((highest, n) => Math.max(highest, n), Number.NEGATIVE_INFINITY)
 
-const highestTime = (rows: readonly { readonly timeMs: number }[]): number =>
-  highestOf(rows.map(({ timeMs }) => timeMs))
+export const highestTime = (rows: readonly { readonly timeMs: number }[]): number =>
+  rows.reduce((highestMs, { timeMs }) => Math.max(highestMs, timeMs), Number.NEGATIVE_INFINITY)
 
 /** How far back these features look together, for an event as late as allowed. */
 const reachOf = (features: readonly WindowFeature[], { allowedMs }: NaiveView): number =>
@@ -80,11 +82,11 @@ function newestRows(feature: WindowFeature, view: NaiveView): readonly Row[] {
 // ── exact windows ───────────────────────────────────────────────────────────────────────────────
 
 function exactRows(feature: WindowFeature, view: NaiveView, candidates: readonly Row[]) {
-  const { rows, own, features, ceilings } = view
-  const invisibleUntilMs = highestTime(rows) - reachOf(features.filter(isExact), view)
+  const { own, highestMs, features, ceilings } = view
+  const invisibleUntilMs = highestMs - reachOf(features.filter(isExact), view)
   return candidates
-    .filter(({ timeMs }) => isWithin(timeMs, feature, view))
     .filter(({ position }) => position > own.position - ceilings.entityRecordsMax)
+    .filter(({ timeMs }) => isWithin(timeMs, feature, view))
     .filter(({ timeMs }) => timeMs > invisibleUntilMs)
 }
 
@@ -117,7 +119,7 @@ function edgesOf(feature: WindowFeature, view: NaiveView): Edges {
   return {
     first: Math.max(
       tileOf(untilMs - windowMs, feature),
-      tileOf(highestTime(view.rows) - reachOf(alike, view), feature),
+      tileOf(view.highestMs - reachOf(alike, view), feature),
     ),
     end: delayMs > 0 ? tileOf(untilMs, feature) : Number.POSITIVE_INFINITY,
   }
@@ -167,9 +169,9 @@ function tailFrauds(feature: WindowFeature, view: NaiveView): number {
 
 /** Whether an entity's windows may have asked for what was hidden from them. Labels never do it. */
 export function isSaturated(view: NaiveView): boolean {
-  const { features, rows, own, allowedMs } = view
+  const { features, own, highestMs, allowedMs } = view
   if (features.length === 0) return false
-  if (own.timeMs < highestTime(rows) - allowedMs) return true
+  if (own.timeMs < highestMs - allowedMs) return true
   return isCut(view) || isBlurred(view)
 }
 

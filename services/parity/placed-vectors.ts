@@ -4,7 +4,6 @@
 // functions as live, with nothing between them but places. Invariant: no store is asked and no log
 // is changed; what an event sees follows from its places alone.
 
-import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { type CollectedRecords, collectRecords } from '../pipeline/enrich/collect-records.ts'
 import { computeVectors } from '../pipeline/enrich/compute-vectors.ts'
 import type { EntityLog } from '../pipeline/enrich/entity-log.ts'

@@ -26,7 +26,7 @@ import {
   skipHole,
   waitFor,
 } from './entity-slots.ts'
-import type { Findings } from './findings.ts'
+import { type Findings, sourceOf } from './findings.ts'
 import type { LabelShelf } from './label-orders.ts'
 import { createLabelPlaces, type LabelPlaces } from './label-places.ts'
 import { collectSent, computePlaced, type Place } from './placed-vectors.ts'
@@ -103,7 +103,10 @@ export function createRecomputation(options: RecomputationOptions): Recomputatio
     slots: plan.entities.map(() => new Map()),
     holed: new Set(),
     waiting: new Set(),
-    labelPlaces: createLabelPlaces(plan, labels, history?.areLabelsWhole ?? true),
+    labelPlaces: createLabelPlaces(definition, plan, {
+      shelf: labels,
+      areWhole: history?.areLabelsWhole ?? true,
+    }),
     ready: [],
     compared: 0,
   }
@@ -195,14 +198,6 @@ function reportClash(
     cause: 'another event of the entity has this ordinal',
   })
 }
-
-export const sourceOf = (
-  { topics }: PipelineDefinition,
-  {
-    sourcePartition,
-    sourceOffset,
-  }: Pick<ScoredTransactionRecord, 'sourcePartition' | 'sourceOffset'>,
-): string => `${topics.transactions}/${sourcePartition}/${sourceOffset}`
 
 /** Puts the event on the list as soon as its logs are whole up to it. */
 function awaitRows(work: Work, outcome: Outcome, slots: readonly Slot[]): void {

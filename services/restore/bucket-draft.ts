@@ -11,6 +11,7 @@ import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import { foldLog, type IsCommitted } from '../pipeline/enrich/fold-log.ts'
 import type { RestoreLane } from './history.ts'
 import {
+  appendToDraft,
   createLogDraft,
   dropOldHoles,
   endOf,
@@ -21,8 +22,10 @@ import {
   type UncommittedRow,
 } from './log-draft.ts'
 import type { LogName, RestoreSession } from './restorable-store.ts'
+import type { BucketTask } from './restore-context.ts'
 
 export type BucketDraft = {
+  readonly task: BucketTask
   readonly bucket: number
   /** Offsets up to here are in the stored logs; -1 for a bucket that knows nothing. */
   readonly appliedOf: (laneId: number) => number
@@ -58,7 +61,7 @@ export function isCommittedBy(lanes: readonly RestoreLane[]): IsCommitted {
 }
 
 export function createBucketDraft(
-  start: Pick<BucketDraft, 'bucket' | 'appliedOf' | 'knowsNothing' | 'reaches'>,
+  start: Pick<BucketDraft, 'task' | 'bucket' | 'appliedOf' | 'knowsNothing' | 'reaches'>,
   plan: FeaturePlan,
 ): BucketDraft {
   const drafts = plan.kinds.map(() => new Map<string, LogDraft>())
@@ -77,7 +80,20 @@ export async function openStored(
   for (const [i, name] of unread.entries()) {
     const stored = logs[i] ?? null
     const reach = reachOf(bucket, name.kind, plan)
-    addDraft(bucket, createLogDraft({ ...name, of: plan.kinds[name.kind]!, stored, reach, base: 0 }))
+    addDraft(
+      bucket,
+      createLogDraft({ ...name, of: plan.kinds[name.kind]!, stored, reach, base: 0 }),
+    )
+  }
+}
+
+/** openStored for all buckets that know something. */
+export async function openAll(
+  places: readonly (LogName & { readonly bucket: BucketDraft })[],
+  context: DraftContext,
+): Promise<void> {
+  for (const [bucket, names] of Map.groupBy(places, ({ bucket }) => bucket)) {
+    if (!bucket.knowsNothing) await openStored(bucket, names, context)
   }
 }
 
@@ -109,6 +125,18 @@ export function openDraft(
   return addDraft(bucket, createLogDraft({ kind, key, of, stored: null, reach, base }))
 }
 
+/** Lays a row at the end of its log. */
+export function layNext(
+  bucket: BucketDraft,
+  { kind, key, row }: LogName & { readonly row: Row },
+  context: DraftContext,
+): void {
+  const draft = openDraft(bucket, { kind, key }, 0, context)
+  appendToDraft(draft, row)
+  bucket.rows++
+  foldDraft(bucket, draft, context)
+}
+
 export type PublishedRow = LogName & {
   readonly ordinal: number
   readonly row: Row
@@ -137,11 +165,10 @@ export function layPublished(
 }
 
 /** Keeps a draft as small as the store would keep the log. */
-export function foldDraft(bucket: BucketDraft, draft: LogDraft, context: DraftContext): void {
+function foldDraft(bucket: BucketDraft, draft: LogDraft, context: DraftContext): void {
   const { log } = draft
   if (log.count < log.foldAt) return
   const before = log.count
   foldLog(log, draft.of.history, context.isCommitted)
   bucket.rows -= before - log.count
 }
-

@@ -4,17 +4,16 @@
 //   lane 2   ... c  d      committed     d has ordinal 7, nobody has 6: it must have been a's or b's
 //
 // In: drafts with holes, the lanes' uncommitted events. Out: the holes filled. Events are taken as the
-// live lanes would have merged them. An event that is used counts as applied, and with it all
-// before it in its lane: they are appended too, so that what is delivered again is found.
+// live lanes would have merged them. An event that is used counts as applied, and with it all that
+// come before it: their rows are appended, and what is delivered again is found.
 // Refused: a hole that nothing fits, because then a counted event is missing.
 
-import { offsetOfSource, laneOfSource } from '../pipeline/enrich/entity-log.ts'
+import { laneOfSource, offsetOfSource } from '../pipeline/enrich/entity-log.ts'
 import type { Arrival } from '../pipeline/records.ts'
 import { admitMessages } from './admit-messages.ts'
-import { type BucketDraft, openDraft, openStored } from './bucket-draft.ts'
+import { type BucketDraft, layNext, openStored } from './bucket-draft.ts'
 import { collectRows, rowAt } from './collect-rows.ts'
 import {
-  appendToDraft,
   beginAt,
   countMissing,
   dropOldHoles,
@@ -22,10 +21,9 @@ import {
   type LogDraft,
   layFillers,
   raiseBase,
-  type UncommittedRow,
 } from './log-draft.ts'
 import { mergeByTime } from './merge-by-time.ts'
-import type { PassContext, PassLane } from './restore-pass.ts'
+import type { PassContext, PassLane } from './restore-context.ts'
 
 type UncommittedEvent = {
   /** The lane's highest event time with this one: what live lanes are merged by. */
@@ -36,7 +34,7 @@ type UncommittedEvent = {
 
 /** Reads on from what is committed until every hole has its event, or nothing more is allowed. */
 export async function findFillers(pass: PassContext): Promise<void> {
-  const drafts = pass.buckets.flatMap(listDrafts)
+  const drafts = [...pass.buckets.values()].flatMap(listDrafts)
   for (const draft of drafts) settleBeginning(draft)
   let open = drafts.reduce((count, draft) => (countMissing(draft) > 0 ? count + 1 : count), 0)
   if (open === 0) return
@@ -65,7 +63,11 @@ async function* readUncommitted(
   let atMs = memory.watermarkMs
   let left = pass.uncommittedMax
   for await (const messages of lane.cursor.follow(committedOffset)) {
-    for (const arrival of await admitMessages(address.stream, messages.slice(0, left), pass.rooms)) {
+    for (const arrival of await admitMessages(
+      address.stream,
+      messages.slice(0, left),
+      pass.rooms,
+    )) {
       const timeMs = arrival.transaction?.eventTime ?? arrival.label?.labelTime
       if (timeMs === undefined) continue
       const isLate = arrival.transaction !== null && atMs - timeMs > pass.definition.late.allowedMs
@@ -108,16 +110,23 @@ export async function closeHoles(
     skipHoles(draft, pass.acceptShort)
     if (!layFillers(draft)) bucket.fault ??= describeHole(draft, pass)
   }
+  return layBefore(bucket, pass)
+}
+
+/** Whatever would have been merged before the last filler had been applied before it, too. */
+async function layBefore(
+  bucket: BucketDraft,
+  pass: PassContext,
+): Promise<ReadonlyMap<number, number>> {
+  const last = bucket.uncommitted.findLastIndex(({ isLaid }) => isLaid)
+  const applied = bucket.uncommitted.slice(0, last + 1)
+  if (!bucket.knowsNothing) await openStored(bucket, applied, pass)
   const raised = new Map<number, number>()
-  for (const { source, isLaid } of bucket.uncommitted) {
-    const laneId = laneOfSource(source)
-    if (isLaid) raised.set(laneId, Math.max(raised.get(laneId) ?? -1, offsetOfSource(source)))
+  for (const row of applied) {
+    if (!row.isLaid) layNext(bucket, { ...row, row }, pass)
+    const laneId = laneOfSource(row.source)
+    raised.set(laneId, Math.max(raised.get(laneId) ?? -1, offsetOfSource(row.source)))
   }
-  const isApplied = ({ source }: UncommittedRow): boolean =>
-    offsetOfSource(source) <= (raised.get(laneOfSource(source)) ?? -1)
-  const others = bucket.uncommitted.filter((row) => !row.isLaid && isApplied(row))
-  if (!bucket.knowsNothing) await openStored(bucket, others, pass)
-  for (const row of others) appendToDraft(openDraft(bucket, row, 0, pass), row)
   return raised
 }
 

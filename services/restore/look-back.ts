@@ -66,7 +66,8 @@ export async function planLookBack(options: LookBackOptions): Promise<LookBack> 
     },
     coverageOf: (lane, appliedOffset, firstOffset) => {
       const start = starts.get(lane)!
-      const first = firstOffset ?? Math.max(start.firstOffset, fromMs === null ? 0 : start.wantedOffset)
+      const first =
+        firstOffset ?? Math.max(start.firstOffset, fromMs === null ? 0 : start.wantedOffset)
       if (hasNothingBefore(lane, appliedOffset, first)) return 'all'
       // An offset found by its time tells nothing where it is the first that is left.
       if (first < start.wantedOffset) return 'all'

@@ -13,9 +13,7 @@ export type MessageCursor = {
   readonly close: () => Promise<void>
 }
 
-export function createMessageCursor(
-  messages: AsyncIterable<readonly RawMessage[]>,
-): MessageCursor {
+export function createMessageCursor(messages: AsyncIterable<readonly RawMessage[]>): MessageCursor {
   const fetches = messages[Symbol.asyncIterator]()
   let held: readonly RawMessage[] = []
   let at = 0

@@ -1,56 +1,219 @@
 // One pass over the topics: the lost rows of a group of buckets are laid out, and the buckets written.
 //
-//   labels ─► transactions ─► holes ─► write, finish           a bucket that grows too large waits
-//                                                              for the next pass
-// In: buckets, and what they know. Out: which of them are whole now, which have to come again, and
-// which contradicted themselves. Invariant: rows held are bounded by restoreRowsMax, unless a single
-// bucket is larger; a bucket is written once it is complete, and finished after that.
+//   labels ─► transactions ─► holes ─► write, finish        a bucket that makes the group too large
+//                                                           waits for the next pass
+// In: buckets, and what they know. Out: which are whole now, which have to come again, and which
+// contradicted themselves. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late.
+// Invariant: the rows held at once are bounded by `rowsMax`, unless a single bucket has more; a bucket
+// is finished only after all of it was written.
 
-import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { AdmittingRooms } from './admit-messages.ts'
-import {
-  type BucketDraft,
-  createBucketDraft,
-  type DraftContext,
-} from './bucket-draft.ts'
+import { WeirError } from '../core/errors.ts'
+import type { LaneAddress } from '../lanes/lane-input.ts'
+import type { Stream } from '../pipeline/records.ts'
+import { type BucketDraft, createBucketDraft } from './bucket-draft.ts'
 import { closeHoles, findFillers } from './fill-holes.ts'
-import type { LaneReader, OpenedHistory, RestoreHistory, RestoreLane } from './history.ts'
-import { layLabels, layTransactions } from './lay-committed.ts'
+import { formatTime } from './format-time.ts'
+import type { LaneRange, OpenedHistory } from './history.ts'
+import { layLabels } from './lay-labels.ts'
+import { layTransactions } from './lay-transactions.ts'
 import type { HistoryReach } from './log-draft.ts'
-import type { Coverage, LookBack } from './look-back.ts'
-import { createMessageCursor, type MessageCursor } from './message-cursor.ts'
-import type { LaneProgress } from './restorable-store.ts'
+import type { Coverage } from './look-back.ts'
+import { createMessageCursor } from './message-cursor.ts'
+import type { NamedLog } from './restorable-store.ts'
+import type { BucketTask, PassContext, PassLane, RestoreContext } from './restore-context.ts'
 
-/** A bucket to restore, and what it knows of the lanes. */
-export type BucketTask = {
-  readonly bucket: number
-  /** Empty for a bucket whose logs all begin anew. */
-  readonly fence: ReadonlyMap<number, LaneProgress>
+export type PassOutcome = {
+  readonly finished: readonly BucketTask[]
+  readonly logs: number
+  readonly postponed: readonly BucketTask[]
+  readonly contradicted: readonly { readonly task: BucketTask; readonly fault: string }[]
 }
 
-export type PassLane = {
-  readonly lane: RestoreLane
-  readonly fromOffset: number
-  readonly reader: LaneReader
-  readonly cursor: MessageCursor
+const LOGS_PER_WRITE = 500
+/** A key's expiry is refreshed when a tenth of the retention has passed: a silence may seem shorter. */
+const SILENCE_SHARE = 0.8
+
+export async function restorePass(
+  tasks: readonly BucketTask[],
+  context: RestoreContext,
+): Promise<PassOutcome> {
+  const ranges = context.allLanes.map((lane) => findRange(lane, tasks, context))
+  const opened = await context.history.open(ranges, context.uncommittedMax)
+  try {
+    const pass = createPass(tasks, { ranges, opened }, context)
+    await layLabels(pass)
+    await layTransactions(pass)
+    await findFillers(pass)
+    return await writeBuckets(tasks, pass)
+  } finally {
+    await opened.close()
+  }
 }
 
-export type RestoreContext = DraftContext & {
-  readonly definition: PipelineDefinition
-  readonly history: RestoreHistory
-  readonly rooms: AdmittingRooms
-  readonly allLanes: readonly RestoreLane[]
-  readonly lookBack: LookBack
-  /** Goes on with what the topics have, although windows will miss some of it. */
-  readonly acceptShort: boolean
-  readonly uncommittedMax: number
-  readonly rowsMax: number
-  readonly noteEvents: (events: number) => void
+const appliedIn = ({ fence }: BucketTask, { laneId }: LaneAddress): number =>
+  fence.get(laneId)?.appliedOffset ?? -1
+
+function findRange(
+  lane: PassLane['lane'],
+  tasks: readonly BucketTask[],
+  { lookBack }: RestoreContext,
+): LaneRange {
+  const starts = tasks.map((task) => lookBack.startOf(lane, appliedIn(task, lane.address)))
+  return { lane, fromOffset: Math.min(lane.committedOffset, ...starts) }
 }
 
-export type PassContext = RestoreContext & {
-  readonly lanes: readonly PassLane[]
-  readonly buckets: readonly BucketDraft[]
-  /** The draft that takes the key's rows; null where this pass leaves its bucket alone. */
-  readonly bucketOf: (key: string) => BucketDraft | null
+type Opened = { readonly ranges: readonly LaneRange[]; readonly opened: OpenedHistory }
+
+function createPass(
+  tasks: readonly BucketTask[],
+  { ranges, opened }: Opened,
+  context: RestoreContext,
+): PassContext {
+  const lanes = ranges.map((range, i): PassLane => {
+    const reader = opened.readers[i]!
+    return { ...range, reader, cursor: createMessageCursor(reader.messages) }
+  })
+  const buckets = new Map(
+    tasks.map((task) => [task.bucket, openBucket(task, lanes, context)] as const),
+  )
+  return {
+    ...context,
+    lanes,
+    opened: [...buckets.values()],
+    buckets,
+    bucketOf: (key) => buckets.get(context.session.bucketOf(key)) ?? null,
+    noteEvents: (events) => {
+      context.noteEvents(events)
+      for (const [bucket, { fault }] of buckets) if (fault !== null) buckets.delete(bucket)
+      while (sumRows(buckets) > context.rowsMax && buckets.size > 1) postponeLargest(buckets)
+    },
+  }
+}
+
+const sumRows = (buckets: ReadonlyMap<number, BucketDraft>): number => {
+  let rows = 0
+  for (const bucket of buckets.values()) rows += bucket.rows
+  return rows
+}
+
+function postponeLargest(buckets: Map<number, BucketDraft>): void {
+  const all = [...buckets.values()]
+  const largest = all.reduce((most, bucket) => (bucket.rows > most.rows ? bucket : most))
+  buckets.delete(largest.bucket)
+}
+
+function openBucket(
+  task: BucketTask,
+  lanes: readonly PassLane[],
+  context: RestoreContext,
+): BucketDraft {
+  const { bucket, fence } = task
+  const reachOf = (stream: Stream): HistoryReach =>
+    findReach(
+      task,
+      lanes.filter(({ lane }) => lane.address.stream === stream),
+      context,
+    )
+  return createBucketDraft(
+    {
+      task,
+      bucket,
+      appliedOf: (laneId) => fence.get(laneId)?.appliedOffset ?? -1,
+      knowsNothing: fence.size === 0,
+      reaches: { transactions: reachOf('transactions'), labels: reachOf('labels') },
+    },
+    context.plan,
+  )
+}
+
+const coverages: readonly Coverage[] = ['all', 'enough', 'short']
+
+function findReach(
+  task: BucketTask,
+  lanes: readonly PassLane[],
+  { lookBack, acceptShort, definition }: RestoreContext,
+): HistoryReach {
+  let worst: Coverage = 'all'
+  let isWhole = true
+  for (const { lane, reader } of lanes) {
+    const applied = appliedIn(task, lane.address)
+    const start = lookBack.startOf(lane, applied)
+    // A journal that begins later than the messages hides what they were.
+    const isJournalShort = reader.journalFrom > start
+    const found = isJournalShort
+      ? lookBack.coverageOf(lane, applied, reader.journalFrom)
+      : lookBack.coverageOf(lane, applied)
+    if (found === 'short' && !acceptShort) {
+      throw tooShort(
+        lane.address,
+        isJournalShort ? definition.topics.scored : null,
+        lookBack.neededMs,
+      )
+    }
+    if (coverages.indexOf(found) > coverages.indexOf(worst)) worst = found
+    const isRead = Math.max(start, reader.journalFrom) <= applied + 1
+    if (!isRead && lane.committedOffset > applied + 1) isWhole = false
+  }
+  return {
+    isWhole,
+    raggedUntilMs: lookBack.raggedUntilMs[worst],
+    silenceMs: definition.store.retentionMs * SILENCE_SHARE,
+  }
+}
+
+function tooShort(address: LaneAddress, journal: string | null, neededMs: number): WeirError {
+  const lane = `${address.topic}/${address.partition}`
+  const found =
+    journal === null
+      ? `${lane} begins too late`
+      : `${journal} begins too late: the first scored events of ${lane} are gone`
+  const detail =
+    `${found}; what is needed goes back to ${formatTime(neededMs)}. Raise retention.ms of ` +
+    `${journal ?? address.topic} to the longest window; to go on with what is there, run ` +
+    '`weir rebuild --accept-short`.'
+  return new WeirError('WEIR_ENRICH_STATE_LOST', detail)
+}
+
+async function writeBuckets(tasks: readonly BucketTask[], pass: PassContext): Promise<PassOutcome> {
+  const finished: BucketTask[] = []
+  let logs = 0
+  for (const bucket of pass.buckets.values()) {
+    const raised = await closeHoles(bucket, pass)
+    if (bucket.fault !== null) continue
+    logs += await writeBucket(bucket, pass)
+    await pass.session.finish(bucket.bucket, appliedAfter(bucket, raised, pass))
+    finished.push(bucket.task)
+  }
+  const rest = tasks.filter((task) => !finished.includes(task))
+  const faults = new Map(pass.opened.map(({ task, fault }) => [task, fault]))
+  return {
+    finished,
+    logs,
+    postponed: rest.filter((task) => faults.get(task) === null),
+    contradicted: rest.flatMap((task) => {
+      const fault = faults.get(task)
+      return fault === null || fault === undefined ? [] : [{ task, fault }]
+    }),
+  }
+}
+
+async function writeBucket({ bucket, drafts }: BucketDraft, pass: PassContext): Promise<number> {
+  const logs = drafts.flatMap((ofKind): NamedLog[] => [...ofKind.values()])
+  for (let from = 0; from < logs.length; from += LOGS_PER_WRITE) {
+    await pass.session.write(bucket, logs.slice(from, from + LOGS_PER_WRITE))
+  }
+  return logs.length
+}
+
+function appliedAfter(
+  bucket: BucketDraft,
+  raised: ReadonlyMap<number, number>,
+  { allLanes }: PassContext,
+): ReadonlyMap<number, number> {
+  return new Map(
+    allLanes.map(({ address: { laneId }, committedOffset }) => [
+      laneId,
+      Math.max(bucket.appliedOf(laneId), committedOffset - 1, raised.get(laneId) ?? -1),
+    ]),
+  )
 }

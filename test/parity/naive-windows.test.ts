@@ -54,6 +54,7 @@ function viewOf(features: readonly Wanted[], world: World): NaiveView {
     features: [...features, ...beside].map(feature),
     rows,
     own: rows.at(-1)!,
+    highestMs: timeOf(Math.max(...minutes)),
     labels: labels.map(toLabelRow),
     allowedMs: allowed * MINUTE_MS,
     ceilings: { entityRecordsMax: max, entityRecordsNewest: newest },

@@ -14,6 +14,7 @@ import { askRedis, waitForAnswer } from '../../dev/stack/answers.ts'
 import { findFreePorts } from '../../dev/stack/free-ports.ts'
 import { type Supervision, startSupervision } from '../../dev/stack/supervision.ts'
 import { slotCount } from '../../services/adapters/redis/key-slot.ts'
+import { type TestCertificate, tlsSettings } from './test-certificate.ts'
 import { waitFor } from './wait-for.ts'
 
 export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0
@@ -21,8 +22,8 @@ export const hasRedisServer = spawnSync('redis-server', ['--version']).status ==
 export type ClusterOptions = {
   readonly masters: number
   readonly replicasEach?: number
-  /** Settings of redis-server for every node, such as `--requirepass`. */
-  readonly settings?: readonly string[]
+  /** Where there is one, the nodes speak TLS only, to clients and among themselves. */
+  readonly tls?: TestCertificate
 }
 
 export type ClusterNode = {
@@ -61,9 +62,9 @@ export async function startTestCluster(options: ClusterOptions): Promise<TestClu
   const size = options.masters * (1 + (options.replicasEach ?? 0))
   const ports = await findFreePorts(2 * size)
   const nodes = Array.from({ length: size }, (_, i) =>
-    planNode(join(folder, `node-${i}`), ports[2 * i]!, ports[2 * i + 1]!),
+    planNode(join(folder, `node-${i}`), ports.slice(2 * i, 2 * i + 2), options.tls !== undefined),
   )
-  const start = (node: ClusterNode) => startNode(node, supervision, options.settings ?? [])
+  const start = (node: ClusterNode) => startNode(node, supervision, options.tls)
   const stop = async () => {
     for (const { redis } of nodes) redis.disconnect()
     await supervision.stop()
@@ -87,9 +88,10 @@ export async function startTestCluster(options: ClusterOptions): Promise<TestClu
   }
 }
 
-function planNode(folder: string, port: number, busPort: number): ClusterNode {
+function planNode(folder: string, ports: readonly number[], isSecure: boolean): ClusterNode {
   mkdirSync(folder)
-  const url = `redis://127.0.0.1:${port}`
+  const [port = 0, busPort = 0] = ports
+  const url = `${isSecure ? 'rediss' : 'redis'}://127.0.0.1:${port}`
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => 50 })
   redis.on('error', () => undefined)
   return { port, busPort, url, folder, redis, id: '', pid: 0 }
@@ -98,17 +100,22 @@ function planNode(folder: string, port: number, busPort: number): ClusterNode {
 async function startNode(
   node: ClusterNode,
   supervision: Supervision,
-  settings: readonly string[],
+  tls: TestCertificate | undefined,
 ): Promise<void> {
+  const { port } = node
+  const listening =
+    tls === undefined
+      ? ['--port', String(port)]
+      : [...tlsSettings(tls, port), '--tls-cluster', 'yes', '--tls-replication', 'yes']
   const { pid } = await supervision.run({
-    name: `redis-${node.port}`,
+    name: `redis-${port}`,
     command: 'redis-server',
     arguments: [
-      ...['--port', String(node.port), '--bind', '127.0.0.1', '--dir', node.folder],
+      ...[...listening, '--bind', '127.0.0.1', '--dir', node.folder],
       ...['--daemonize', 'no', '--save', '', '--appendonly', 'yes', '--repl-diskless-sync', 'yes'],
       ...['--repl-diskless-sync-delay', '0', '--maxmemory-policy', 'noeviction'],
       ...['--cluster-enabled', 'yes', '--cluster-port', String(node.busPort)],
-      ...['--cluster-node-timeout', String(nodeTimeoutMs), ...settings],
+      ...['--cluster-node-timeout', String(nodeTimeoutMs)],
     ],
     environment: {},
     folder: node.folder,

@@ -9,11 +9,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { waitForAnswer } from '../../dev/stack/answers.ts'
+import { askRedis, waitForAnswer } from '../../dev/stack/answers.ts'
 import { findFreePorts } from '../../dev/stack/free-ports.ts'
 import { redisServer } from '../../dev/stack/native-servers.ts'
 import { startSupervision } from '../../dev/stack/supervision.ts'
 import { testStack } from './stack.ts'
+import { type TestCertificate, tlsSettings } from './test-certificate.ts'
 
 export type TestRedis = {
   readonly url: string
@@ -24,19 +25,24 @@ export type TestRedis = {
 
 const answerDeadlineMs = 30_000
 
-export async function startTestRedis(): Promise<TestRedis> {
+/** @param tls where there is one, the server speaks TLS only; it is then always the test's own. */
+export async function startTestRedis(tls?: TestCertificate): Promise<TestRedis> {
   const isInstalled = spawnSync('redis-server', ['--version']).status === 0
-  if (isInstalled) return startOwnRedis()
+  if (isInstalled || tls !== undefined) return startOwnRedis(tls)
   const { redisUrl } = await testStack()
   return { url: redisUrl, pid: undefined, stop: async () => undefined }
 }
 
-async function startOwnRedis(): Promise<TestRedis> {
+async function startOwnRedis(tls: TestCertificate | undefined): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-redis-'))
   const place = { folder, dataFolder: join(folder, 'data') }
   mkdirSync(place.dataFolder)
   const [port = 0] = await findFreePorts(1)
   const server = redisServer(place, port, 'redis-server', {})
+  const url = tls === undefined ? server.address : `rediss://127.0.0.1:${port}`
+  // Of a setting that stands there twice the last one counts.
+  const settings = tls === undefined ? [] : tlsSettings(tls, port)
+  const command = { ...server.command, arguments: [...server.command.arguments, ...settings] }
   const supervision = startSupervision(folder)
   supervision.removeAtEnd(folder)
   const stop = async () => {
@@ -44,9 +50,9 @@ async function startOwnRedis(): Promise<TestRedis> {
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const { pid } = await supervision.run(server.command)
-    await waitForAnswer(server.ask, answerDeadlineMs)
-    return { url: server.address, pid, stop }
+    const { pid } = await supervision.run(command)
+    await waitForAnswer(() => askRedis(url), answerDeadlineMs)
+    return { url, pid, stop }
   } catch (error) {
     await stop()
     throw error

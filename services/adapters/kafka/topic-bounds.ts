@@ -51,3 +51,16 @@ async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Pr
     await admin.disconnect()
   }
 }
+
+/** What a group has committed, by partition: the offset of the next event; -1 for nothing. */
+export function committedOffsets(
+  kafka: Kafka,
+  groupId: string,
+  topic: string,
+): Promise<Map<number, number>> {
+  return withAdmin(kafka, async (admin) => {
+    const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
+    const partitions = found?.partitions ?? []
+    return new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+  })
+}

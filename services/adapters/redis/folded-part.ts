@@ -31,10 +31,12 @@ const lineSize = (stride: number): number => LINE_HEAD_SIZE + 8 * (stride - TILE
 
 export function encodeFoldedPart(
   { tiles, shape, timeMaxBefore }: EntityLog,
-  history: LogHistory,
+  { levels }: LogHistory,
 ): Buffer {
   const stride = tileStride(shape)
-  const size = tiles.reduce(
+  // A log that was put back behind older events has no tiles yet.
+  const tables = levels.map((_, i) => tiles[i] ?? createTileTable(shape, 0))
+  const size = tables.reduce(
     (sum, { count }) => sum + LEVEL_HEAD_SIZE + count * lineSize(stride),
     HEAD_SIZE,
   )
@@ -42,8 +44,8 @@ export function encodeFoldedPart(
   const view = viewOf(bytes)
   view.setFloat64(0, timeMaxBefore, true)
   let at = HEAD_SIZE
-  for (const [i, table] of tiles.entries()) {
-    at = encodeLevel(view, at, table, stride, history.levels[i]!.tailMs)
+  for (const [i, table] of tables.entries()) {
+    at = encodeLevel(view, at, table, stride, levels[i]!.tailMs)
   }
   return bytes
 }

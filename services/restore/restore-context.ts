@@ -1,0 +1,53 @@
+// What the parts of a restore hand to one another: types only.
+//
+// A restore has one RestoreContext; each pass over the topics adds its lanes, opened for reading, and the
+// buckets that it lays out.
+
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { AdmittingRooms } from './admit-messages.ts'
+import type { BucketDraft, DraftContext } from './bucket-draft.ts'
+import type { LaneReader, RestoreHistory, RestoreLane } from './history.ts'
+import type { LookBack } from './look-back.ts'
+import type { MessageCursor } from './message-cursor.ts'
+import type { LaneProgress } from './restorable-store.ts'
+
+/** A bucket to restore, and what it knows of the lanes. */
+export type BucketTask = {
+  readonly bucket: number
+  /** Empty for a bucket whose logs all begin anew. */
+  readonly fence: ReadonlyMap<number, LaneProgress>
+}
+
+export type RestoreContext = DraftContext & {
+  readonly definition: PipelineDefinition
+  readonly history: RestoreHistory
+  readonly rooms: AdmittingRooms
+  readonly allLanes: readonly RestoreLane[]
+  readonly lookBack: LookBack
+  /** Goes on with what the topics have, although windows will miss some of it. */
+  readonly acceptShort: boolean
+  /** Ordinals begin at 0 instead of those that were published. */
+  readonly renumber: boolean
+  /** Messages of a lane behind its committed offset that may fill holes. */
+  readonly uncommittedMax: number
+  /** Rows held at once. */
+  readonly rowsMax: number
+  readonly noteEvents: (events: number) => void
+}
+
+export type PassLane = {
+  readonly lane: RestoreLane
+  readonly fromOffset: number
+  readonly reader: LaneReader
+  readonly cursor: MessageCursor
+}
+
+export type PassContext = RestoreContext & {
+  readonly lanes: readonly PassLane[]
+  /** All buckets that the pass began with. */
+  readonly opened: readonly BucketDraft[]
+  /** Those that it still lays out. */
+  readonly buckets: ReadonlyMap<number, BucketDraft>
+  /** The draft that takes the key's rows; null where this pass leaves its bucket alone. */
+  readonly bucketOf: (key: string) => BucketDraft | null
+}

@@ -1,0 +1,116 @@
+// Putting lost state back: the logs of buckets that know less than what is committed, from the topics.
+//
+//   fences ─► buckets that are behind ─► passes over the topics ─► logs written, fences raised
+//
+// The topic of scored events is the journal of the logs' order: each event tells its ordinals. So a
+// restored log has the rows, the order and the ordinals of the one that was lost, and every event to
+// come gets the vector that it would have had.
+// In: a session on the store (nobody advances, all commits are final), the history, the lanes. Out: what
+// was restored. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late, holes that nothing fits.
+
+import { WeirError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
+import type { AdmittingRooms } from './admit-messages.ts'
+import { isCommittedBy } from './bucket-draft.ts'
+import type { RestoreHistory, RestoreLane } from './history.ts'
+import { planLookBack } from './look-back.ts'
+import type { LaneProgress, RestoreSession } from './restorable-store.ts'
+import type { BucketTask, RestoreContext } from './restore-context.ts'
+import { type PassOutcome, restorePass } from './restore-pass.ts'
+
+export type RestoreOptions = {
+  readonly definition: PipelineDefinition
+  readonly plan: FeaturePlan
+  readonly session: RestoreSession
+  readonly history: RestoreHistory
+  readonly rooms: AdmittingRooms
+  /** All lanes of both streams. */
+  readonly lanes: readonly RestoreLane[]
+  readonly acceptShort?: boolean
+  readonly renumber?: boolean
+  /** Begins at this broker time instead of where logs can begin. */
+  readonly fromMs?: number | null
+  /** Rows held at once; tests reach a small ceiling sooner. */
+  readonly rowsMax?: number
+  readonly onProgress?: (progress: RestoreProgress) => void
+}
+
+export type RestoreProgress = {
+  readonly pass: number
+  readonly bucketsLeft: number
+  /** Events read so far, those of passes before included. */
+  readonly events: number
+}
+
+export type RestoreReport = {
+  readonly buckets: number
+  readonly logs: number
+  readonly events: number
+  readonly passes: number
+  /** Buckets that contradicted the topics and were begun anew, with the first contradiction of each. */
+  readonly begunAnew: readonly string[]
+}
+
+/** About 400 MiB of rows with a few values each. */
+const RESTORE_ROWS_MAX = 4_000_000
+
+export async function runRestore(options: RestoreOptions): Promise<RestoreReport> {
+  const { session, lanes, onProgress = () => undefined } = options
+  let left = findTasks(session.fences, lanes)
+  const report = { buckets: 0, logs: 0, events: 0, passes: 0, begunAnew: [] as string[] }
+  if (left.length === 0) return report
+  const lookBack = await planLookBack({ ...options, fromMs: options.fromMs ?? null })
+  const context: RestoreContext = {
+    ...options,
+    allLanes: lanes,
+    lookBack,
+    wholeAfterMs: lookBack.wholeAfterMs,
+    isCommitted: isCommittedBy(lanes),
+    acceptShort: options.acceptShort ?? false,
+    renumber: options.renumber ?? false,
+    uncommittedMax: limits.batchEventsMax * limits.batchesInFlightMax * 2,
+    rowsMax: options.rowsMax ?? RESTORE_ROWS_MAX,
+    noteEvents: (events) => {
+      report.events += events
+      onProgress({ pass: report.passes, bucketsLeft: left.length, events: report.events })
+    },
+  }
+  while (left.length > 0) {
+    report.passes++
+    const outcome = await restorePass(left, context)
+    report.buckets += outcome.finished.length
+    report.logs += outcome.logs
+    left = [...outcome.postponed, ...beginAnew(outcome, report.begunAnew)]
+  }
+  return report
+}
+
+/** The buckets that know less of a lane than it has committed. */
+function findTasks(
+  fences: RestoreSession['fences'],
+  lanes: readonly RestoreLane[],
+): readonly BucketTask[] {
+  return fences.flatMap((fence, bucket) => {
+    const isBehind = ({ address, committedOffset }: RestoreLane): boolean =>
+      (fence.get(address.laneId)?.appliedOffset ?? -1) < committedOffset - 1
+    return lanes.some(isBehind) ? [{ bucket, fence: whatIsKnown(fence) }] : []
+  })
+}
+
+/** A fence of claims alone knows nothing: all logs begin anew. */
+const whatIsKnown = (
+  fence: ReadonlyMap<number, LaneProgress>,
+): ReadonlyMap<number, LaneProgress> =>
+  [...fence.values()].some(({ appliedOffset }) => appliedOffset >= 0) ? fence : new Map()
+
+/** What is stored contradicts what was published: the bucket forgets it, and begins anew. */
+function beginAnew({ contradicted }: PassOutcome, begunAnew: string[]): readonly BucketTask[] {
+  return contradicted.map(({ task, fault }) => {
+    const text = `Bucket ${task.bucket}: ${fault}.`
+    if (task.fence.size === 0) throw new WeirError('WEIR_ENRICH_STATE_LOST', text)
+    begunAnew.push(text)
+    return { bucket: task.bucket, fence: new Map() }
+  })
+}
