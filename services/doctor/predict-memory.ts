@@ -120,7 +120,8 @@ export function predictLog(
     if (known !== undefined) return known
     const heads = FOLDED_HEAD + history.levels.length * LEVEL_HEAD
     const start = HEADER + heads + tiles * tileSize + kept * size
-    const spread = Math.hypot(Math.sqrt(tiles) * tileSize, Math.sqrt(kept) * size) / 2
+    // The newest rows are always as many; how many an exact window sees is chance.
+    const spread = kept > history.ceilings.entityRecordsNewest ? Math.sqrt(kept) : 0
     const forecast = { tiles, ...predictCycle({ start, spread, size, kept, foldedAt }) }
     folded.set(tiles, forecast)
     return forecast
@@ -129,7 +130,7 @@ export function predictLog(
 }
 
 type Cycle = {
-  /** Bytes after a fold, and how far logs differ in that. */
+  /** Bytes after a fold, and how many rows logs have more or fewer then. */
   readonly start: number
   readonly spread: number
   readonly size: number
@@ -139,7 +140,7 @@ type Cycle = {
 
 /** Between two folds a log grows from `kept` rows to `foldedAt`; it is met anywhere on its way. */
 function predictCycle({ start, spread, size, kept, foldedAt }: Cycle) {
-  const starts = [-2, -1, 0, 1, 2].map((step) => Math.round(start + step * spread))
+  const starts = [-1.4, -0.7, 0, 0.7, 1.4].map((step) => start + Math.round(step * spread) * size)
   const bytes = starts.flatMap((length) => valueBytes(length, size, foldedAt - kept - 1))
   const rows = (kept + foldedAt - 1) / 2
   return { rows, length: start + (rows - kept) * size, valueBytes: mean(bytes) }

@@ -30,11 +30,10 @@ export type OutcomeLedger = {
   readonly counts: () => Readonly<Record<OutcomeKind | 'received', number>>
 }
 
-/** Bits of an offset's byte: expected (1 + index), met (1 + index, the first), met again. */
+/** Bits of an offset's byte: what is expected and what was met first, each as 1 + index, 0 = none. */
 const EXPECTED = 0b0000_0011
 const MET = 0b0000_1100
 const MET_SHIFT = 2
-const MET_AGAIN = 0b0001_0000
 
 type Page = Span & { readonly bytes: Uint8Array }
 
@@ -88,7 +87,6 @@ export function createOutcomeLedger(
       if ((byte & MET) !== 0) {
         const expected = 'one outcome'
         report('duplicated', place, { found: `${outcome} once more`, expected })
-        page.bytes[at] = byte | MET_AGAIN
         return false
       }
       page.bytes[at] = byte | ((outcomes.indexOf(outcome) + 1) << MET_SHIFT)

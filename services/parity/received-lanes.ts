@@ -30,6 +30,8 @@ export type ReceivedLanes = {
   readonly take: (partition: number, offset: number) => Promise<Received | null>
   /** Reads on until everything below the offset was seen. */
   readonly readUntil: (partition: number, offset: number) => Promise<void>
+  /** Whether everything below the offset was seen. */
+  readonly hasRead: (partition: number, offset: number) => boolean
   /** What is read and was not taken yet. */
   readonly untaken: (partition: number) => Iterable<Received>
 }
@@ -79,6 +81,7 @@ export function openReceivedLanes(
 
   return {
     readUntil,
+    hasRead: (partition, offset) => (lanes.get(partition)?.next ?? 0) >= offset,
     take: async (partition, offset) => {
       const lane = lanes.get(partition)
       if (lane === undefined || offset < lane.span.from || offset >= lane.span.to) return null

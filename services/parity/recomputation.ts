@@ -39,6 +39,8 @@ export type Outcome = {
   readonly isJudged: boolean
 }
 
+export type Computed = { readonly vector: Float32Array; readonly isSaturated: boolean }
+
 /** What is known of logs whose beginning was not read. */
 export type PartialHistory = {
   /** Per entity of the pipeline, the lowest ordinal that was read, by key. */
@@ -55,8 +57,8 @@ export type RecomputationOptions = {
   readonly findings: Findings
   readonly history?: PartialHistory
   readonly ceilings?: Ceilings
-  /** Gets each event that was compared, with its places: see second-opinion.ts. */
-  readonly onCompared?: (event: PlacedOutcome) => void
+  /** Gets each event that was compared, with what the rooms computed: see second-opinion.ts. */
+  readonly onCompared?: (event: PlacedOutcome, computed: Computed) => void
 }
 
 export type Recomputation = {
@@ -64,6 +66,8 @@ export type Recomputation = {
   /** @param isPending whether an event of this entity may be in its log and not committed yet. */
   readonly finish: (isPending?: (entity: string, key: string) => boolean) => void
   readonly compared: () => number
+  /** Events that wait for a row of one of their logs. */
+  readonly waiting: () => number
 }
 
 /** An event on its way to being computed. */
@@ -118,6 +122,7 @@ export function createRecomputation(options: RecomputationOptions): Recomputatio
     },
     finish: (isPending = () => false) => closeHoles(work, isPending),
     compared: () => work.compared,
+    waiting: () => work.waiting.size,
   }
 }
 
@@ -233,9 +238,11 @@ function computeReady(work: Work): void {
     places: event.places,
   }))
   const enriched = computePlaced(events, plan)
+  const width = plan.features.length
   for (const [row, event] of placed.entries()) {
     compareVector(event, enriched, row, { definition, findings })
-    work.onCompared?.(event)
+    const vector = enriched.vectors.subarray(row * width, (row + 1) * width)
+    work.onCompared?.(event, { vector, isSaturated: enriched.saturated[row] === 1 })
   }
   work.compared += placed.length
   foldLogs(work, ready)

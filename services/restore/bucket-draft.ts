@@ -8,7 +8,7 @@
 
 import { laneOfSource, offsetOfSource } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
-import { foldLog, type IsCommitted } from '../pipeline/enrich/fold-log.ts'
+import { type FoldPolicy, foldLog, type IsCommitted } from '../pipeline/enrich/fold-log.ts'
 import type { RestoreLane } from './history.ts'
 import {
   appendToDraft,
@@ -45,6 +45,7 @@ export type DraftContext = {
   readonly plan: FeaturePlan
   readonly session: RestoreSession
   readonly isCommitted: IsCommitted
+  readonly foldPolicy: FoldPolicy
   readonly wholeAfterMs: number
 }
 
@@ -167,8 +168,7 @@ export function layPublished(
 /** Keeps a draft as small as the store would keep the log. */
 function foldDraft(bucket: BucketDraft, draft: LogDraft, context: DraftContext): void {
   const { log } = draft
-  if (log.count < log.foldAt) return
   const before = log.count
-  foldLog(log, draft.of.history, context.isCommitted)
+  foldLog(log, draft.of.history, context.isCommitted, context.foldPolicy)
   bucket.rows -= before - log.count
 }

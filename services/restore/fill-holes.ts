@@ -132,7 +132,7 @@ async function layBefore(
 
 /** Where the beginning of a log was not read, or its loss is accepted, it begins behind the hole. */
 function skipHoles(draft: LogDraft, acceptShort: boolean): void {
-  const hasBeginning = draft.isStored || draft.reach.isWhole || draft.log.count > 0
+  const hasBeginning = draft.isStored || draft.reach.isWhole || endOf(draft) > draft.begin
   if (!acceptShort && hasBeginning) return
   if (draft.waiting.length === 0) raiseBase(draft, countMissing(draft))
   else beginAt(draft, draft.waiting[0]!.ordinal)

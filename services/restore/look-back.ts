@@ -10,6 +10,7 @@
 // every event to come. What `short` leaves out may have been seen, so it has to be accepted by hand.
 
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { LaneAddress } from '../lanes/lane-input.ts'
 import type { RestoreHistory, RestoreLane } from './history.ts'
 
 /** What the topics still have of what is wanted, best first. */
@@ -53,11 +54,7 @@ export async function planLookBack(options: LookBackOptions): Promise<LookBack> 
   const wantedMs = fromMs ?? Math.min(neededMs, newestMs - retentionMs - slackMs)
   const starts = new Map<RestoreLane, LaneStart>()
   for (const lane of lanes) {
-    starts.set(lane, {
-      firstOffset: await history.firstOffset(lane.address),
-      wantedOffset: await history.offsetAt(lane.address, wantedMs),
-      neededOffset: await history.offsetAt(lane.address, neededMs),
-    })
+    starts.set(lane, await findStart(lane.address, { history, wantedMs, neededMs }))
   }
   return {
     startOf: (lane, appliedOffset) => {
@@ -81,6 +78,26 @@ export async function planLookBack(options: LookBackOptions): Promise<LookBack> 
     wholeAfterMs: wantedMs + retentionMs,
     neededMs,
   }
+}
+
+type Moments = {
+  readonly history: RestoreHistory
+  readonly wantedMs: number
+  readonly neededMs: number
+}
+
+async function findStart(
+  lane: LaneAddress,
+  { history, wantedMs, neededMs }: Moments,
+): Promise<LaneStart> {
+  const firstOffset = await history.firstOffset(lane)
+  const earliest = await history.offsetAt(lane, 0)
+  const find = async (timeMs: number): Promise<number> => {
+    const offset = await history.offsetAt(lane, timeMs)
+    // Offsets before the very first message are nobody's.
+    return offset === earliest ? firstOffset : offset
+  }
+  return { firstOffset, wantedOffset: await find(wantedMs), neededOffset: await find(neededMs) }
 }
 
 /** Nothing that was committed and not applied lies before the offset. */

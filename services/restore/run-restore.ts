@@ -12,6 +12,7 @@ import { WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
+import { type FoldPolicy, foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
 import type { AdmittingRooms } from './admit-messages.ts'
 import { isCommittedBy } from './bucket-draft.ts'
 import type { RestoreHistory, RestoreLane } from './history.ts'
@@ -34,6 +35,7 @@ export type RestoreOptions = {
   readonly fromMs?: number | null
   /** Rows held at once; tests reach a small ceiling sooner. */
   readonly rowsMax?: number
+  readonly foldPolicy?: FoldPolicy
   readonly onProgress?: (progress: RestoreProgress) => void
 }
 
@@ -68,6 +70,7 @@ export async function runRestore(options: RestoreOptions): Promise<RestoreReport
     lookBack,
     wholeAfterMs: lookBack.wholeAfterMs,
     isCommitted: isCommittedBy(lanes),
+    foldPolicy: options.foldPolicy ?? foldWhenWorthwhile,
     acceptShort: options.acceptShort ?? false,
     renumber: options.renumber ?? false,
     uncommittedMax: limits.batchEventsMax * limits.batchesInFlightMax * 2,

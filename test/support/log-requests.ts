@@ -10,7 +10,7 @@ import type {
 import type { LaneSlice } from '../../services/pipeline/records.ts'
 
 /** Two kinds of different widths, so that a store that mixes them up is caught. */
-const history = { exactMs: 1e12, levels: [], ceilings: limits }
+const history = { exactMs: 1e12, newest: 0, levels: [], ceilings: limits }
 
 export const testKinds: readonly LogKind[] = [
   { name: 'customer', shape: { values: 2, summed: 1, extremes: [] }, history },

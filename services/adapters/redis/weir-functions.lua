@@ -10,6 +10,7 @@
 -- The fence hash: lane id -> epoch f64 | applied offset f64 | frontier f64 | idle f64 | touched f64 |
 --           committed f64 (offset of the next event to commit)
 --           restore -> deadline ms, blank, token of who is putting the bucket back together
+--           whole   -> token of the time when the bucket was last found whole
 --
 -- claim   KEYS fence          ARGV lane, epoch wanted at least, '1' = exactly that one
 --                 reply {epoch, applied, committed} as text, or {-1, stored epoch, 0} when a later epoch is stored
@@ -33,12 +34,28 @@ local LAYOUT_VERSION = 2
 local FENCE_FORMAT = '<dddddd'
 local SOURCE_LANE = 2 ^ 44
 local NOTHING_FOLDED = 4294967295
-local RESTORE = 'restore'
+local RESTORE, WHOLE = 'restore', 'whole'
 
 -- What this server process knows, and no replica, snapshot or successor of it: which buckets have been
 -- found whole since it began to answer, and which lanes have said what they committed. A server that was
 -- restarted or promoted starts without, so it trusts nothing that it holds until all lanes have spoken.
+-- A server that was demoted and is promoted again may have kept its memory: its replication id tells. A
+-- slot that moved away in a cluster and came back: the token in the fence tells.
 local ready, confirmed = {}, {}
+
+local function replication_id()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+end
+
+local function is_whole(fence, token)
+  local known = ready[fence]
+  return known and known.token == token and known.reign == replication_id()
+end
+
+-- Fields that are not lanes.
+local function is_lane(field)
+  return field ~= RESTORE and field ~= WHOLE
+end
 
 local function read_fence(value)
   return struct.unpack(FENCE_FORMAT, value)
@@ -66,7 +83,6 @@ local function claim(keys, args)
   epoch = exactly and wanted or math.max(epoch + 1, wanted)
   redis.call('HSET', fence, lane,
     struct.pack(FENCE_FORMAT, epoch, applied, frontier, 0, now_ms(), committed))
-  if confirmed[fence] then confirmed[fence][lane] = nil end
   return { as_text(epoch), as_text(applied), as_text(committed) }
 end
 
@@ -77,16 +93,16 @@ local function judge(fence, ids)
     local deadline = tonumber(string.match(restoring, '^%d+'))
     return deadline > now_ms() and 'WAITING' or 'LOST'
   end
-  for id in string.gmatch(ids, '%d+') do
-    if not confirmed[fence][id] then return 'WAITING' end
-  end
+  local is_lost = false
   for id in string.gmatch(ids, '%d+') do
     local stored = redis.call('HGET', fence, id)
     if not stored then return 'WAITING' end
-    local _, applied, _, _, _, committed = read_fence(stored)
-    if applied < committed - 1 then return 'LOST' end
+    local epoch, applied, _, _, _, committed = read_fence(stored)
+    -- A lane that was claimed again since has to speak again.
+    if confirmed[fence].epochs[id] ~= epoch then return 'WAITING' end
+    is_lost = is_lost or applied < committed - 1
   end
-  return 'READY'
+  return is_lost and 'LOST' or 'READY'
 end
 
 local function confirm(keys, args)
@@ -98,11 +114,22 @@ local function confirm(keys, args)
   committed = math.max(committed, told)
   redis.call('HSET', fence, lane,
     struct.pack(FENCE_FORMAT, epoch, applied, frontier, idle, now_ms(), committed))
-  confirmed[fence] = confirmed[fence] or {}
-  confirmed[fence][lane] = true
-  if applied < committed - 1 then ready[fence] = nil end
-  local status = ready[fence] and 'READY' or judge(fence, args[4])
-  ready[fence] = status == 'READY' or nil
+  local reign = replication_id()
+  if not confirmed[fence] or confirmed[fence].reign ~= reign then
+    confirmed[fence] = { reign = reign, epochs = {} }
+  end
+  confirmed[fence].epochs[lane] = epoch
+  if applied >= committed - 1 and is_whole(fence, redis.call('HGET', fence, WHOLE)) then
+    return { 'READY', as_text(applied) }
+  end
+  ready[fence] = nil
+  local status = judge(fence, args[4])
+  if status == 'READY' then
+    local time = redis.call('TIME')
+    local token = reign .. ' ' .. time[1] .. ' ' .. time[2]
+    redis.call('HSET', fence, WHOLE, token)
+    ready[fence] = { token = token, reign = reign }
+  end
   return { status, as_text(applied) }
 end
 
@@ -110,7 +137,7 @@ local function pack_frontiers(fence)
   local all = redis.call('HGETALL', fence)
   local packed = {}
   for i = 1, #all, 2 do
-    if all[i] ~= RESTORE then
+    if is_lane(all[i]) then
       local _, _, frontier, idle, touched, committed = read_fence(all[i + 1])
       packed[#packed + 1] =
         struct.pack('<ddddd', tonumber(all[i]), frontier, idle, touched, committed)
@@ -134,7 +161,8 @@ local function touch(keys, args)
       end
     end
   end
-  return { ready[fence] and 'OK' or 'UNSURE', pack_frontiers(fence) }
+  local is_ready = is_whole(fence, redis.call('HGET', fence, WHOLE))
+  return { is_ready and 'OK' or 'UNSURE', pack_frontiers(fence) }
 end
 
 -- Records whose offset their lane has applied before are left out.
@@ -163,7 +191,6 @@ local function advance(keys, args)
   local nonce, retention, wants_lanes, lane_count, key_count, pos =
     unpack_bytes('<I4dBI2I4', request)
   local fence = keys[1]
-  if not ready[fence] then return { 'UNSURE', '0', '0', '-1' } end
 
   local lanes, names = {}, {}
   for i = 1, lane_count do
@@ -173,7 +200,9 @@ local function advance(keys, args)
     lanes[i] = lane
     names[i] = tostring(lane.id)
   end
+  names[lane_count + 1] = WHOLE
   local stored = call('HMGET', fence, unpack(names))
+  if not is_whole(fence, stored[lane_count + 1]) then return { 'UNSURE', '0', '0', '-1' } end
   local applied, is_redelivered = {}, false
   for i = 1, lane_count do
     local lane = lanes[i]
@@ -307,7 +336,7 @@ local function restore(keys, args)
     redis.call('HSET', fence, RESTORE, as_text(now_ms() + tonumber(args[3])) .. ' ' .. token)
     local all, packed = redis.call('HGETALL', fence), {}
     for i = 1, #all, 2 do
-      if all[i] ~= RESTORE then
+      if is_lane(all[i]) then
         local epoch, applied, _, _, _, committed = read_fence(all[i + 1])
         packed[#packed + 1] = struct.pack('<dddd', tonumber(all[i]), epoch, applied, committed)
       end

@@ -42,7 +42,7 @@ export type EntityLog = {
 }
 
 const FIRST_CAPACITY = 4
-const FIRST_FOLD_AT = 96
+const FIRST_FOLD_AT = 32
 const SOURCE_LANE = 2 ** 44
 
 /** (lane, offset) in one double: exact for 512 lanes of 1.7e13 offsets each. */

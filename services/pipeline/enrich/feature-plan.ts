@@ -17,7 +17,7 @@ import type { Label, Transaction } from '../records.ts'
 import { LABEL_TIME_VALUE } from './count-frauds.ts'
 import type { RowShape } from './entity-log.ts'
 import type { Ceilings } from './fold-log.ts'
-import { type FeatureReach, historyOf, isExact, isOfNewest } from './log-history.ts'
+import { type FeatureReach, historyOf, isExact, isOfNewest, labelHistoryOf } from './log-history.ts'
 import type { LogKind } from './log-store.ts'
 import { planTransactionFeature, type TransactionFeature } from './transaction-features.ts'
 import { planWindowFeature, type WindowFunction } from './window-features.ts'
@@ -130,10 +130,11 @@ function planEntity(
   const fields = [...summed, ...others]
   const folded = features.filter((f) => f.tailMs > 0 && extremeOps.has(f.op))
   const extremes = fieldsOf(folded).map((field) => fields.indexOf(field))
+  const history = historyOf(features, reach)
   const kind = kinds.push({
     name: entity.name,
     shape: { values: fields.length, summed: summed.length, extremes },
-    history: historyOf(features, reach),
+    history,
   })
   const rates = features.filter((f) => f.op === 'fraud_rate')
   const labelKind =
@@ -141,7 +142,7 @@ function planEntity(
       ? kinds.push({
           name: `${entity.name}.labels`,
           shape: LABEL_SHAPE,
-          history: historyOf(rates, reach),
+          history: labelHistoryOf(rates, reach),
         })
       : 0
   return {
@@ -153,7 +154,7 @@ function planEntity(
     storedValues: fields.map((field) => ({ field, read: planStoredValue(field) })),
     windows: distinctWindows(features),
     exactSpanMs: Math.max(0, ...features.filter(isExact).map((f) => f.windowMs + f.delayMs)),
-    hasNewest: features.some((f) => isOfNewest(f) || (f.tailMs > 0 && f.delayMs === 0)),
+    hasNewest: history.newest > 0,
   }
 }
 

@@ -18,6 +18,8 @@ import { addRow, createTileTable, dropTiles, type TileLevel, tileOf, tileStride 
 export type LogHistory = {
   /** Rows that are so much older than the newest event, ms, are invisible to exact windows; 0 = none. */
   readonly exactMs: number
+  /** Newest rows that some window tells from older ones: they stay rows; 0 = no window does. */
+  readonly newest: number
   /** One for each width of tail. */
   readonly levels: readonly TileLevel[]
   readonly ceilings: Ceilings
@@ -68,14 +70,14 @@ export function foldLog(
 
 function countFoldable(log: EntityLog, history: LogHistory, isCommitted: IsCommitted): number {
   const { rows, stride, count } = log
-  const { entityRecordsMax, entityRecordsNewest } = history.ceilings
+  const { entityRecordsMax } = history.ceilings
   let committed = 0
   while (committed < count && isCommitted(rows[committed * stride + SOURCE]!)) committed++
   // A lane that cannot commit for long must not make logs grow without end.
   if (count > limits.entityRecordsKeptMax) {
     committed = Math.max(committed, count - limits.entityRecordsKeptAfterTrim)
   }
-  const atMost = committed - entityRecordsNewest
+  const atMost = committed - history.newest
   if (atMost <= 0 || history.exactMs === 0) return Math.max(0, atMost)
   const visibleAfterMs = rows[(committed - 1) * stride + TIME_MAX]! - history.exactMs
   let tooOld = 0

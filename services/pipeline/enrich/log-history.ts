@@ -20,14 +20,31 @@ export const isOfNewest = ({ op, delayMs }: WindowFeature): boolean =>
 export const isExact = (feature: WindowFeature): boolean =>
   feature.tailMs === 0 && !isOfNewest(feature)
 
-export function historyOf(
+/** Windows that tell the newest rows from older ones. */
+const tellsNewest = (feature: WindowFeature): boolean =>
+  isOfNewest(feature) || (feature.tailMs > 0 && feature.delayMs === 0)
+
+export const historyOf = (features: readonly WindowFeature[], reach: FeatureReach): LogHistory =>
+  planHistory(features, features.some(tellsNewest), reach)
+
+/** Of an entity's labels; with a tail the newest labels are told from older ones whatever the delay. */
+export const labelHistoryOf = (rates: readonly WindowFeature[], reach: FeatureReach): LogHistory =>
+  planHistory(
+    rates,
+    rates.some(({ tailMs }) => tailMs > 0),
+    reach,
+  )
+
+function planHistory(
   features: readonly WindowFeature[],
+  hasNewest: boolean,
   { allowedMs, ceilings }: FeatureReach,
 ): LogHistory {
   const exact = features.filter(isExact)
   const tails = [...new Set(features.map(({ tailMs }) => tailMs))].filter((tailMs) => tailMs > 0)
   return {
     exactMs: exact.length > 0 ? allowedMs + longestOf(exact) : 0,
+    newest: hasNewest ? ceilings.entityRecordsNewest : 0,
     levels: tails.map((tailMs) => ({
       tailMs,
       spanMs: allowedMs + longestOf(features.filter((feature) => feature.tailMs === tailMs)),

@@ -132,7 +132,7 @@ describe.skipIf(!hasRedisServer || !canSpeakTls)('Redis access', () => {
   async function expectStore(url: string): Promise<void> {
     const client = await connectRedis(url, observeNothing)
     const rest = { kinds: testKinds, buckets: 3, retentionMs: 60_000, observe: observeNothing }
-    const store = await createRedisLogStore({ redis: client, prefix: uniqueName('tls'), ...rest })
+    const store = await createRedisLogStore({ redis: client, prefix: `${prefix}:tls`, ...rest })
     expect((await store.claim(1)).appliedOffset).toBe(-1)
     await store.close()
   }
@@ -156,7 +156,7 @@ describe.skipIf(!hasRedisServer || !canSpeakTls)('Redis access', () => {
     trust()
     const cluster = await startTestCluster({ masters: 2, tls: certificate })
     try {
-      for (const node of cluster.nodes) await node.redis.acl('SETUSER', user, ...rulesOf('tls'))
+      for (const node of cluster.nodes) await node.redis.acl('SETUSER', user, ...rulesOf(prefix))
       const login = `://${user}:${encodeURIComponent(password)}@`
       await expectStore(cluster.url.replaceAll('://', login))
       await expect(

@@ -17,6 +17,7 @@ const ceilings = { entityRecordsMax: 20, entityRecordsNewest: 3 }
 const atOnce = { isDue: () => true, isWorthIt: () => true }
 const withTails: LogHistory = {
   exactMs: 0,
+  newest: 3,
   levels: [
     { tailMs: 1000, spanMs: 60_000 },
     { tailMs: 30 * 86_400_000, spanMs: 400 * 86_400_000 },

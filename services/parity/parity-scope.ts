@@ -1,0 +1,171 @@
+// Which offsets of which topics prove a range.
+//
+//   input    ──────┬───────────────┬──────────────┬─────   judged: [from, to) by the broker's time
+//                  history         from           to       history: as far back as windows reach
+//   scored   ──┬──────────────────────────────────────►    from a little before the history, to the end
+//
+// In: the brokers' bounds and times. Out: offsets, and from which event time on logs are whole. The
+// committed offsets are asked for first, then the ends of the outputs, then those of the inputs: so
+// what is committed is visible in what is read. Topics that have expired in part shorten the history,
+// and the scope says so.
+
+import {
+  committedOffsets,
+  offsetsAtTime,
+  type PartitionBounds,
+  partitionBounds,
+} from '../adapters/kafka/topic-bounds.ts'
+import { openTopicRanges, type TopicRange } from '../adapters/kafka/topic-ranges.ts'
+import type { Span } from './outcome-ledger.ts'
+import type { ParityPlace, ParityRange } from './parity-place.ts'
+import { decodeAll } from './received-lanes.ts'
+import { longestReach } from './recomputation.ts'
+
+export type ParityScope = {
+  /** Offsets of the transactions topic by partition: what is judged, and what is read. */
+  readonly judged: ReadonlyMap<number, Span>
+  readonly input: ReadonlyMap<number, Span>
+  readonly committed: ReadonlyMap<number, number>
+  readonly scored: readonly TopicRange[]
+  readonly rejected: readonly TopicRange[]
+  readonly late: readonly TopicRange[]
+  readonly labels: readonly TopicRange[]
+  /** Null where everything was read from its very beginning. */
+  readonly history: {
+    /** Event time, ms: every younger row was read. */
+    readonly wholeAfterMs: number
+    readonly areLabelsWhole: boolean
+  } | null
+}
+
+/** Clocks of brokers and producers differ by less. */
+const CLOCK_SLACK_MS = 600_000
+
+export async function planScope(place: ParityPlace, range: ParityRange): Promise<ParityScope> {
+  const { kafka, definition, groupId } = place
+  const { topics, validate } = definition
+  const committed =
+    groupId === null
+      ? new Map<number, number>()
+      : await committedOffsets(kafka, groupId, topics.transactions)
+  const bounds = (topic: string) => partitionBounds(kafka, topic)
+  const scored = await bounds(topics.scored)
+  const refused = [await bounds(topics.rejected), await bounds(topics.late)] as const
+  const labels = topics.labels === null ? [] : await bounds(topics.labels)
+  const input = await bounds(topics.transactions)
+
+  const since = (topic: string | null, known: readonly PartitionBounds[], timeMs: number | null) =>
+    topic === null ? Promise.resolve([]) : rangesSince(place, topic, known, timeMs)
+  const judged = await judgedSpans(place, input, range)
+  const historyMs =
+    range.fromMs === null
+      ? null
+      : (await earliestEventTime(place, judged, range.fromMs)) -
+        longestReach(definition) -
+        validate.futureMaxMs -
+        CLOCK_SLACK_MS
+  const before = (timeMs: number | null) => (timeMs === null ? null : timeMs - CLOCK_SLACK_MS)
+  const inputRanges = await since(topics.transactions, input, historyMs)
+  const scoredRanges = await since(topics.scored, scored, before(historyMs))
+  const labelRanges = await since(topics.labels, labels, historyMs)
+  const isWhole = [...inputRanges, ...scoredRanges].every(({ from }) => from === 0)
+  return {
+    judged,
+    committed,
+    input: new Map(inputRanges.map(({ partition, from, to }) => [partition, { from, to }])),
+    scored: scoredRanges,
+    rejected: await since(topics.rejected, refused[0], before(range.fromMs)),
+    late: await since(topics.late, refused[1], before(range.fromMs)),
+    labels: labelRanges,
+    history: isWhole
+      ? null
+      : {
+          wholeAfterMs: Math.max(
+            (historyMs ?? Number.NEGATIVE_INFINITY) + validate.futureMaxMs,
+            (await expiredUntilMs(place, inputRanges, input)) + validate.futureMaxMs,
+            (await expiredUntilMs(place, scoredRanges, scored)) + validate.futureMaxMs,
+          ),
+          areLabelsWhole: labelRanges.every(({ from }) => from === 0),
+        },
+  }
+}
+
+async function judgedSpans(
+  { kafka, definition }: ParityPlace,
+  input: readonly PartitionBounds[],
+  { fromMs, toMs }: ParityRange,
+): Promise<ReadonlyMap<number, Span>> {
+  const { transactions } = definition.topics
+  const at = (timeMs: number | null) =>
+    timeMs === null ? null : offsetsAtTime(kafka, transactions, timeMs)
+  const [first, end] = [await at(fromMs), await at(toMs)]
+  return new Map(
+    input.map(({ partition, low, high }) => {
+      const from = Math.max(low, first?.get(partition) ?? low)
+      return [partition, { from, to: Math.max(from, Math.min(high, end?.get(partition) ?? high)) }]
+    }),
+  )
+}
+
+async function rangesSince(
+  { kafka }: ParityPlace,
+  topic: string,
+  bounds: readonly PartitionBounds[],
+  timeMs: number | null,
+): Promise<TopicRange[]> {
+  // Kafka gives negative times a meaning of their own.
+  const first = timeMs === null ? null : await offsetsAtTime(kafka, topic, Math.max(0, timeMs))
+  return bounds.map(({ partition, low, high }) => {
+    const from = Math.min(high, Math.max(low, first?.get(partition) ?? low))
+    return { topic, partition, from, to: high }
+  })
+}
+
+/** Lowest event time among the judged messages: windows reach back from there. */
+async function earliestEventTime(
+  { kafka, definition, decoders }: ParityPlace,
+  judged: ReadonlyMap<number, Span>,
+  fromMs: number,
+): Promise<number> {
+  const topic = definition.topics.transactions
+  const spans = [...judged].map(([partition, span]) => ({ topic, partition, ...span }))
+  const ranges = await openTopicRanges(kafka, spans)
+  let earliestMs = fromMs
+  try {
+    for (const index of spans.keys()) {
+      for await (const messages of ranges.read(index)) {
+        const { values } = await decodeAll(messages, decoders.transactions)
+        for (const value of values) {
+          if (value !== null) earliestMs = Math.min(earliestMs, value.eventTime)
+        }
+      }
+    }
+  } finally {
+    await ranges.close()
+  }
+  return earliestMs
+}
+
+/** Broker time of the first record of the partitions that have expired up to where they are read. */
+async function expiredUntilMs(
+  { kafka }: ParityPlace,
+  ranges: readonly TopicRange[],
+  bounds: readonly PartitionBounds[],
+): Promise<number> {
+  const isExpired = ({ partition, from }: TopicRange) =>
+    from > 0 && bounds.some((known) => known.partition === partition && known.low === from)
+  const cut = ranges.filter(isExpired)
+  const opened = await openTopicRanges(kafka, cut)
+  let latestMs = Number.NEGATIVE_INFINITY
+  try {
+    for (const index of cut.keys()) {
+      for await (const [first] of opened.read(index)) {
+        latestMs = Math.max(latestMs, first!.brokerTimeMs)
+        break
+      }
+    }
+  } finally {
+    await opened.close()
+  }
+  return latestMs
+}

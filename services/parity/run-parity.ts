@@ -1,0 +1,278 @@
+// The whole proof from the topics alone: what was published is what the rooms give on the same input.
+//
+// In: a place and a range. Out: a report. In this order:
+//   1. which offsets to read (parity-scope.ts); the refused events and the labels are read first
+//   2. every scored event beside its message: one outcome each, copied fields, lateness
+//   3. every entity's log in the order of its ordinals, every vector computed again on it
+//   4. a sample once more by the naive oracle
+// Redis is not asked and nothing is written. Thrown: what Kafka or the registry throws, and
+// WEIR_KAFKA_OFFSET_OUT_OF_RANGE where records expire while they are read. Memory: a byte per judged
+// offset, the live state of the entities, the labels; docs/reference/parity.md has the figures.
+
+import { openTopicRanges, type TopicRange } from '../adapters/kafka/topic-ranges.ts'
+import { limits } from '../core/limits.ts'
+import { laneIdOf } from '../lanes/lane-input.ts'
+import type { Decoder } from '../pipeline/decode/message-decoder.ts'
+import { encodeSource } from '../pipeline/enrich/entity-log.ts'
+import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import type { RejectedRecord } from '../pipeline/publish/output-records.ts'
+import type { RawMessage } from '../pipeline/records.ts'
+import { validateLabel } from '../pipeline/validate/validate.ts'
+import { compareMessage } from './compare-vector.ts'
+import { createFindings, type Findings } from './findings.ts'
+import { type PlacedLabel, shelveLabels } from './label-orders.ts'
+import { createOutcomeLedger, type OutcomeLedger } from './outcome-ledger.ts'
+import { type OutcomePass, openPass, type PassListener } from './outcome-stream.ts'
+import type { ParityPlace, ParityRange } from './parity-place.ts'
+import { composeReport, type ParityReport } from './parity-report.ts'
+import { type ParityScope, planScope } from './parity-scope.ts'
+import { decodeAll } from './received-lanes.ts'
+import { createRecomputation, type PartialHistory, type Recomputation } from './recomputation.ts'
+import { createSecondOpinion } from './second-opinion.ts'
+
+export type ParityRequest = ParityRange & {
+  /** Events for the naive oracle; 0 = none, and the topics are read once. */
+  readonly sample: number
+  readonly onProgress?: (progress: ParityProgress) => void
+}
+
+export type ParityProgress = { readonly events: number; readonly expected: number }
+
+export async function runParity(place: ParityPlace, request: ParityRequest): Promise<ParityReport> {
+  const scope = await planScope(place, request)
+  const findings = createFindings()
+  const ledger = createOutcomeLedger(place.definition, scope.judged, findings)
+  const unknownSchemas = await readRefusals(place, scope, ledger)
+  const wasUnknown = (partition: number, offset: number): boolean =>
+    unknownSchemas.has(`${partition}/${offset}`)
+  const labels = await readLabels(place, scope)
+  const history = await readHistory(place, scope, wasUnknown)
+  const second = createSecondOpinion({
+    definition: place.definition,
+    wanted: request.sample,
+    expected: countOffsets(scope),
+    labelOf: indexLabels(labels),
+  })
+  const recomputation = createRecomputation({
+    definition: place.definition,
+    labels: shelveLabels(labels, planFeatures(place.definition)),
+    findings,
+    onCompared: second.consider,
+    ...(history === null ? {} : { history }),
+  })
+  await compareAll({ place, scope, findings, ledger, recomputation, request, wasUnknown })
+  if (second.sampled() > 0) {
+    await readAgain(place, scope, { ...silentListener, wasUnknown }, second.recall)
+    second.ask(findings)
+  }
+  return composeReport({ findings, ledger, sampled: second.sampled() })
+}
+
+type Work = {
+  readonly place: ParityPlace
+  readonly scope: ParityScope
+  readonly findings: Findings
+  readonly ledger: OutcomeLedger
+  readonly recomputation: Recomputation
+  readonly request: ParityRequest
+  readonly wasUnknown: PassListener['wasUnknown']
+}
+
+/** For a pass that only reads: whatever is wrong was told by the first one. */
+const silentListener = {
+  expect: () => undefined,
+  admit: () => true,
+  tellUnreadable: () => undefined,
+}
+
+async function compareAll(work: Work): Promise<void> {
+  const { place, scope, ledger, recomputation, request } = work
+  const pass = await openPass(place, scope, listenerOf(work))
+  try {
+    for await (const joined of pass.outcomes) {
+      recomputation.take(joined.map((outcome) => judgeOutcome(work, outcome)))
+      request.onProgress?.({ events: ledger.counts().scored, expected: countOffsets(scope) })
+      if (request.toMs !== null && isDone(work, pass)) break
+    }
+    for (const [partition, { to }] of scope.judged) {
+      await pass.lanes.readUntil(partition, Math.min(to, endOf(work, partition)))
+    }
+    recomputation.finish(await findPending(work, pass))
+    ledger.close((partition) => endOf(work, partition))
+  } finally {
+    await pass.close()
+  }
+}
+
+function listenerOf({ place, findings, ledger, wasUnknown }: Work): PassListener {
+  return {
+    wasUnknown,
+    expect: (sourcePartition, sourceOffset, outcome) =>
+      ledger.expect({ sourcePartition, sourceOffset }, outcome),
+    admit: (record) => ledger.meet(record, 'scored'),
+    tellUnreadable: ({ partition, offset, detail }) =>
+      findings.add({
+        kind: 'unreadable',
+        source: `${place.definition.topics.scored}/${partition}/${offset}`,
+        transactionId: null,
+        subject: 'record',
+        found: detail,
+        expected: 'a scored transaction',
+        cause: 'the topic holds something that Weir did not write',
+      }),
+  }
+}
+
+function judgeOutcome(
+  { place, findings, ledger }: Work,
+  outcome: Parameters<typeof compareMessage>[0],
+) {
+  const { record, transaction } = outcome
+  const isJudged = ledger.isJudged(record)
+  if (isJudged) compareMessage(outcome, { definition: place.definition, findings })
+  return { record, transaction, isJudged }
+}
+
+/** Offset up to which every message has to have an outcome. */
+const endOf = ({ scope, ledger }: Work, partition: number): number =>
+  Math.max(scope.committed.get(partition) ?? -1, ledger.frontierOf(partition))
+
+/** Everything in the range has its outcome, and nothing waits for a later event. */
+const isDone = ({ scope, ledger, recomputation }: Work, { lanes }: OutcomePass): boolean =>
+  ledger.open() === 0 &&
+  recomputation.waiting() === 0 &&
+  [...scope.judged].every(
+    ([partition, { from, to }]) => from === to || lanes.hasRead(partition, to),
+  )
+
+/** What a scorer may have applied and not committed yet, per lane. */
+const PENDING_MAX = limits.batchEventsMax * (limits.batchesInFlightMax + 1)
+
+/** Entities of messages that have no outcome yet because they are on their way. */
+async function findPending(work: Work, { lanes }: OutcomePass) {
+  const { place, scope, recomputation } = work
+  const pending = new Set<string>()
+  if (recomputation.waiting() === 0) return () => false
+  const { entities } = planFeatures(place.definition)
+  for (const [partition, { to }] of scope.input) {
+    await lanes.readUntil(partition, Math.min(to, endOf(work, partition) + PENDING_MAX))
+    for (const { transaction } of lanes.untaken(partition)) {
+      for (const { name, readKey } of entities) pending.add(`${name} ${readKey(transaction)}`)
+    }
+  }
+  return (entity: string, key: string): boolean => pending.has(`${entity} ${key}`)
+}
+
+/** Rejected and late events; returns the messages whose schema was not known when they were met. */
+async function readRefusals(
+  { kafka, definition, decoders }: ParityPlace,
+  { rejected, late }: ParityScope,
+  ledger: OutcomeLedger,
+): Promise<ReadonlySet<string>> {
+  const unknown = new Set<string>()
+  const read = (ranges: readonly TopicRange[], decoder: Decoder<RejectedRecord>) =>
+    readValues({ kafka, ranges, decoder })
+  const input = definition.topics.transactions
+  for await (const { value } of read(rejected, decoders.rejected)) {
+    const { sourceTopic, sourcePartition, sourceOffset, code } = value
+    if (sourceTopic !== input) continue
+    ledger.meet(value, 'rejected')
+    if (code === 'WEIR_DECODE_UNKNOWN_SCHEMA') unknown.add(`${sourcePartition}/${sourceOffset}`)
+  }
+  for await (const { value } of read(late, decoders.late)) {
+    if (value.sourceTopic === input) ledger.meet(value, 'late')
+  }
+  return unknown
+}
+
+async function readLabels(
+  { kafka, definition, decoders }: ParityPlace,
+  { labels }: ParityScope,
+): Promise<PlacedLabel[]> {
+  const placed: PlacedLabel[] = []
+  const read = readValues({ kafka, ranges: labels, decoder: decoders.labels })
+  for await (const { value, raw, partition } of read) {
+    if (!value.isFraud || validateLabel(value, raw, definition.validate) !== null) continue
+    placed.push({ partition, offset: raw.offset, label: value })
+  }
+  return placed
+}
+
+function indexLabels(labels: readonly PlacedLabel[]) {
+  const bySource = new Map(
+    labels.map(({ partition, offset, label }) => [
+      encodeSource(laneIdOf('labels', partition), offset),
+      label,
+    ]),
+  )
+  return (source: number) => bySource.get(source)!
+}
+
+type ReadOptions<T> = {
+  readonly kafka: ParityPlace['kafka']
+  readonly ranges: readonly TopicRange[]
+  readonly decoder: Decoder<T>
+}
+
+/** Decoded values, one partition after the other; what cannot be decoded is left out. */
+async function* readValues<T>({ kafka, ranges, decoder }: ReadOptions<T>): AsyncGenerator<{
+  readonly value: T
+  readonly raw: RawMessage
+  readonly partition: number
+}> {
+  const opened = await openTopicRanges(kafka, ranges)
+  try {
+    for (const [index, { partition }] of ranges.entries()) {
+      for await (const messages of opened.read(index)) {
+        const { values } = await decodeAll(messages, decoder)
+        for (const [i, value] of values.entries()) {
+          if (value !== null) yield { value, raw: messages[i]!, partition }
+        }
+      }
+    }
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Where logs were not read from their beginning: the lowest ordinal of each. */
+async function readHistory(
+  place: ParityPlace,
+  scope: ParityScope,
+  wasUnknown: PassListener['wasUnknown'],
+): Promise<PartialHistory | null> {
+  if (scope.history === null) return null
+  const { entities } = planFeatures(place.definition)
+  const bases = entities.map(() => new Map<string, number>())
+  await readAgain(place, scope, { ...silentListener, wasUnknown }, (outcomes) => {
+    for (const { record, transaction } of outcomes) {
+      for (const [e, { readKey }] of entities.entries()) {
+        const ordinal = record.ordinals[e]!
+        const key = readKey(transaction)
+        const known = bases[e]!.get(key) ?? Number.POSITIVE_INFINITY
+        // What is not counted shows how long the log was all the same.
+        bases[e]!.set(key, Math.min(known, ordinal < 0 ? (record.eventsSeen[e] ?? 0) : ordinal))
+      }
+    }
+  })
+  return { ...scope.history, bases }
+}
+
+async function readAgain(
+  place: ParityPlace,
+  scope: ParityScope,
+  listener: PassListener,
+  visit: (outcomes: Awaited<OutcomesOf>) => void,
+): Promise<void> {
+  const pass = await openPass(place, scope, listener)
+  try {
+    for await (const outcomes of pass.outcomes) visit(outcomes)
+  } finally {
+    await pass.close()
+  }
+}
+
+type OutcomesOf = OutcomePass['outcomes'] extends AsyncIterable<infer T> ? T : never
+
+const countOffsets = ({ judged }: ParityScope): number =>
+  [...judged.values()].reduce((sum, { from, to }) => sum + to - from, 0)
