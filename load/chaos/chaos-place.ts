@@ -20,6 +20,7 @@ import { topicPlan } from '../../services/adapters/kafka/topics.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { findSchemaId, type SchemaIds } from '../generator/wire.ts'
+import { writeChaosPipeline } from './chaos-pipeline.ts'
 
 export type ChaosPlace = {
   readonly brokers: readonly string[]
@@ -36,7 +37,10 @@ export type ChaosPlace = {
 export type ChaosPlaceOptions = {
   /** Unique on the stack; begins every name. */
   readonly name: string
+  /** Relative to the repository; the campaign runs a copy that meets more. */
   readonly pipelineFile: string
+  /** Where the copy is put. */
+  readonly folder: string
   readonly brokers: readonly string[]
   readonly registryUrl: string
   readonly wires: {
@@ -52,7 +56,8 @@ const partitions = 4
 
 export async function openChaosPlace(options: ChaosPlaceOptions): Promise<ChaosPlace> {
   const { name, brokers, registryUrl, wires } = options
-  const pipelineFile = join(repositoryFolder, options.pipelineFile)
+  const given = join(repositoryFolder, options.pipelineFile)
+  const pipelineFile = writeChaosPipeline(given, options.folder)
   const definition = loadPipelineFile(pipelineFile, {
     manifestReader: readManifest,
     topicPrefix: `${name}.`,

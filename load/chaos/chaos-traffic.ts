@@ -33,6 +33,8 @@ const RECENT_MAX = 2000
 const HISTORY_DAYS = 21
 const PAYMENTS_PER_DAY = 2
 const CUSTOMERS_MIN = 200
+/** Of all traffic, to one terminal: its logs are folded again and again. */
+const HOT_TERMINAL_SHARE = 0.1
 /** Labels are what a lane of its own is for: more frauds than in life make more of them. */
 const FRAUD_SHARE = 0.03
 
@@ -61,6 +63,7 @@ export async function startChaosTraffic(
       // Few terminals: their logs are shared by lanes and scorers.
       terminals: Math.round(customers / 2),
       transactionsPerCustomerPerDay: PAYMENTS_PER_DAY,
+      hotTerminalShare: HOT_TERMINAL_SHARE,
       fraudShare: FRAUD_SHARE,
     },
     disturbances,

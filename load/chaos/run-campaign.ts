@@ -67,6 +67,7 @@ export async function runCampaign(
   const place = await openChaosPlace({
     name: `${runId}-${name}`,
     pipelineFile,
+    folder,
     brokers: stack.brokers.map(({ address }) => address),
     registryUrl: stack.registryUrl,
     wires: {

@@ -118,8 +118,9 @@ async function layBefore(
   bucket: BucketDraft,
   pass: PassContext,
 ): Promise<ReadonlyMap<number, number>> {
-  const last = bucket.uncommitted.findLastIndex(({ isLaid }) => isLaid)
-  const applied = bucket.uncommitted.slice(0, last + 1)
+  const last = bucket.uncommitted.findLast(({ isLaid }) => isLaid)
+  const end = bucket.uncommitted.findLastIndex(({ source }) => source === last?.source)
+  const applied = bucket.uncommitted.slice(0, end + 1)
   if (!bucket.knowsNothing) await openStored(bucket, applied, pass)
   const raised = new Map<number, number>()
   for (const row of applied) {

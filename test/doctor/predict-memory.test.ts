@@ -168,8 +168,6 @@ async function usageOf(kind: number): Promise<readonly number[]> {
   for await (const keys of redis.scanStream({ match, count: 1000 })) {
     const asked = redis.pipeline()
     for (const key of keys as string[]) asked.memory('USAGE', key, 'SAMPLES', 0)
-    if (kind === 0)
-      for (const k of keys as string[])
     for (const [, bytes] of (await asked.exec()) ?? []) usages.push(bytes as number)
   }
   return usages

@@ -4,7 +4,7 @@
 // ceiling and around each trim the vectors equal the oracle's, which never trims; and what a crash
 // can have left uncommitted is found again behind a trim, with the whole of its windows.
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import { connectRedis, type RedisClient } from '../../services/adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
@@ -136,6 +136,9 @@ const openRedis = (prefix: string) =>
     retentionMs: 60_000,
     observe: observeNothing,
   })
+
+// Windows over thousands of records for tens of thousands of events take their time.
+vi.setConfig({ testTimeout: 180_000 })
 
 test('enrich - the ceiling and trimming show no more and no less than the definition', async () => {
   const prefix = uniqueName('ceiling')

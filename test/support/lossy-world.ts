@@ -135,6 +135,7 @@ export async function createLossyWorld(
     const taken = queue.slice(0, random.integer(1, 15))
     queue = queue.slice(taken.length)
     const batch = batchOf(taken)
+    if ((options as any).debug) console.log('batch', taken.map(t=>`${t.lane.address.laneId}:${t.arrival.raw.offset}${t.arrival.rejection?'R':''}`).join(' '))
     const { late } = definition
     const expected = await enrich(batch, { plan, store: twin, late })
     const found = await enrich(batch, { plan, store: store as unknown as EntityLogStore, late })
@@ -205,7 +206,9 @@ export async function createLossyWorld(
       commit()
       if (!random.chance(options.loss ?? 0)) continue
       lose()
-      await restore()
+      if ((options as any).debug) console.log('committed', lanes.map(l=>[l.address.laneId,l.committedOffset]), 'fences', JSON.stringify((await store.begin().then(async s=>{await s!.end(); return s!.fences.map(f=>[...f])}))))
+      const rep = await restore()
+      if ((options as any).debug) console.log(rep, 'fences', JSON.stringify((await store.begin().then(async s=>{await s!.end(); return s!.fences.map(f=>[...f])}))))
       await goBack()
     }
   }
