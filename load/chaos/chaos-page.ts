@@ -50,6 +50,7 @@ const columns: readonly Column[] = [
   ['doubled', ({ duplicated }) => show(duplicated)],
   ['parity differences', ({ parityDifferences }) => show(parityDifferences)],
   ['ordinal gaps', ({ ordinalGaps }) => show(ordinalGaps)],
+  ['unverified', ({ unverified }) => show(unverified)],
   ['recovery s, mean', ({ recoveryMsMean }) => showSeconds(recoveryMsMean)],
   ['recovery s, max', ({ recoveryMsMax }) => showSeconds(recoveryMsMax)],
   ['outcome', ({ failures }) => (failures.length === 0 ? 'clean' : 'FAILED')],

@@ -1,39 +1,86 @@
 // The verdict on a campaign: the books of its topics, and every vector computed again.
 //
-// In: a place whose scorers have stopped. Out: figures, all 0 but the first ones where all is well,
-// and the offenders in words. Refused: topics that cannot be read. Invariant: nobody who scored is
-// asked; what is compared with the scored events is computed from the input topics alone.
+// In: a place whose scorers have stopped. Out: figures, of which those that must be 0 are named, and
+// the offenders in words. Refused: topics that cannot be read to their end. Invariant: nobody who
+// scored is asked; the books are counted apart from parity, by other code.
 
+import { createDecoder } from '../../services/adapters/registry/avro-codec.ts'
+import { readSchema, type SchemaFile } from '../../services/adapters/registry/schema-files.ts'
+import {
+  connectRegistry,
+  type Registry,
+  subjectOf,
+} from '../../services/adapters/registry/schema-registry.ts'
+import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
+import type { Finding } from '../../services/parity/findings.ts'
+import type { ParityDecoders } from '../../services/parity/parity-place.ts'
+import { runParity } from '../../services/parity/run-parity.ts'
 import type { ChaosPlace } from './chaos-place.ts'
 import { countOutcomes, type Outcomes } from './count-outcomes.ts'
 
 export type Judgement = Outcomes & {
+  /** Values that differ, and outcomes that parity misses, finds twice or does not know. */
   readonly parityDifferences: number
+  /** Ordinals that nobody has, or two events. */
   readonly ordinalGaps: number
-  readonly offenders: readonly string[]
+  /** Events whose vectors could not be checked. */
+  readonly unverified: number
+  /** In words; empty where all is well. */
+  readonly offences: readonly string[]
 }
 
-export async function judgeCampaign(place: ChaosPlace, redisPort: number): Promise<Judgement> {
+/** Events for the naive oracle. */
+const sample = 500
+const offendersShown = 10
+
+export async function judgeCampaign(place: ChaosPlace, registryUrl: string): Promise<Judgement> {
   const outcomes = await countOutcomes(place)
-  const { judgeHistory } = await import('../../test/support/judge-history.ts')
-  const { collectTopics } = await import('../../test/support/topic-collector.ts')
-  const { allTopicsOf, readWeirTopics } = await import('../../test/support/weir-topics.ts')
-  const collector = await collectTopics(place.kafka, allTopicsOf(place.definition))
-  await collector.untilEnd()
-  const topics = readWeirTopics(place.definition, collector)
-  const stack = { redisUrl: `redis://127.0.0.1:${redisPort}` }
-  const verdict = await judgeHistory(
-    { definition: place.definition, stack, keyPrefix: place.groupId } as never,
-    topics,
-  )
-  await collector.close()
-  const { differences } = verdict.recomputed
-  const offenders = [
-    ...differences,
-    ...verdict.labelFaults,
-    ...verdict.latenessDifferences,
-    ...verdict.missing.map((name) => `missing ${name}`),
-    ...verdict.repeated.map((name) => `repeated ${name}`),
-  ].slice(0, 20)
-  return { ...outcomes, parityDifferences: differences.length, ordinalGaps: 0, offenders }
+  const { kafka, definition, groupId } = place
+  const registry = connectRegistry(registryUrl)
+  try {
+    const decoders = openDecoders(registry, definition)
+    const wanted = { fromMs: null, toMs: null, sample }
+    const report = await runParity({ kafka, definition, groupId, decoders }, wanted)
+    const { differences, missing, duplicated, unknown, unverified } = report
+    const figures = {
+      ...outcomes,
+      parityDifferences: differences + missing + duplicated + unknown,
+      ordinalGaps: report.ordinalGaps + report.ordinalClashes,
+      unverified,
+    }
+    const offenders = report.offenders.slice(0, offendersShown).map(describe)
+    return { ...figures, offences: [...findOffences(figures), ...offenders] }
+  } finally {
+    await registry.close()
+  }
+}
+
+const zeros = [
+  'difference',
+  'missing',
+  'duplicated',
+  'alertDifferences',
+  'parityDifferences',
+  'ordinalGaps',
+  'unverified',
+] as const satisfies readonly (keyof Judgement)[]
+
+export const findOffences = (figures: Omit<Judgement, 'offences'>): readonly string[] =>
+  zeros
+    .filter((name) => figures[name] !== 0)
+    .map((name) => `${name} is ${figures[name]}, expected 0`)
+
+const describe = ({ kind, source, subject, found, expected, cause }: Finding): string =>
+  `${kind} at ${source ?? 'a log'}: ${subject} is ${found}, expected ${expected} (${cause})`
+
+function openDecoders(registry: Registry, { topics }: PipelineDefinition): ParityDecoders {
+  const decoder = <T>(file: SchemaFile, topic: string) =>
+    createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
+  return {
+    transactions: decoder('transaction', topics.transactions),
+    labels: decoder('label', topics.labels ?? topics.transactions),
+    scored: decoder('scored-transaction', topics.scored),
+    rejected: decoder('rejected-transaction', topics.rejected),
+    late: decoder('late-transaction', topics.late),
+  }
 }

@@ -147,6 +147,11 @@ export const errorTable = {
     false,
     'Follow the detail, then run `weir topics apply` again.',
   ),
+  WEIR_PLACE_UNFIT: outside(
+    'The place is set up in a way that loses events or stops them.',
+    false,
+    'Change the settings in the detail; `weir doctor` shows all.',
+  ),
   WEIR_PIPELINE_INVALID: outside(
     'The pipeline file has faults.',
     false,

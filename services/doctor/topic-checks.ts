@@ -223,6 +223,8 @@ function judgeTopics(
     else faults.push(judged)
   }
   if (hidden.length > 0) faults.push(unseen(hidden.join(', '), 'DescribeConfigs on the topics'))
-  const words = [...sound].map(([said, count]) => `${said} (${count} topics)`)
+  const words = [...sound].map(
+    ([said, count]) => `${said} (${count} ${count === 1 ? 'topic' : 'topics'})`,
+  )
   return orOk(faults, words.length > 0 ? words.join(', ') : 'no topics to look at')
 }

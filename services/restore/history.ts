@@ -21,7 +21,10 @@ export type RestoreLane = {
 
 export type LaneRange = {
   readonly lane: RestoreLane
+  /** First offset that may be missing in the store. */
   readonly fromOffset: number
+  /** First offset to hand out: a little before, where the lane's clock has to be learned. */
+  readonly readFromOffset: number
 }
 
 /** What a scored event says about its place. */
@@ -35,7 +38,7 @@ export type JournalEntry = {
 }
 
 export type LaneReader = {
-  /** From the range's first offset on, and beyond the committed one; may be read once. */
+  /** From readFromOffset on, and beyond the committed one; may be read once. */
   readonly messages: AsyncIterable<readonly RawMessage[]>
   /** Entries of committed messages; none for labels. May begin before the range. */
   readonly journal: AsyncIterable<readonly JournalEntry[]>

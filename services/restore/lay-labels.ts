@@ -33,11 +33,11 @@ export async function layLabels(pass: PassContext): Promise<void> {
 async function* readLabels(lane: PassLane, pass: PassContext): AsyncGenerator<CommittedLabel> {
   const { committedOffset } = lane.lane
   let atMs = Number.NEGATIVE_INFINITY
-  for await (const messages of lane.cursor.follow(lane.fromOffset, committedOffset)) {
+  for await (const messages of lane.cursor.follow(lane.readFromOffset, committedOffset)) {
     for (const arrival of await admitMessages('labels', messages, pass.rooms)) {
       if (arrival.label === null) continue
       atMs = Math.max(atMs, arrival.label.labelTime)
-      yield { atMs, lane, arrival }
+      if (arrival.raw.offset >= lane.fromOffset) yield { atMs, lane, arrival }
     }
   }
 }

@@ -19,6 +19,8 @@ export type Coverage = 'all' | 'enough' | 'short'
 export type LookBack = {
   /** First offset to read where everything up to `appliedOffset` is known; -1 = nothing is. */
   readonly startOf: (lane: RestoreLane, appliedOffset: number) => number
+  /** First offset that can be read at all. */
+  readonly firstOf: (lane: RestoreLane) => number
   /** @param firstOffset first one that can be read; the topic's own unless it is given. */
   readonly coverageOf: (lane: RestoreLane, appliedOffset: number, firstOffset?: number) => Coverage
   /** Rows up to this time may lack neighbours that were not read, ms. */
@@ -61,6 +63,7 @@ export async function planLookBack(options: LookBackOptions): Promise<LookBack> 
       const { firstOffset, wantedOffset } = starts.get(lane)!
       return Math.max(appliedOffset + 1, wantedOffset, firstOffset)
     },
+    firstOf: (lane) => starts.get(lane)!.firstOffset,
     coverageOf: (lane, appliedOffset, firstOffset) => {
       const start = starts.get(lane)!
       const first =

@@ -6,7 +6,7 @@
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { AdmittingRooms } from './admit-messages.ts'
 import type { BucketDraft, DraftContext } from './bucket-draft.ts'
-import type { LaneReader, RestoreHistory, RestoreLane } from './history.ts'
+import type { LaneRange, LaneReader, RestoreHistory, RestoreLane } from './history.ts'
 import type { LookBack } from './look-back.ts'
 import type { MessageCursor } from './message-cursor.ts'
 import type { LaneProgress } from './restorable-store.ts'
@@ -35,9 +35,7 @@ export type RestoreContext = DraftContext & {
   readonly noteEvents: (events: number) => void
 }
 
-export type PassLane = {
-  readonly lane: RestoreLane
-  readonly fromOffset: number
+export type PassLane = LaneRange & {
   readonly reader: LaneReader
   readonly cursor: MessageCursor
 }

@@ -29,6 +29,8 @@ export type PassOutcome = {
   readonly contradicted: readonly { readonly task: BucketTask; readonly fault: string }[]
 }
 
+/** Labels read before the lost ones, to learn the highest label time by which lanes are merged. */
+const CLOCK_LABELS = 1000
 const LOGS_PER_WRITE = 500
 /** A key's expiry is refreshed when a tenth of the retention has passed: a silence may seem shorter. */
 const SILENCE_SHARE = 0.8
@@ -59,7 +61,11 @@ function findRange(
   { lookBack }: RestoreContext,
 ): LaneRange {
   const starts = tasks.map((task) => lookBack.startOf(lane, appliedIn(task, lane.address)))
-  return { lane, fromOffset: Math.min(lane.committedOffset, ...starts) }
+  const fromOffset = Math.min(lane.committedOffset, ...starts)
+  if (lane.address.stream === 'transactions')
+    return { lane, fromOffset, readFromOffset: fromOffset }
+  const readFromOffset = Math.max(lookBack.firstOf(lane), fromOffset - CLOCK_LABELS)
+  return { lane, fromOffset, readFromOffset }
 }
 
 type Opened = { readonly ranges: readonly LaneRange[]; readonly opened: OpenedHistory }

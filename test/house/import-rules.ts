@@ -1,6 +1,6 @@
 // Imports run downhill, and each driver is known in one place: the rules, as data.
 //
-//   core <- records, observe <- rooms <- pipeline.ts <- lanes <- doors
+//   core <- records, observe <- rooms <- pipeline.ts <- lanes <- restore, doctor <- doors
 //                                  ▲                      ▲
 //                                  └── adapters ──────────┘ (the lanes' ports only)
 //
@@ -54,14 +54,25 @@ const layers: readonly Layer[] = [
     mayImport: [...below, 'room', 'hallway', 'lane port'],
   },
   {
+    name: 'restore port',
+    holds: /^services\/restore\/restorable-store\.ts$/,
+    mayImport: [...below, 'room'],
+  },
+  {
     name: 'adapter',
     holds: /^(services\/adapters\/[^/]+)\//,
-    mayImport: [...below, 'room', 'lane port'],
+    mayImport: [...below, 'room', 'lane port', 'restore port'],
   },
-  { name: 'cli', holds: /^services\/cli\//, mayImport: [...house, 'doctor', 'door'] },
+  { name: 'cli', holds: /^services\/cli\//, mayImport: [...house, 'restore', 'doctor', 'door'] },
+  // Run by a scorer whose store lost state, and by hand.
+  { name: 'restore', holds: /^services\/restore\//, mayImport: [...house, 'restore port'] },
   // Looked at by itself, and by a scorer before it starts.
   { name: 'doctor', holds: /^services\/doctor\//, mayImport: house },
-  { name: 'door', holds: /^(services\/(?:scorer|replay))\//, mayImport: [...house, 'doctor'] },
+  {
+    name: 'door',
+    holds: /^(services\/(?:scorer|replay|parity))\//,
+    mayImport: [...house, 'restore', 'doctor'],
+  },
   { name: 'generator', holds: /^load\/generator\//, mayImport: [] },
   {
     name: 'load',
@@ -79,7 +90,14 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Folders that may plug several adapters together. */
-const doors = ['services/doctor', 'services/scorer', 'services/replay', 'services/cli']
+const doors = [
+  'services/restore',
+  'services/doctor',
+  'services/scorer',
+  'services/replay',
+  'services/parity',
+  'services/cli',
+]
 
 /** The place of a path: its layer, and the folder that keeps it apart from others of the layer. */
 function placeOf(path: string): { layer: Layer; group: string } | null {

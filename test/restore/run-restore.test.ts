@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { createLossyWorld } from '../support/lossy-world.ts'
 
-const SEEDS = 240
+const SEEDS = 1500
 
 describe('restore', () => {
   it('restore - gives every event the ordinals and vectors of an undisturbed run', async () => {

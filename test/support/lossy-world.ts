@@ -101,7 +101,7 @@ export async function createLossyWorld(
   const rooms = jsonRooms(definition)
   const streamLanes = options.lanes ?? randomStream(random, random.integer(60, 160)).lanes
   const lanes: WorldLane[] = []
-  for (const lane of streamLanes) lanes.push(await openLane(lane, rooms, random))
+  for (const lane of oneOfLabels(streamLanes)) lanes.push(await openLane(lane, rooms, random))
   const merged = lanes
     .flatMap(({ events }) => events)
     .sort((a, b) => a.atMs - b.atMs || lanes.indexOf(a.lane) - lanes.indexOf(b.lane))
@@ -135,7 +135,6 @@ export async function createLossyWorld(
     const taken = queue.slice(0, random.integer(1, 15))
     queue = queue.slice(taken.length)
     const batch = batchOf(taken)
-    if ((options as any).debug) console.log('batch', taken.map(t=>`${t.lane.address.laneId}:${t.arrival.raw.offset}${t.arrival.rejection?'R':''}`).join(' '))
     const { late } = definition
     const expected = await enrich(batch, { plan, store: twin, late })
     const found = await enrich(batch, { plan, store: store as unknown as EntityLogStore, late })
@@ -206,9 +205,7 @@ export async function createLossyWorld(
       commit()
       if (!random.chance(options.loss ?? 0)) continue
       lose()
-      if ((options as any).debug) console.log('committed', lanes.map(l=>[l.address.laneId,l.committedOffset]), 'fences', JSON.stringify((await store.begin().then(async s=>{await s!.end(); return s!.fences.map(f=>[...f])}))))
-      const rep = await restore()
-      if ((options as any).debug) console.log(rep, 'fences', JSON.stringify((await store.begin().then(async s=>{await s!.end(); return s!.fences.map(f=>[...f])}))))
+      await restore()
       await goBack()
     }
   }
@@ -226,6 +223,12 @@ export async function createLossyWorld(
     goBack,
     checkOrdinals: () => checkPublished(lanes, topics, plan, seed),
   }
+}
+
+/** Labels have no ordinals: in which order those of several lanes came to one log, no topic tells. */
+const oneOfLabels = (lanes: readonly TestLane[]): readonly TestLane[] => {
+  const labels = lanes.filter(({ stream }) => stream === 'labels')
+  return lanes.filter((lane) => !labels.slice(1).includes(lane))
 }
 
 export const toRestoreLane = ({ address, events, committedOffset }: WorldLane): RestoreLane => {
@@ -271,7 +274,7 @@ async function openLane(
     epoch: 0,
     unpublished: [],
   }
-  let brokerTimeMs = 0
+  let brokerTimeMs = arrivals[0]!.raw.brokerTimeMs
   for (const { raw, transaction, label } of arrivals) {
     const before = (lane.messages.at(-1)?.offset ?? -1) + 1
     if (raw.offset > before && random.chance(0.5)) {

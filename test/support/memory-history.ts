@@ -35,9 +35,9 @@ export function createMemoryHistory(topics: MemoryTopics, random: Random): Resto
       return messages.find(({ brokerTimeMs }) => brokerTimeMs >= timeMs)?.offset ?? end
     },
     open: async (ranges) => ({
-      readers: ranges.map(({ lane: { address }, fromOffset }) => ({
+      readers: ranges.map(({ lane: { address }, readFromOffset }) => ({
         messages: inFetches(
-          messagesOf(address).filter(({ offset }) => offset >= fromOffset),
+          messagesOf(address).filter(({ offset }) => offset >= readFromOffset),
           random,
         ),
         journal: inFetches(journalOf(address.laneId), random),

@@ -19,6 +19,8 @@ const minuteMs = 60_000
 
 /** Shorter steps would be finer than what transactions of one entity need, and cost a tile each. */
 export const tailMsMin = 1000
+/** Stored tiles keep times within a tile in 32 bits. */
+export const tailMsMax = 30 * dayMs
 /** Tiles that a window with its delay may span: each costs bytes per entity and a look per event. */
 export const windowTilesMax = 1000
 
@@ -78,9 +80,9 @@ export const windowRules: readonly Rule<WindowEntry>[] = [
           expected: `no tail: ${op} looks at single transactions`,
         },
   ({ written: { tail = '0s' } }) =>
-    parseDuration(tail) === 0 || parseDuration(tail) >= tailMsMin
+    parseDuration(tail) === 0 || isWithinTails(parseDuration(tail))
       ? null
-      : { key: 'tail', found: quote(tail), expected: 'a tail of 1s or longer' },
+      : { key: 'tail', found: quote(tail), expected: 'a tail from 1s to 30d' },
   checkTailWithinWindow,
   checkTileCount,
   checkFraudRate,
@@ -155,6 +157,8 @@ const isWithinRange = (duration: string, minMs: number): boolean => {
   return ms >= minMs && ms <= windowMsMax
 }
 
+const isWithinTails = (tailMs: number): boolean => tailMs >= tailMsMin && tailMs <= tailMsMax
+
 /** Windows and delays out of range have a fault of their own and are no measure for the tail. */
 const soundWindows = ({ features }: WindowEntry) =>
   features.filter(
@@ -163,7 +167,9 @@ const soundWindows = ({ features }: WindowEntry) =>
   )
 
 function checkTailWithinWindow(entry: WindowEntry): Found | null {
-  const short = soundWindows(entry).find(({ windowMs, tailMs }) => tailMs > windowMs)
+  const short = soundWindows(entry).find(
+    ({ windowMs, tailMs }) => tailMs > windowMs && isWithinTails(tailMs),
+  )
   if (short === undefined) return null
   const window = formatDuration(short.windowMs)
   const found = `${quote(entry.written.tail!)}, longer than the window ${window}`
@@ -176,7 +182,7 @@ function checkTileCount(entry: WindowEntry): Found | null {
   const { tail = '0s' } = entry.written
   const tailMs = parseDuration(tail)
   const reachMs = Math.max(0, ...soundWindows(entry).map((f) => f.windowMs + f.delayMs))
-  if (tailMs < tailMsMin || reachMs <= windowTilesMax * tailMs) return null
+  if (!isWithinTails(tailMs) || reachMs <= windowTilesMax * tailMs) return null
   const count = Math.ceil(reachMs / tailMs)
   const found = `${quote(tail)}: ${count} tiles for a window with delay of ${formatDuration(reachMs)}`
   const enoughMs = Math.ceil(reachMs / windowTilesMax / minuteMs) * minuteMs

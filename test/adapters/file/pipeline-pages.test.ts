@@ -6,7 +6,11 @@ import { formatDuration } from '../../../services/adapters/file/duration.ts'
 import { opRules } from '../../../services/adapters/file/feature-table.ts'
 import { readPipelineText } from '../../../services/adapters/file/pipeline-file.ts'
 import { defaults } from '../../../services/adapters/file/pipeline-sections.ts'
-import { tailMsMin, windowTilesMax } from '../../../services/adapters/file/window-rules.ts'
+import {
+  tailMsMax,
+  tailMsMin,
+  windowTilesMax,
+} from '../../../services/adapters/file/window-rules.ts'
 import { limits } from '../../../services/core/limits.ts'
 import { windowOps } from '../../../services/core/pipeline-definition.ts'
 import { repositoryPath } from './pipeline-text.ts'
@@ -118,9 +122,10 @@ describe('reference pages', () => {
     const section = sectionOf(page('features.md'), 'Window')
     const shortest = formatDuration(tailMsMin)
     expect(section).toContain(`spans at most ${windowTilesMax} tiles`)
-    expect(section).toContain(`from \`${shortest}\` up to the window`)
+    const longest = formatDuration(tailMsMax)
+    expect(section).toContain(`from \`${shortest}\` to \`${longest}\` and at most the window`)
     const { description } = schema.definitions.windowFeature!.properties!.tail!
-    expect(description).toContain(`from ${shortest} to the window`)
+    expect(description).toContain(`from ${shortest} to ${longest} and at most the window`)
     const never = windowOps.filter((op) => opRules[op].tail === 'never')
     for (const op of never) {
       expect(/^- `stddev`.*take no tail/m.exec(section)?.[0]).toContain(`\`${op}\``)

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
 import { WeirError } from '../../../services/core/errors.ts'
-import type { EntityLogStore } from '../../../services/pipeline/enrich/log-store.ts'
 import { observeNothing } from '../../../services/pipeline/observe/happenings.ts'
 import { refusalOf } from '../../contract/log-store-contract.ts'
 import { entriesOf, requestOf, testKinds } from '../../support/log-requests.ts'
@@ -61,10 +60,12 @@ async function openLanes() {
         epoch: (await answered(() => store.claim(i + 1))).epoch,
       })),
     )
-    const confirm = (store: EntityLogStore, i: number) =>
-      store.confirm({ ...lanes[i]!, committedOffset: 0 }, [1, 2])
+    const confirm = (i: number) => stores[i]!.confirm({ ...lanes[i]!, committedOffset: 0 }, [1, 2])
     await waitFor(
-      async () => (await confirm(stores[0], 0), (await confirm(stores[1], 1)) === 'ready'),
+      async () => {
+        await confirm(0)
+        return (await confirm(1)) === 'ready'
+      },
       () => 'the store to be ready',
     )
     return lanes
