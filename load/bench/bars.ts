@@ -37,6 +37,11 @@ const ofLatency =
   (result: BenchResult): number | undefined =>
     result.case === 'latency' ? read(result) : undefined
 
+const ofFold =
+  (read: (fold: Extract<BenchResult, { case: 'fold' }>) => number) =>
+  (result: BenchResult): number | undefined =>
+    result.case === 'fold' ? read(result) : undefined
+
 const bars: readonly Bar[] = [
   {
     figure: 'drain / pass-through limit',
@@ -86,6 +91,22 @@ const bars: readonly Bar[] = [
     bar: 0,
     goal: null,
     show: showCount,
+  },
+  {
+    figure: 'state of a terminal with a million events a day, bytes',
+    read: ofFold(({ rows }) => rows.at(-1)!.stateBytesMax),
+    better: 'lower',
+    bar: 8_192,
+    goal: null,
+    show: showCount,
+  },
+  {
+    figure: 'cost per event, hottest terminal / quietest',
+    read: ofFold(({ hotToQuiet }) => hotToQuiet),
+    better: 'lower',
+    bar: 1,
+    goal: null,
+    show: showShare,
   },
 ]
 

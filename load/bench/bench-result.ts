@@ -9,12 +9,13 @@ import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import type { BenchPlace } from './bench-place.ts'
 import type { DrainCase } from './drain.ts'
+import type { FoldCase } from './fold.ts'
 import type { LatencyCase } from './latency.ts'
 import type { LimitCase } from './limit.ts'
 import { describeMachine, findCommit, type Machine } from './machine.ts'
 import type { ProfileCase } from './profile.ts'
 
-export type BenchCase = DrainCase | LatencyCase | LimitCase | ProfileCase
+export type BenchCase = DrainCase | FoldCase | LatencyCase | LimitCase | ProfileCase
 
 export type Circumstances = {
   readonly pipeline: string
@@ -69,7 +70,7 @@ export function findOffences(result: BenchCase): readonly string[] {
 /** drain, drain-card-fraud, drain-2-processes: what is run otherwise than usual stands in the name. */
 export function nameOf(result: BenchResult): string {
   const parts: string[] = [result.case]
-  if (result.pipeline !== 'bench') parts.push(result.pipeline)
+  if (result.pipeline !== 'bench' && result.case !== 'fold') parts.push(result.pipeline)
   if (result.case === 'drain' && result.processes > 1) parts.push(`${result.processes}-processes`)
   return parts.join('-')
 }

@@ -34,6 +34,7 @@ export function renderBenchmarks(results: readonly BenchResult[]): string {
     renderCircumstances(results),
     ...section('## Drain', of('drain'), renderDrains),
     ...section('## Latency', of('latency'), renderLatencies),
+    ...section('## Hot entities', of('fold'), renderFolds),
     ...section('## Pass-through limit', of('limit'), renderLimits),
     ...of('profile').flatMap(renderProfile),
     readFileSync(method, 'utf8').trim(),
@@ -132,6 +133,29 @@ const stageWords = {
   score: 'stored to scored',
   publish: 'scored to visible',
 } as const
+
+function renderFolds(folds: readonly Of<'fold'>[]): string {
+  const rows = folds.flatMap((fold) =>
+    fold.rows.map((row) => [
+      showCount(row.eventsPerEntity),
+      showCount(row.entities),
+      showMicros(row.microsPerEvent),
+      showMicros(row.cpuMicrosPerEvent.scorer),
+      showMicros(row.cpuMicrosPerEvent.redis),
+      showCount(row.stateBytesMax),
+      showCount(row.memoryBytesMax),
+    ]),
+  )
+  const columns = ['Events per terminal and day', 'Terminals', 'us/event', 'Scorer, CPU us/event']
+  return [
+    'A million events, dealt out to fewer and fewer terminals: the enrich room over Redis, in batches of ' +
+      '1,000, windows from a minute to 30 days with tails (`load/bench/hot-terminal.yaml`).',
+    table(
+      [...columns, 'Redis, CPU us/event', 'State of a terminal, bytes', 'In Redis, bytes'],
+      rows,
+    ),
+  ].join('\n\n')
+}
 
 function renderLimits(limits: readonly Of<'limit'>[]): string {
   const rows = limits.map((limit) => [

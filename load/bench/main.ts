@@ -1,4 +1,4 @@
-// `npm run bench -- drain|latency|limit`: the cases of this folder as commands.
+// `npm run bench -- drain|latency|fold|limit`: the cases of this folder as commands.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -66,6 +66,15 @@ addCase('latency', 'due time to visibility, in open loop')
     const { runLatency } = await import('./latency.ts')
     const options = { rate, seconds, warmUpSeconds: warmUp, rehearsedEvents: rehearse, say }
     await runCase(flags, (place) => runLatency(place, options))
+  })
+addCase('fold', 'cost and size of hot entities, a million events dealt out to fewer and fewer')
+  .option('--events <count>', 'events of each row', count(100_000_000), 1_000_000)
+  .action(async ({ events, ...flags }: CaseFlags & { events: number }) => {
+    const { hotPipelineFile, runFold } = await import('./fold.ts')
+    const { runCase, say } = await import('./run-case.ts')
+    await runCase({ pipeline: hotPipelineFile, ...flags }, (place) =>
+      runFold(place, { events, say }),
+    )
   })
 addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerated')
   .option('--events <count>', 'records to copy', count(10_000_000), 300_000)

@@ -6,6 +6,8 @@
 import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'
 import { addDoctor } from './doctor-command.ts'
+import { addParity } from './parity-command.ts'
+import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
 import { addTopics } from './wire-topics.ts'
 
@@ -15,6 +17,7 @@ const refusedAtStart = new Set([
   'WEIR_CLASSIFY_MODEL_REFUSED',
   'WEIR_CLASSIFY_PROVIDER_REFUSED',
   'WEIR_ENRICH_STORE_UNFIT',
+  'WEIR_PLACE_UNFIT',
   'WEIR_FILE_INVALID',
 ])
 
@@ -30,6 +33,8 @@ program
   })
 
 addDoctor(program)
+addParity(program)
+addRebuild(program)
 addReplay(program)
 addTopics(program)
 

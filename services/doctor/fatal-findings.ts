@@ -7,9 +7,9 @@
 
 import { inspectCluster, type OpenKafka } from '../adapters/kafka/inspect-cluster.ts'
 import { inspectRedis } from '../adapters/redis/inspect-redis.ts'
-import { type ErrorCode, WeirError } from '../core/errors.ts'
+import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import { type Examination, type Finding, judgeSight, type System } from './finding.ts'
+import { type Examination, type Finding, judgeSight } from './finding.ts'
 import { kafkaExamination } from './kafka-checks.ts'
 import { needsOf } from './needs.ts'
 import { redisExamination } from './redis-checks.ts'
@@ -41,21 +41,11 @@ const onlyFatal = <Sight>(examination: Examination<Sight>): Examination<Sight> =
   checks: examination.checks.filter(({ worst }) => worst === 'fatal'),
 })
 
-const codes: Readonly<Partial<Record<System, ErrorCode>>> = {
-  kafka: 'WEIR_TOPICS_DIFFER',
-  redis: 'WEIR_ENRICH_STORE_UNFIT',
-}
-
-/** Throws all of them as one refusal; the first one's system gives the code. */
+/** Throws all of them as one refusal. */
 export function refuseFatal(findings: readonly Finding[]): void {
-  const [first] = findings
-  if (first === undefined) return
+  if (findings.length === 0) return
   const sentences = findings.map(
     ({ system, check, found, change }) => `${system}, ${check}: ${found}. Change: ${change}.`,
   )
-  const rest = 'All findings: `weir doctor`.'
-  throw new WeirError(
-    codes[first.system] ?? 'WEIR_SETTINGS_INVALID',
-    [...sentences, rest].join('\n'),
-  )
+  throw new WeirError('WEIR_PLACE_UNFIT', sentences.join('\n'))
 }

@@ -7,7 +7,7 @@
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Happening } from '../pipeline/observe/happenings.ts'
-import { type Check, type Examination, ok, orOk, warning } from './finding.ts'
+import { type Check, type Examination, orOk, warning } from './finding.ts'
 
 export type LoadedModel = Extract<Happening, { readonly kind: 'model_loaded' }>
 
@@ -29,13 +29,6 @@ export async function inspectModels(definition: PipelineDefinition): Promise<Loa
 
 const checks: readonly Check<readonly LoadedModel[]>[] = [
   {
-    name: 'golden scores',
-    why: 'a model has to score here as it did where it was trained',
-    worst: 'warning',
-    judge: (models) =>
-      ok(models.map(({ name, version, role }) => `${role} ${name} ${version}`).join(', ')),
-  },
-  {
     name: 'provider',
     why: 'a model that falls back to another provider is slower than was planned',
     worst: 'warning',
@@ -47,7 +40,8 @@ const checks: readonly Check<readonly LoadedModel[]>[] = [
           'execution.providers in the pipeline file, or install the provider',
         ),
       )
-      return orOk(faults, [...new Set(models.map(({ provider }) => provider))].join(', '))
+      const sound = models.map(({ name, version, provider }) => `${name} ${version} on ${provider}`)
+      return orOk(faults, sound.join(', '))
     },
   },
 ]
@@ -55,8 +49,8 @@ const checks: readonly Check<readonly LoadedModel[]>[] = [
 export const modelExamination: Examination<readonly LoadedModel[]> = {
   system: 'model',
   reach: {
-    name: 'opens',
-    why: 'without its champion a scorer does not start',
+    name: 'load',
+    why: "files, features and golden scores have to be the manifest's, or no scorer starts",
     change: 'model and execution in the pipeline file; publish the model again',
   },
   checks,

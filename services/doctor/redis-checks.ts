@@ -127,6 +127,7 @@ const checks: readonly Check<RedisSight>[] = [
     why: 'each batch waits for one',
     worst: 'warning',
     judge: ({ roundTripsMs }) => {
+      if (roundTripsMs.length === 0) return unseen('round trips', 'PING')
       const sorted = roundTripsMs.toSorted((a, b) => a - b)
       const median = sorted[Math.floor(sorted.length / 2)] ?? 0
       const found = `median ${median.toFixed(2)} ms, longest ${(sorted.at(-1) ?? 0).toFixed(2)} ms`

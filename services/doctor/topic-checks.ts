@@ -40,7 +40,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
   },
   {
     name: 'lanes',
-    why: 'a record in a log names its lane, two per partition, in 9 bits',
+    why: 'a record in a log names its lane, two per partition, and has room for 512',
     worst: 'fatal',
     judge: (sight, needs) =>
       judgeTopics(sight, needs, inputs, ({ topic, role }, { partitions }) => {

@@ -4,7 +4,7 @@
 // Out: a finding for each value that differs. Floats are compared by their bits: the same code on
 // the same rows leaves nothing to tolerance.
 
-import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { FeatureDefinition, PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { EnrichedBatch, Transaction } from '../pipeline/records.ts'
 import { type Finding, type Findings, sourceOf } from './findings.ts'
 import type { PlacedOutcome } from './recomputation.ts'
@@ -26,10 +26,10 @@ export function compareVector(
   const different = features.filter((_, f) => !Object.is(record.features[f], vectors[from + f]))
   const isSaturated = saturated[row] === 1
   if (different.length === 0 && record.saturated === isSaturated) return
-  if (isUnsure) {
-    findings.leaveOut('labels')
-    return
-  }
+  const blamed = isUnsure
+    ? different.filter((feature) => !isOfLabels(feature, features))
+    : different
+  if (blamed.length < different.length) findings.leaveOut('labels')
   const add = (kind: 'feature' | 'saturated', subject: string, found: unknown, expected: unknown) =>
     findings.add({
       kind,
@@ -40,11 +40,21 @@ export function compareVector(
       expected: String(expected),
       cause: describePlace(event, definition, subject),
     })
-  for (const { name } of different) {
+  for (const { name } of blamed) {
     const f = features.findIndex((feature) => feature.name === name)
     add('feature', name, record.features[f], vectors[from + f])
   }
   if (record.saturated !== isSaturated) add('saturated', 'saturated', record.saturated, isSaturated)
+}
+
+/** A fraud rate, or a ratio of one. */
+function isOfLabels(feature: FeatureDefinition, all: readonly FeatureDefinition[]): boolean {
+  if (feature.kind === 'window') return feature.op === 'fraud_rate'
+  if (feature.kind !== 'ratio') return false
+  const { numerator, denominator } = feature
+  return all.some(
+    (other) => (other.name === numerator || other.name === denominator) && isOfLabels(other, all),
+  )
 }
 
 /** Where to look: the log and the place in it that the feature is computed from. */

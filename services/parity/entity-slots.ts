@@ -12,7 +12,7 @@ import {
   type EntityLog,
   emptyLog,
 } from '../pipeline/enrich/entity-log.ts'
-import { foldLog } from '../pipeline/enrich/fold-log.ts'
+import { type FoldPolicy, foldLog, foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../pipeline/enrich/log-store.ts'
 
 export type Row = {
@@ -30,8 +30,10 @@ export type Slot = {
   readonly early: Map<number, Row>
   /** Who waits for the log to be so long. */
   waiting: Waiting[]
-  /** Whether the log is known from its very first row on. */
-  readonly isWhole: boolean
+  /** Ordinal from which on the log is known; 0 = it is whole. */
+  readonly start: number
+  /** Highest event time of rows that came although they lie before the start, ms. */
+  passedMs: number
   /** Why rows are missing in the middle: what follows cannot be checked. */
   brokenBy: 'gap' | 'pending' | null
   /** When the newest row was scored, ms. */
@@ -41,9 +43,20 @@ export type Slot = {
 /** `count` is an ordinal + 1: how far the log has to be whole. */
 type Waiting = { readonly count: number; readonly release: () => void }
 
-/** Rows from which on folding is worth a look, and how many newer than needed stay raw. */
-const FOLD_FROM_ROWS = 512
-const FOLD_MARGIN_ROWS = 256
+/** When a log is folded; chosen by tests, which have short ones. */
+export type Folding = {
+  /** Rows from which on it is worth a look. */
+  readonly fromRows: number
+  /** Rows that stay raw beyond what is needed: an event that is not counted may come late. */
+  readonly marginRows: number
+  readonly policy: FoldPolicy
+}
+
+export const rareFolding: Folding = {
+  fromRows: 512,
+  marginRows: 256,
+  policy: foldWhenWorthwhile,
+}
 
 export const lengthOf = ({ log }: Slot): number => log.base + log.count
 
@@ -56,24 +69,28 @@ export function createSlot(kind: LogKind, key: string, base: number): Slot {
     log: createEntityLog(kind.shape, base),
     early: new Map(),
     waiting: [],
-    isWhole: base === 0,
+    start: base,
+    passedMs: Number.NEGATIVE_INFINITY,
     brokenBy: null,
     scoredTimeMs: Number.NEGATIVE_INFINITY,
   }
 }
 
-/** False if the ordinal is taken. */
-export function putRow(slot: Slot, ordinal: number, row: Row): boolean {
+export function putRow(slot: Slot, ordinal: number, row: Row): 'put' | 'taken' | 'passed' {
   const length = lengthOf(slot)
-  if (ordinal < length || slot.early.has(ordinal)) return false
+  if (ordinal < slot.start) {
+    slot.passedMs = Math.max(slot.passedMs, row.timeMs)
+    return 'passed'
+  }
+  if (ordinal < length || slot.early.has(ordinal)) return 'taken'
   if (ordinal > length) {
     slot.early.set(ordinal, row)
-    return true
+    return 'put'
   }
   append(slot, row)
   if (slot.early.size > 0) appendEarly(slot)
   if (slot.waiting.length > 0) releaseWaiting(slot)
-  return true
+  return 'put'
 }
 
 /** Calls `release` once rows up to this count are there; false if they are there already. */
@@ -120,9 +137,9 @@ function releaseWaiting(slot: Slot): void {
 }
 
 /** @param open ordinal of the oldest event that is still to be computed on this log. */
-export function foldSlot({ log, kind }: Slot, open: number): void {
-  if (log.count < FOLD_FROM_ROWS || log.count < log.foldAt) return
+export function foldSlot({ log, kind }: Slot, open: number, folding: Folding): void {
+  if (log.count < folding.fromRows) return
   // foldLog asks row after row, from the oldest on, whether it may go.
-  let left = Math.min(open - log.base, log.count) - FOLD_MARGIN_ROWS
-  foldLog(log, kind.history, () => left-- > 0)
+  let left = Math.min(open - log.base, log.count) - folding.marginRows
+  foldLog(log, kind.history, () => left-- > 0, folding.policy)
 }

@@ -3,17 +3,14 @@
 //   ordinals of one log     7  9 | 10 11 12 13 ...      8 was scored before the range that is read:
 //                           edge   base                 rows scored near the edge are passed over
 //
-// In: the scored events of a range. Out: per entity the ordinal from which on every row was read, and
-// the highest event time among the rows passed over; windows that reach back so far are not verified.
-// Rows are applied nearly in the order in which they are scored; EDGE_MS allows for a lane that was
+// In: the scored events of a range. Out: per entity the ordinal from which on every row was read. Rows are applied nearly in the order in which they are scored; EDGE_MS allows for a lane that was
 // taken over. Memory: two numbers per entity.
 
+import type { TopicRange } from '../adapters/kafka/topic-ranges.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import type { JoinedOutcome } from './outcome-stream.ts'
 import type { ParityPlace } from './parity-place.ts'
-import type { ParityScope } from './parity-scope.ts'
 import { readValues } from './read-values.ts'
-import type { LogStart } from './recomputation.ts'
 
 /** Time between applying and scoring an event, a take-over included. */
 const EDGE_MS = 60_000
@@ -28,7 +25,7 @@ export type ScoredScan = {
 /** @param lowOf first offset that an input partition still holds. */
 export async function scanScored(
   { kafka, decoders }: ParityPlace,
-  { scored }: Pick<ParityScope, 'scored'>,
+  scored: readonly TopicRange[],
   lowOf: (partition: number) => number,
 ): Promise<ScoredScan> {
   const lowestOffsets = new Map<number, number>()
@@ -66,13 +63,12 @@ export function createHistoryScan({ definition }: ParityPlace, edgeMs: number) {
         }
       }
     },
-    starts: () => edges.map((known) => new Map([...known].map(([key, edge]) => [key, toStart(edge)]))),
+    bases: () =>
+      edges.map((known) => new Map([...known].map(([key, edge]) => [key, baseOf(edge)]))),
   }
 }
 
 type Edge = { readonly behind: number; readonly lowest: number }
 
-/** A log whose first row was read is whole, wherever the edge lies. */
-const toStart = ({ behind, lowest }: Edge): LogStart => ({
-  base: lowest === 0 ? 0 : Math.max(behind, lowest),
-})
+/** The ordinal from which on every row was read; 0 = the log is whole. */
+const baseOf = ({ behind, lowest }: Edge): number => Math.max(behind, lowest)

@@ -9,6 +9,7 @@
 import type { FeatureDefinition, PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createEntityLog } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
+import type { Ceilings } from '../pipeline/enrich/fold-log.ts'
 import type { Finding } from './findings.ts'
 import {
   beginAnywhere,
@@ -75,7 +76,7 @@ export function createLabelPlaces(
       }
       const chosen = book.orders[0]!
       places[column] = placeAt(chosen, seen)
-      isUnsure ||= isDoubtful(book, chosen, seen)
+      isUnsure ||= isDoubtful(book, chosen, seen, plan.ceilings)
     }
     return { places, isUnsure, refusal: null }
   }
@@ -110,9 +111,11 @@ function isDoubtful(
   { isCut, hasTwins, kind }: LabelBook,
   order: LabelOrder,
   seen: number,
+  { entityRecordsMax, entityRecordsNewest }: Ceilings,
 ): boolean {
-  const isOrderTold = kind.history.levels.length > 0 || seen < orderLength(order)
-  return isCut || (hasTwins && isOrderTold)
+  // Up to a ceiling the set of labels decides; beyond it, or in the middle, their order does.
+  const isLong = seen > (kind.history.levels.length > 0 ? entityRecordsNewest : entityRecordsMax)
+  return isCut || (hasTwins && (isLong || seen < orderLength(order)))
 }
 
 type RatePlan = { readonly plan: FeaturePlan; readonly indexes: readonly number[] }

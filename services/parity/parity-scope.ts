@@ -16,9 +16,10 @@ import {
   partitionBounds,
 } from '../adapters/kafka/topic-bounds.ts'
 import { openTopicRanges, type TopicRange } from '../adapters/kafka/topic-ranges.ts'
+import { scanScored } from './history-scan.ts'
 import type { Span } from './outcome-ledger.ts'
 import type { ParityPlace, ParityRange } from './parity-place.ts'
-import { decodeAll } from './received-lanes.ts'
+import { readValues } from './read-values.ts'
 import { longestReach } from './recomputation.ts'
 
 export type ParityScope = {
@@ -34,9 +35,13 @@ export type ParityScope = {
   readonly history: {
     /** Event time, ms: every younger row was read. */
     readonly wholeAfterMs: number
+    /** Events scored up to here may have predecessors that are not read, ms. */
+    readonly edgeMs: number
     readonly areLabelsWhole: boolean
   } | null
 }
+
+const wholeScan = { lowestOffsets: new Map<number, number>(), edgeMs: Number.NEGATIVE_INFINITY }
 
 /** Clocks of brokers and producers differ by less. */
 const CLOCK_SLACK_MS = 600_000
@@ -65,8 +70,19 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
         validate.futureMaxMs -
         CLOCK_SLACK_MS
   const before = (timeMs: number | null) => (timeMs === null ? null : timeMs - CLOCK_SLACK_MS)
-  const inputRanges = await since(topics.transactions, input, historyMs)
   const scoredRanges = await since(topics.scored, scored, before(historyMs))
+  const lowOf = (partition: number) => input.find((b) => b.partition === partition)?.low ?? 0
+  const youngInput = await since(topics.transactions, input, historyMs)
+  const isCut = [...youngInput, ...scoredRanges].some(({ from }) => from > 0)
+  const scan = isCut ? await scanScored(place, scoredRanges, lowOf) : wholeScan
+  // Whatever was scored in the range can be laid into its logs, however long it had to wait for that.
+  const inputRanges = youngInput.map((span) => {
+    const named = Math.max(
+      lowOf(span.partition),
+      scan.lowestOffsets.get(span.partition) ?? span.from,
+    )
+    return { ...span, from: Math.min(span.from, named) }
+  })
   const labelRanges = await since(topics.labels, labels, historyMs)
   const isWhole = [...inputRanges, ...scoredRanges].every(({ from }) => from === 0)
   return {
@@ -85,6 +101,7 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
             (await expiredUntilMs(place, inputRanges, input)) + validate.futureMaxMs,
             (await expiredUntilMs(place, scoredRanges, scored)) + validate.futureMaxMs,
           ),
+          edgeMs: scan.edgeMs,
           areLabelsWhole: labelRanges.every(({ from }) => from === 0),
         },
   }
@@ -129,20 +146,9 @@ async function earliestEventTime(
 ): Promise<number> {
   const topic = definition.topics.transactions
   const spans = [...judged].map(([partition, span]) => ({ topic, partition, ...span }))
-  const ranges = await openTopicRanges(kafka, spans)
   let earliestMs = fromMs
-  try {
-    for (const index of spans.keys()) {
-      for await (const messages of ranges.read(index)) {
-        const { values } = await decodeAll(messages, decoders.transactions)
-        for (const value of values) {
-          if (value !== null) earliestMs = Math.min(earliestMs, value.eventTime)
-        }
-      }
-    }
-  } finally {
-    await ranges.close()
-  }
+  const read = readValues({ kafka, ranges: spans, decoder: decoders.transactions })
+  for await (const { value } of read) earliestMs = Math.min(earliestMs, value.eventTime)
   return earliestMs
 }
 

@@ -17,11 +17,13 @@ import type { Transaction } from '../pipeline/records.ts'
 import { compareVector } from './compare-vector.ts'
 import {
   createSlot,
+  type Folding,
   foldSlot,
   isHoled,
   lengthOf,
   nextHole,
   putRow,
+  rareFolding,
   type Slot,
   skipHole,
   waitFor,
@@ -43,7 +45,7 @@ export type Computed = { readonly vector: Float32Array; readonly isSaturated: bo
 
 /** What is known of logs whose beginning was not read. */
 export type PartialHistory = {
-  /** Per entity of the pipeline, the lowest ordinal that was read, by key. */
+  /** Per entity of the pipeline, by key: the ordinal from which on every row was read. */
   readonly bases: readonly ReadonlyMap<string, number>[]
   /** All rows that are younger were read, ms of event time. */
   readonly wholeAfterMs: number
@@ -57,6 +59,7 @@ export type RecomputationOptions = {
   readonly findings: Findings
   readonly history?: PartialHistory
   readonly ceilings?: Ceilings
+  readonly folding?: Folding
   /** Gets each event that was compared, with what the rooms computed: see second-opinion.ts. */
   readonly onCompared?: (event: PlacedOutcome, computed: Computed) => void
 }
@@ -155,8 +158,10 @@ function takeAll(work: Work, outcomes: readonly Outcome[]): void {
         source: records.sources[entry]!,
         values: records.values.slice(from, from + plan.kinds[kind]!.shape.values),
       })
-      if (!put) isPlaced = false
-      if (!put) reportClash(work, outcome, slot, ordinal)
+      if (put === 'taken') {
+        isPlaced = false
+        reportClash(work, outcome, slot, ordinal)
+      }
       if (isHoled(slot)) work.holed.add(slot)
     }
     if (isPlaced && outcome.isJudged) awaitRows(work, outcome, slots)
@@ -275,16 +280,20 @@ function placeEvent(work: Work, event: PlacedOutcome): boolean {
 
 function isHistoryWhole(work: Work, { slots, record, transaction }: PlacedOutcome): boolean {
   const { history, reachMs } = work
+  const wholeAfterMs = history?.wholeAfterMs ?? Number.NEGATIVE_INFINITY
   const reachesMs = transaction.eventTime - reachMs
   return slots.every(
     (slot, e) =>
       rowsBefore(record, e) >= slot.log.base &&
-      (slot.isWhole || reachesMs > (history?.wholeAfterMs ?? Number.POSITIVE_INFINITY)),
+      (slot.start === 0 || reachesMs > Math.max(wholeAfterMs, slot.passedMs)),
   )
 }
 
 /** Only what no waiting event can ask for any more. */
-function foldLogs({ waiting }: Work, computed: readonly PlacedOutcome[]): void {
+function foldLogs(
+  { waiting, folding = rareFolding }: Work,
+  computed: readonly PlacedOutcome[],
+): void {
   const open = new Map<Slot, number>()
   for (const { slots, record } of waiting) {
     for (const [e, slot] of slots.entries()) {
@@ -292,7 +301,7 @@ function foldLogs({ waiting }: Work, computed: readonly PlacedOutcome[]): void {
     }
   }
   for (const slot of new Set(computed.flatMap(({ slots }) => slots))) {
-    foldSlot(slot, open.get(slot) ?? lengthOf(slot))
+    foldSlot(slot, open.get(slot) ?? lengthOf(slot), folding)
   }
 }
 

@@ -9,25 +9,29 @@
 // WEIR_KAFKA_OFFSET_OUT_OF_RANGE where records expire while they are read. Memory: a byte per judged
 // offset, the live state of the entities, the labels; docs/reference/parity.md has the figures.
 
-import { openTopicRanges, type TopicRange } from '../adapters/kafka/topic-ranges.ts'
 import { limits } from '../core/limits.ts'
-import { laneIdOf } from '../lanes/lane-input.ts'
-import type { Decoder } from '../pipeline/decode/message-decoder.ts'
-import { encodeSource } from '../pipeline/enrich/entity-log.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
-import type { RejectedRecord } from '../pipeline/publish/output-records.ts'
-import type { RawMessage } from '../pipeline/records.ts'
-import { validateLabel } from '../pipeline/validate/validate.ts'
 import { compareMessage } from './compare-vector.ts'
 import { createFindings, type Findings } from './findings.ts'
-import { type PlacedLabel, shelveLabels } from './label-orders.ts'
+import { createHistoryScan } from './history-scan.ts'
+import { shelveLabels } from './label-orders.ts'
 import { createOutcomeLedger, type OutcomeLedger } from './outcome-ledger.ts'
-import { type OutcomePass, openPass, type PassListener } from './outcome-stream.ts'
+import {
+  type JoinedOutcome,
+  type OutcomePass,
+  openPass,
+  type PassListener,
+} from './outcome-stream.ts'
+import { indexLabels, readLabels, readRefusals, type WasUnknown } from './parity-inputs.ts'
 import type { ParityPlace, ParityRange } from './parity-place.ts'
 import { composeReport, type ParityReport } from './parity-report.ts'
 import { type ParityScope, planScope } from './parity-scope.ts'
-import { decodeAll } from './received-lanes.ts'
-import { createRecomputation, type PartialHistory, type Recomputation } from './recomputation.ts'
+import {
+  createRecomputation,
+  type Outcome,
+  type PartialHistory,
+  type Recomputation,
+} from './recomputation.ts'
 import { createSecondOpinion } from './second-opinion.ts'
 
 export type ParityRequest = ParityRange & {
@@ -42,9 +46,7 @@ export async function runParity(place: ParityPlace, request: ParityRequest): Pro
   const scope = await planScope(place, request)
   const findings = createFindings()
   const ledger = createOutcomeLedger(place.definition, scope.judged, findings)
-  const unknownSchemas = await readRefusals(place, scope, ledger)
-  const wasUnknown = (partition: number, offset: number): boolean =>
-    unknownSchemas.has(`${partition}/${offset}`)
+  const wasUnknown = await readRefusals(place, scope, ledger)
   const labels = await readLabels(place, scope)
   const history = await readHistory(place, scope, wasUnknown)
   const second = createSecondOpinion({
@@ -75,7 +77,7 @@ type Work = {
   readonly ledger: OutcomeLedger
   readonly recomputation: Recomputation
   readonly request: ParityRequest
-  readonly wasUnknown: PassListener['wasUnknown']
+  readonly wasUnknown: WasUnknown
 }
 
 /** For a pass that only reads: whatever is wrong was told by the first one. */
@@ -123,10 +125,7 @@ function listenerOf({ place, findings, ledger, wasUnknown }: Work): PassListener
   }
 }
 
-function judgeOutcome(
-  { place, findings, ledger }: Work,
-  outcome: Parameters<typeof compareMessage>[0],
-) {
+function judgeOutcome({ place, findings, ledger }: Work, outcome: JoinedOutcome): Outcome {
   const { record, transaction } = outcome
   const isJudged = ledger.isJudged(record)
   if (isJudged) compareMessage(outcome, { definition: place.definition, findings })
@@ -163,106 +162,23 @@ async function findPending(work: Work, { lanes }: OutcomePass) {
   return (entity: string, key: string): boolean => pending.has(`${entity} ${key}`)
 }
 
-/** Rejected and late events; returns the messages whose schema was not known when they were met. */
-async function readRefusals(
-  { kafka, definition, decoders }: ParityPlace,
-  { rejected, late }: ParityScope,
-  ledger: OutcomeLedger,
-): Promise<ReadonlySet<string>> {
-  const unknown = new Set<string>()
-  const read = (ranges: readonly TopicRange[], decoder: Decoder<RejectedRecord>) =>
-    readValues({ kafka, ranges, decoder })
-  const input = definition.topics.transactions
-  for await (const { value } of read(rejected, decoders.rejected)) {
-    const { sourceTopic, sourcePartition, sourceOffset, code } = value
-    if (sourceTopic !== input) continue
-    ledger.meet(value, 'rejected')
-    if (code === 'WEIR_DECODE_UNKNOWN_SCHEMA') unknown.add(`${sourcePartition}/${sourceOffset}`)
-  }
-  for await (const { value } of read(late, decoders.late)) {
-    if (value.sourceTopic === input) ledger.meet(value, 'late')
-  }
-  return unknown
-}
-
-async function readLabels(
-  { kafka, definition, decoders }: ParityPlace,
-  { labels }: ParityScope,
-): Promise<PlacedLabel[]> {
-  const placed: PlacedLabel[] = []
-  const read = readValues({ kafka, ranges: labels, decoder: decoders.labels })
-  for await (const { value, raw, partition } of read) {
-    if (!value.isFraud || validateLabel(value, raw, definition.validate) !== null) continue
-    placed.push({ partition, offset: raw.offset, label: value })
-  }
-  return placed
-}
-
-function indexLabels(labels: readonly PlacedLabel[]) {
-  const bySource = new Map(
-    labels.map(({ partition, offset, label }) => [
-      encodeSource(laneIdOf('labels', partition), offset),
-      label,
-    ]),
-  )
-  return (source: number) => bySource.get(source)!
-}
-
-type ReadOptions<T> = {
-  readonly kafka: ParityPlace['kafka']
-  readonly ranges: readonly TopicRange[]
-  readonly decoder: Decoder<T>
-}
-
-/** Decoded values, one partition after the other; what cannot be decoded is left out. */
-async function* readValues<T>({ kafka, ranges, decoder }: ReadOptions<T>): AsyncGenerator<{
-  readonly value: T
-  readonly raw: RawMessage
-  readonly partition: number
-}> {
-  const opened = await openTopicRanges(kafka, ranges)
-  try {
-    for (const [index, { partition }] of ranges.entries()) {
-      for await (const messages of opened.read(index)) {
-        const { values } = await decodeAll(messages, decoder)
-        for (const [i, value] of values.entries()) {
-          if (value !== null) yield { value, raw: messages[i]!, partition }
-        }
-      }
-    }
-  } finally {
-    await opened.close()
-  }
-}
-
-/** Where logs were not read from their beginning: the lowest ordinal of each. */
+/** Where logs were not read from their beginning: the ordinal to take each of them up at. */
 async function readHistory(
   place: ParityPlace,
   scope: ParityScope,
-  wasUnknown: PassListener['wasUnknown'],
+  wasUnknown: WasUnknown,
 ): Promise<PartialHistory | null> {
   if (scope.history === null) return null
-  const { entities } = planFeatures(place.definition)
-  const bases = entities.map(() => new Map<string, number>())
-  await readAgain(place, scope, { ...silentListener, wasUnknown }, (outcomes) => {
-    for (const { record, transaction } of outcomes) {
-      for (const [e, { readKey }] of entities.entries()) {
-        const ordinal = record.ordinals[e]!
-        const key = readKey(transaction)
-        const known = bases[e]!.get(key) ?? Number.POSITIVE_INFINITY
-        // What is not counted shows how long the log was all the same.
-        bases[e]!.set(key, Math.min(known, ordinal < 0 ? (record.eventsSeen[e] ?? 0) : ordinal))
-      }
-    }
-  })
-  return { ...scope.history, bases }
+  const scan = createHistoryScan(place, scope.history.edgeMs)
+  await readAgain(place, scope, { ...silentListener, wasUnknown }, scan.visit)
+  return { ...scope.history, bases: scan.bases() }
 }
 
 async function readAgain(
   place: ParityPlace,
   scope: ParityScope,
   listener: PassListener,
-  visit: (outcomes: Awaited<OutcomesOf>) => void,
+  visit: (outcomes: readonly JoinedOutcome[]) => void,
 ): Promise<void> {
   const pass = await openPass(place, scope, listener)
   try {
@@ -271,8 +187,6 @@ async function readAgain(
     await pass.close()
   }
 }
-
-type OutcomesOf = OutcomePass['outcomes'] extends AsyncIterable<infer T> ? T : never
 
 const countOffsets = ({ judged }: ParityScope): number =>
   [...judged.values()].reduce((sum, { from, to }) => sum + to - from, 0)

@@ -61,7 +61,7 @@ export function createSecondOpinion(options: SecondOpinionOptions): SecondOpinio
     const { record, slots, places } = event
     if (samples.length >= wanted || hashToShare(record.transactionId, SAMPLE_SEED) >= share) return
     const before = slots.map(({ log }, e) => log.base + places[e]!.visible)
-    if (before.some((rows, e) => !slots[e]!.isWhole || rows > HISTORY_MAX)) return
+    if (before.some((rows, e) => slots[e]!.start > 0 || rows > HISTORY_MAX)) return
     for (const [e, { key }] of slots.entries()) {
       const known = histories[e]!.get(key) ?? { needed: 0, rows: [] }
       histories[e]!.set(key, { ...known, needed: Math.max(known.needed, before[e]!) })

@@ -3,9 +3,10 @@
 // In: rows of the bucket that it has not applied. Out: its logs, folded as they grow, so that what is
 // held is about what the store will hold. Stored logs are read when their first row comes; a bucket
 // that knows nothing begins all logs anew.
-// Refused, as the bucket's `fault`: rows that contradict what is stored. Invariant: only rows of committed
+// Refused (WEIR_ENRICH_STATE_LOST): rows that contradict what is stored. Invariant: only rows of committed
 // events are laid out before `uncommitted` ones are looked at, so all that is laid out may be folded.
 
+import { WeirError } from '../core/errors.ts'
 import { laneOfSource, offsetOfSource } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import { type FoldPolicy, foldLog, type IsCommitted } from '../pipeline/enrich/fold-log.ts'
@@ -21,11 +22,9 @@ import {
   type Row,
   type UncommittedRow,
 } from './log-draft.ts'
-import type { LogName, RestoreSession } from './restorable-store.ts'
-import type { BucketTask } from './restore-context.ts'
+import type { LaneProgress, LogName, RestoreSession } from './restorable-store.ts'
 
 export type BucketDraft = {
-  readonly task: BucketTask
   readonly bucket: number
   /** Offsets up to here are in the stored logs; -1 for a bucket that knows nothing. */
   readonly appliedOf: (laneId: number) => number
@@ -38,7 +37,13 @@ export type BucketDraft = {
   rows: number
   /** In the order in which the lanes would merge them. */
   readonly uncommitted: UncommittedRow[]
-  fault: string | null
+}
+
+/** A bucket to restore, and what it knows of the lanes. */
+export type BucketTask = {
+  readonly bucket: number
+  /** Empty for a bucket whose logs all begin anew. */
+  readonly fence: ReadonlyMap<number, LaneProgress>
 }
 
 export type DraftContext = {
@@ -62,11 +67,11 @@ export function isCommittedBy(lanes: readonly RestoreLane[]): IsCommitted {
 }
 
 export function createBucketDraft(
-  start: Pick<BucketDraft, 'task' | 'bucket' | 'appliedOf' | 'knowsNothing' | 'reaches'>,
+  start: Pick<BucketDraft, 'bucket' | 'appliedOf' | 'knowsNothing' | 'reaches'>,
   plan: FeaturePlan,
 ): BucketDraft {
   const drafts = plan.kinds.map(() => new Map<string, LogDraft>())
-  return { ...start, drafts, rows: 0, uncommitted: [], fault: null }
+  return { ...start, drafts, rows: 0, uncommitted: [] }
 }
 
 /** Reads the stored logs of these names, so that drafts can begin with them. */
@@ -155,14 +160,20 @@ export function layPublished(
   const draft = openDraft(bucket, { kind, key }, base, context)
   if (!placeRow(draft, ordinal, row)) {
     const place = `lane ${laneOfSource(row.source)}, offset ${offsetOfSource(row.source)}`
-    bucket.fault ??=
-      `ordinal ${ordinal} of ${place} was published, and the log of kind ${kind} ` +
-      `has another row there or ends behind it (${draft.begin} to ${endOf(draft)})`
-    return
+    const held = `has other rows from ${draft.begin} to ${endOf(draft) - 1}`
+    throw contradiction(bucket, draft, `${place} was published with ordinal ${ordinal}; it ${held}`)
   }
   bucket.rows++
   if (draft.waiting.length >= WAITING_ROWS_MAX) dropOldHoles(draft)
   foldDraft(bucket, draft, context)
+}
+
+/** What is stored is no earlier state of what was published: it cannot be brought up to date. */
+export function contradiction({ bucket }: BucketDraft, { of }: LogDraft, found: string): WeirError {
+  const detail =
+    `Bucket ${bucket}, a log of ${of.name}: ${found}. Stop the scorers and delete the pipeline's keys, ` +
+    'or choose another WEIR_KEY_PREFIX: an empty store is refilled from the topics.'
+  return new WeirError('WEIR_ENRICH_STATE_LOST', detail)
 }
 
 /** Keeps a draft as small as the store would keep the log. */

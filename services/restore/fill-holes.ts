@@ -11,7 +11,7 @@
 import { laneOfSource, offsetOfSource } from '../pipeline/enrich/entity-log.ts'
 import type { Arrival } from '../pipeline/records.ts'
 import { admitMessages } from './admit-messages.ts'
-import { type BucketDraft, layNext, openStored } from './bucket-draft.ts'
+import { type BucketDraft, contradiction, layNext, openStored } from './bucket-draft.ts'
 import { collectRows, rowAt } from './collect-rows.ts'
 import {
   beginAt,
@@ -108,7 +108,7 @@ export async function closeHoles(
   for (const draft of listDrafts(bucket)) {
     if (layFillers(draft)) continue
     skipHoles(draft, pass.acceptShort)
-    if (!layFillers(draft)) bucket.fault ??= describeHole(draft, pass)
+    if (!layFillers(draft)) throw contradiction(bucket, draft, describeHole(draft))
   }
   return layBefore(bucket, pass)
 }
@@ -140,10 +140,6 @@ function skipHoles(draft: LogDraft, acceptShort: boolean): void {
   if (acceptShort && countMissing(draft) > 0) skipHoles(draft, acceptShort)
 }
 
-function describeHole(draft: LogDraft, { plan }: PassContext): string {
-  const { name } = plan.kinds[draft.kind]!
-  return (
-    `a log of ${name} ends at ${endOf(draft)}, scored events prove ${draft.seenEnd}, and no ` +
-    'uncommitted event fits what is missing'
-  )
-}
+const describeHole = (draft: LogDraft): string =>
+  `it ends at ${endOf(draft)}, scored events prove ${draft.seenEnd} rows, and no uncommitted event ` +
+  'is there for what is missing'

@@ -9,14 +9,6 @@ import type { BucketDraft, DraftContext } from './bucket-draft.ts'
 import type { LaneRange, LaneReader, RestoreHistory, RestoreLane } from './history.ts'
 import type { LookBack } from './look-back.ts'
 import type { MessageCursor } from './message-cursor.ts'
-import type { LaneProgress } from './restorable-store.ts'
-
-/** A bucket to restore, and what it knows of the lanes. */
-export type BucketTask = {
-  readonly bucket: number
-  /** Empty for a bucket whose logs all begin anew. */
-  readonly fence: ReadonlyMap<number, LaneProgress>
-}
 
 export type RestoreContext = DraftContext & {
   readonly definition: PipelineDefinition
@@ -42,9 +34,7 @@ export type PassLane = LaneRange & {
 
 export type PassContext = RestoreContext & {
   readonly lanes: readonly PassLane[]
-  /** All buckets that the pass began with. */
-  readonly opened: readonly BucketDraft[]
-  /** Those that it still lays out. */
+  /** Those that the pass still lays out. */
   readonly buckets: ReadonlyMap<number, BucketDraft>
   /** The draft that takes the key's rows; null where this pass leaves its bucket alone. */
   readonly bucketOf: (key: string) => BucketDraft | null

@@ -2,15 +2,14 @@
 //
 //   labels ─► transactions ─► holes ─► write, finish        a bucket that makes the group too large
 //                                                           waits for the next pass
-// In: buckets, and what they know. Out: which are whole now, which have to come again, and which
-// contradicted themselves. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late.
+// In: buckets, and what they know. Out: which are whole now, and which have to come again. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late.
 // Invariant: the rows held at once are bounded by `rowsMax`, unless a single bucket has more; a bucket
 // is finished only after all of it was written.
 
 import { WeirError } from '../core/errors.ts'
 import type { LaneAddress } from '../lanes/lane-input.ts'
 import type { Stream } from '../pipeline/records.ts'
-import { type BucketDraft, createBucketDraft } from './bucket-draft.ts'
+import { type BucketDraft, type BucketTask, createBucketDraft } from './bucket-draft.ts'
 import { closeHoles, findFillers } from './fill-holes.ts'
 import { formatTime } from './format-time.ts'
 import type { LaneRange, OpenedHistory } from './history.ts'
@@ -20,13 +19,12 @@ import type { HistoryReach } from './log-draft.ts'
 import type { Coverage } from './look-back.ts'
 import { createMessageCursor } from './message-cursor.ts'
 import type { NamedLog } from './restorable-store.ts'
-import type { BucketTask, PassContext, PassLane, RestoreContext } from './restore-context.ts'
+import type { PassContext, PassLane, RestoreContext } from './restore-context.ts'
 
 export type PassOutcome = {
-  readonly finished: readonly BucketTask[]
   readonly logs: number
+  readonly holes: number
   readonly postponed: readonly BucketTask[]
-  readonly contradicted: readonly { readonly task: BucketTask; readonly fault: string }[]
 }
 
 /** Labels read before the lost ones, to learn the highest label time by which lanes are merged. */
@@ -85,12 +83,10 @@ function createPass(
   return {
     ...context,
     lanes,
-    opened: [...buckets.values()],
     buckets,
     bucketOf: (key) => buckets.get(context.session.bucketOf(key)) ?? null,
     noteEvents: (events) => {
       context.noteEvents(events)
-      for (const [bucket, { fault }] of buckets) if (fault !== null) buckets.delete(bucket)
       while (sumRows(buckets) > context.rowsMax && buckets.size > 1) postponeLargest(buckets)
     },
   }
@@ -122,7 +118,6 @@ function openBucket(
     )
   return createBucketDraft(
     {
-      task,
       bucket,
       appliedOf: (laneId) => fence.get(laneId)?.appliedOffset ?? -1,
       knowsNothing: fence.size === 0,
@@ -181,26 +176,15 @@ function tooShort(address: LaneAddress, journal: string | null, neededMs: number
 }
 
 async function writeBuckets(tasks: readonly BucketTask[], pass: PassContext): Promise<PassOutcome> {
-  const finished: BucketTask[] = []
   let logs = 0
+  let holes = 0
   for (const bucket of pass.buckets.values()) {
     const raised = await closeHoles(bucket, pass)
-    if (bucket.fault !== null) continue
+    holes += bucket.uncommitted.filter(({ isLaid }) => isLaid).length
     logs += await writeBucket(bucket, pass)
     await pass.session.finish(bucket.bucket, appliedAfter(bucket, raised, pass))
-    finished.push(bucket.task)
   }
-  const rest = tasks.filter((task) => !finished.includes(task))
-  const faults = new Map(pass.opened.map(({ task, fault }) => [task, fault]))
-  return {
-    finished,
-    logs,
-    postponed: rest.filter((task) => faults.get(task) === null),
-    contradicted: rest.flatMap((task) => {
-      const fault = faults.get(task)
-      return fault === null || fault === undefined ? [] : [{ task, fault }]
-    }),
-  }
+  return { logs, holes, postponed: tasks.filter(({ bucket }) => !pass.buckets.has(bucket)) }
 }
 
 async function writeBucket({ bucket, drafts }: BucketDraft, pass: PassContext): Promise<number> {

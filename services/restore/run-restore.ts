@@ -6,20 +6,20 @@
 // restored log has the rows, the order and the ordinals of the one that was lost, and every event to
 // come gets the vector that it would have had.
 // In: a session on the store (nobody advances, all commits are final), the history, the lanes. Out: what
-// was restored. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late, holes that nothing fits.
+// was restored. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late, stored logs
+// that contradict what was published.
 
-import { WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import { type FoldPolicy, foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
 import type { AdmittingRooms } from './admit-messages.ts'
-import { isCommittedBy } from './bucket-draft.ts'
+import { type BucketTask, isCommittedBy } from './bucket-draft.ts'
 import type { RestoreHistory, RestoreLane } from './history.ts'
 import { planLookBack } from './look-back.ts'
 import type { LaneProgress, RestoreSession } from './restorable-store.ts'
-import type { BucketTask, RestoreContext } from './restore-context.ts'
-import { type PassOutcome, restorePass } from './restore-pass.ts'
+import type { RestoreContext } from './restore-context.ts'
+import { restorePass } from './restore-pass.ts'
 
 export type RestoreOptions = {
   readonly definition: PipelineDefinition
@@ -50,9 +50,9 @@ export type RestoreReport = {
   readonly buckets: number
   readonly logs: number
   readonly events: number
+  /** Rows of events that had been applied and were not committed, below rows of events that were. */
+  readonly holes: number
   readonly passes: number
-  /** Buckets that contradicted the topics and were begun anew, with the first contradiction of each. */
-  readonly begunAnew: readonly string[]
 }
 
 /** About 400 MiB of rows with a few values each. */
@@ -61,7 +61,7 @@ const RESTORE_ROWS_MAX = 4_000_000
 export async function runRestore(options: RestoreOptions): Promise<RestoreReport> {
   const { session, lanes, onProgress = () => undefined } = options
   let left = findTasks(session.fences, lanes)
-  const report = { buckets: 0, logs: 0, events: 0, passes: 0, begunAnew: [] as string[] }
+  const report = { buckets: 0, logs: 0, events: 0, holes: 0, passes: 0 }
   if (left.length === 0) return report
   const lookBack = await planLookBack({ ...options, fromMs: options.fromMs ?? null })
   const context: RestoreContext = {
@@ -83,9 +83,10 @@ export async function runRestore(options: RestoreOptions): Promise<RestoreReport
   while (left.length > 0) {
     report.passes++
     const outcome = await restorePass(left, context)
-    report.buckets += outcome.finished.length
+    report.buckets += left.length - outcome.postponed.length
     report.logs += outcome.logs
-    left = [...outcome.postponed, ...beginAnew(outcome, report.begunAnew)]
+    report.holes += outcome.holes
+    left = outcome.postponed
   }
   return report
 }
@@ -107,13 +108,3 @@ const whatIsKnown = (
   fence: ReadonlyMap<number, LaneProgress>,
 ): ReadonlyMap<number, LaneProgress> =>
   [...fence.values()].some(({ appliedOffset }) => appliedOffset >= 0) ? fence : new Map()
-
-/** What is stored contradicts what was published: the bucket forgets it, and begins anew. */
-function beginAnew({ contradicted }: PassOutcome, begunAnew: string[]): readonly BucketTask[] {
-  return contradicted.map(({ task, fault }) => {
-    const text = `Bucket ${task.bucket}: ${fault}.`
-    if (task.fence.size === 0) throw new WeirError('WEIR_ENRICH_STATE_LOST', text)
-    begunAnew.push(text)
-    return { bucket: task.bucket, fence: new Map() }
-  })
-}

@@ -97,7 +97,7 @@ test('doctor command - says what is away, in words, and looks at the rest', asyn
 
 test('doctor command - refuses half of what a prediction needs, and counts that are none', async () => {
   const half = await runWeir(['doctor', '--events-per-day', '1e6'], placeOf(uniqueName('doctor')))
-  expect(half).toMatchObject({ code: 1, out: '' })
+  expect(half).toMatchObject({ code: 2, out: '' })
   expect(half.error).toMatch(/WEIR_SETTINGS_INVALID.*--entities/)
   const none = await runWeir(['doctor', '--entities', 'customer=0'], placeOf(uniqueName('doctor')))
   expect(none.error).toMatch(/Expected a number above 0/)

@@ -96,7 +96,7 @@ test('fatal findings - a Redis that is a replica', async (context) => {
   await raw.replicaof('127.0.0.1', 1)
   const findings = await findFatal(await placedPipeline(), own.url)
   expect(findings).toMatchObject([{ system: 'redis', check: 'role', level: 'fatal' }])
-  expect(() => refuseFatal(findings)).toThrow(/WEIR_ENRICH_STORE_UNFIT.*WEIR_REDIS_URL/s)
+  expect(() => refuseFatal(findings)).toThrow(/WEIR_PLACE_UNFIT.*WEIR_REDIS_URL/s)
 })
 
 test('fatal findings - a system that is away is thrown, for a later start may find it', async () => {

@@ -90,7 +90,7 @@ test('doctor, models - a preferred provider that does not run one is a warning',
   }
   const judged = (missedProviders: string) =>
     verdictsOf(modelExamination, 'provider', [{ ...model, missedProviders }])
-  expect(judged('')).toMatchObject([{ level: 'ok', found: 'cpu' }])
+  expect(judged('')).toMatchObject([{ level: 'ok', found: 'm 2 on cpu' }])
   expect(judged('cuda is not there')).toMatchObject([
     { level: 'warning', found: 'm 2 runs on cpu: cuda is not there' },
   ])

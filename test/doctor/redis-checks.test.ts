@@ -77,4 +77,5 @@ test('doctor, Redis - the median of round trips decides, not a single slow one',
     { level: 'ok', found: 'median 0.20 ms, longest 90.00 ms' },
   ])
   expect(judged([5.1, 5.2, 6])).toMatchObject([{ level: 'warning' }])
+  expect(judged([])).toMatchObject([{ level: 'warning', found: 'round trips could not be seen' }])
 })

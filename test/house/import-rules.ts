@@ -67,7 +67,7 @@ const layers: readonly Layer[] = [
   // Run by a scorer whose store lost state, and by hand.
   { name: 'restore', holds: /^services\/restore\//, mayImport: [...house, 'restore port'] },
   // Looked at by itself, and by a scorer before it starts.
-  { name: 'doctor', holds: /^services\/doctor\//, mayImport: house },
+  { name: 'doctor', holds: /^(services\/doctor)\//, mayImport: house },
   {
     name: 'door',
     holds: /^(services\/(?:scorer|replay|parity))\//,

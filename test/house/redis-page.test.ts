@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
 import { recordSize } from '../../services/adapters/redis/log-layout.ts'
 import { connectRedis } from '../../services/adapters/redis/redis-client.ts'
+import { nameKeys } from '../../services/adapters/redis/redis-fences.ts'
 import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
 import { limits } from '../../services/core/limits.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
@@ -70,25 +71,43 @@ test('Redis page - a log has the bytes of the formula, and Redis takes what the 
   }
 })
 
-test('Redis page - a log is cut back to what the page says', async () => {
+test('Redis page - a log is folded down to what the page says', async () => {
   const { epoch } = await holdLane(store, 2)
   const held = [{ laneId: 2, epoch }]
-  const { entityRecordsKeptMax, entityRecordsKeptAfterTrim } = limits
-  for (let offset = 0; offset <= entityRecordsKeptMax; offset += 1024) {
-    const upTo = Math.min(offset + 1023, entityRecordsKeptMax)
-    await store.advance(requestOf(held, entriesOf(offset, upTo, { kind: 1, key: 'm-204' })))
+  const { shape } = testKinds[1]!
+  const { entityRecordsKeptMax, entityRecordsKeptAfterTrim, entityRecordsMax } = limits
+  const lengths: number[] = []
+  const advance = async (from: number, committedOffset: number) => {
+    const request = requestOf(held, entriesOf(from, from + 1023, { kind: 1, key: 'm-204' }))
+    const lanes = request.lanes.map((lane) => ({ ...lane, committedOffset }))
+    await store.advance({ ...request, lanes })
+    lengths.push(await redis.strlen(await nameOf(1, 'm-204')))
   }
-  const length = await redis.strlen(await nameOf(1, 'm-204'))
-  expect(length).toBe(formula(entityRecordsKeptAfterTrim, testKinds[1]!.shape.values))
+  // Nothing is committed, so the log grows beyond the ceiling, until it is looked at again.
+  const folded = 12
+  let offset = 0
+  do {
+    await advance(offset, 0)
+    offset += 1024
+    expect(offset).toBeLessThan(entityRecordsKeptMax * 1.25)
+  } while (lengths.at(-1)! > (lengths.at(-2) ?? 0))
+  expect(lengths.at(-2)!).toBeGreaterThan(formula(entityRecordsKeptMax, shape.values))
+  const kept = entityRecordsKeptAfterTrim + entityRecordsMax + 1024
+  expect(lengths.at(-1)).toBe(formula(kept, shape.values) + folded)
+  // Once all is committed, what exact windows can see is left.
+  do {
+    await advance(offset, offset)
+    offset += 1024
+  } while (lengths.at(-1)! > lengths.at(-2)!)
+  expect(lengths.at(-1)).toBe(formula(entityRecordsMax + 1024, shape.values) + folded)
   const page = await readPage()
-  for (const records of [entityRecordsKeptMax, entityRecordsKeptAfterTrim]) {
+  for (const records of [entityRecordsKeptMax, entityRecordsKeptAfterTrim, entityRecordsMax]) {
     expect(page).toContain(records.toLocaleString('en'))
   }
 })
 
 test('Redis page - every bucket has a fence of 48 bytes per lane, without expiry', async () => {
-  for (const bucket of [0, 1]) {
-    const name = `{${prefix}:${bucket}}fence`
+  for (const name of nameKeys(prefix, 2).fences) {
     const entry = await redis.hgetBuffer(name, '0')
     expect(entry).toHaveLength(48)
     expect(await redis.pttl(name)).toBe(-1)

@@ -13,8 +13,8 @@ import type { LaneSlice } from '../../services/pipeline/records.ts'
 const history = { exactMs: 1e12, newest: 0, levels: [], ceilings: limits }
 
 export const testKinds: readonly LogKind[] = [
-  { name: 'customer', shape: { values: 2, summed: 1, extremes: [] }, history },
-  { name: 'terminal', shape: { values: 1, summed: 0, extremes: [] }, history },
+  { name: 'customer', shape: { values: 2, summed: 1, extremes: [], keepsFirst: false }, history },
+  { name: 'terminal', shape: { values: 1, summed: 0, extremes: [], keepsFirst: false }, history },
 ]
 
 export type TestEntry = {

@@ -71,9 +71,7 @@ export type WorldCounts = {
   rolledBack: number
   finished: number
   passes: number
-  begunAnew: number
-  /** Events that were not committed and whose rows a restore put below committed ones. */
-  filled: number
+  holes: number
 }
 
 export type LossyWorld = {
@@ -123,8 +121,7 @@ export async function createLossyWorld(
     rolledBack: 0,
     finished: 0,
     passes: 0,
-    begunAnew: 0,
-    filled: 0,
+    holes: 0,
   }
   const snapshots: BucketSnapshot[][] = Array.from({ length: buckets }, () => [])
   const seen = new Set<string>()
@@ -179,8 +176,8 @@ export async function createLossyWorld(
         ...wanted,
       })
       counts.passes += report.passes
+      counts.holes += report.holes
       counts.finished += report.buckets
-      counts.begunAnew += report.begunAnew.length
       return report
     } finally {
       await session.end()

@@ -171,6 +171,17 @@ async function killNode(node: ClusterNode): Promise<void> {
   await node.ended
 }
 
+const waitForOneEpoch = (nodes: readonly ClusterNode[]): Promise<void> =>
+  waitFor(
+    async () => {
+      const alive = nodes.filter(({ redis }) => redis.status === 'ready')
+      const states = await Promise.all(alive.map(({ redis }) => redis.call('CLUSTER', 'INFO')))
+      const epochs = states.map((state) => /cluster_current_epoch:(\d+)/.exec(String(state))?.[1])
+      return new Set(epochs).size === 1
+    },
+    () => 'the nodes to agree on the epoch',
+  )
+
 type SlotRange = readonly [first: number, last: number, master: readonly [string, number]]
 
 /** Asks the nodes that answer, and believes what most of them say. */
@@ -195,6 +206,8 @@ async function moveSlot(
   to: ClusterNode,
   between: () => Promise<void> = async () => undefined,
 ): Promise<void> {
+  // Who takes a slot without knowing the others' epochs may lose it again to an older message.
+  await waitForOneEpoch(nodes)
   const from = await findOwner(nodes, slot)
   const set = (node: ClusterNode, ...state: string[]) =>
     node.redis.call('CLUSTER', 'SETSLOT', String(slot), ...state)

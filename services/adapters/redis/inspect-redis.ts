@@ -27,7 +27,7 @@ export type RedisSight = {
   readonly servers: readonly RedisServerSight[]
   /** null outside of a cluster. */
   readonly cluster: { readonly state: string; readonly slotsServed: number } | null
-  /** Of each PING, ms. */
+  /** Of each PING, ms; none where it is not permitted. */
   readonly roundTripsMs: readonly number[]
   /** The server's clock minus ours, and how exact that can be: half of the time of the question. */
   readonly clock: { readonly aheadMs: number; readonly uncertainMs: number }
@@ -44,11 +44,11 @@ export async function inspectRedis(text: string): Promise<RedisSight> {
   try {
     const own = await inspectServer(first)
     const isCluster = own.fields.get('cluster_enabled') === '1'
-    const others = isCluster ? await inspectOthers(first, url) : []
+    const masters = isCluster ? await inspectMasters(first, url) : [own]
     return {
-      servers: isCluster ? others : [own],
+      servers: masters,
       cluster: isCluster ? await inspectSlots(first) : null,
-      roundTripsMs: await timePings(first),
+      roundTripsMs: (await ifPermitted(() => timePings(first))) ?? [],
       clock: await compareClocks(first),
     }
   } finally {
@@ -126,24 +126,27 @@ const listLibraries = (redis: Redis): Promise<unknown> =>
 const readLibraries = (reply: unknown): readonly string[] =>
   (reply as readonly unknown[]).map((entry) => readPairs(entry).get('library_name') ?? '')
 
-/** The masters that the cluster knows, with the credentials of the URL. */
-async function inspectOthers(first: Redis, url: string): Promise<RedisServerSight[]> {
-  const nodes = String(await first.call('CLUSTER', 'NODES'))
-  const addresses = nodes
-    .split('\n')
-    .map((line) => line.split(' '))
-    .filter(([, , flags = '']) => flags.includes('master') && !/fail|noaddr/.test(flags))
-    .map(([, address = '']) => address.split('@')[0]!)
-  return Promise.all(addresses.map((address) => inspectAt(address, url)))
+/** Of CLUSTER SLOTS: first and last slot, then the master's endpoint, port and name, then replicas. */
+type SlotRange = readonly [number, number, readonly [string | null, number, string]]
+
+/** Every master that serves slots. One that does not answer is told by the slots it leaves behind. */
+async function inspectMasters(first: Redis, url: string): Promise<RedisServerSight[]> {
+  const ranges = (await first.call('CLUSTER', 'SLOTS')) as readonly SlotRange[]
+  const urls = new Set(ranges.map(([, , [host, port]]) => urlAt(url, host, port)))
+  const sights = await Promise.allSettled([...urls].map(inspectAt))
+  return sights.flatMap((sight) => (sight.status === 'fulfilled' ? [sight.value] : []))
 }
 
-async function inspectAt(address: string, url: string): Promise<RedisServerSight> {
+/** The same way in, to another node; one that does not say its address is the one that was asked. */
+function urlAt(url: string, host: string | null, port: number): string {
   const place = new URL(url)
-  const colon = address.lastIndexOf(':')
-  // A node that does not know its own name is the one that was asked.
-  if (colon > 0) place.hostname = address.slice(0, colon)
-  place.port = address.slice(colon + 1)
-  const redis = await open(place.toString())
+  if (host) place.hostname = host.includes(':') ? `[${host}]` : host
+  place.port = String(port)
+  return place.toString()
+}
+
+async function inspectAt(url: string): Promise<RedisServerSight> {
+  const redis = await open(url)
   try {
     return await inspectServer(redis)
   } finally {

@@ -24,7 +24,7 @@ type Desk = {
   readonly vector: Float64Array
 }
 
-const NO_LOG: EntityLog = createEntityLog({ values: 0, summed: 0, extremes: [] })
+const NO_LOG: EntityLog = createEntityLog({ values: 0, summed: 0, extremes: [], keepsFirst: false })
 
 export function computeVectors(
   batch: Batch,

@@ -23,6 +23,8 @@ export type RowShape = {
   readonly summed: number
   /** Values whose smallest and largest a tile keeps. */
   readonly extremes: readonly number[]
+  /** Whether the lowest time of a tile is asked for. */
+  readonly keepsFirst: boolean
 }
 
 export type EntityLog = {

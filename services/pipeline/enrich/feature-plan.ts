@@ -82,7 +82,12 @@ export type FeaturePlan = {
 }
 
 /** Of the label times in a tile the largest is asked for. */
-const LABEL_SHAPE: RowShape = { values: 2, summed: 0, extremes: [LABEL_TIME_VALUE] }
+const LABEL_SHAPE: RowShape = {
+  values: 2,
+  summed: 0,
+  extremes: [LABEL_TIME_VALUE],
+  keepsFirst: false,
+}
 
 const summedOps = new Set(['sum', 'mean'])
 const extremeOps = new Set(['min', 'max'])
@@ -130,10 +135,11 @@ function planEntity(
   const fields = [...summed, ...others]
   const folded = features.filter((f) => f.tailMs > 0 && extremeOps.has(f.op))
   const extremes = fieldsOf(folded).map((field) => fields.indexOf(field))
+  const keepsFirst = features.some((f) => f.tailMs > 0 && f.op === 'seconds_since_first')
   const history = historyOf(features, reach)
   const kind = kinds.push({
     name: entity.name,
-    shape: { values: fields.length, summed: summed.length, extremes },
+    shape: { values: fields.length, summed: summed.length, extremes, keepsFirst },
     history,
   })
   const rates = features.filter((f) => f.op === 'fraud_rate')

@@ -7,12 +7,12 @@
 //   rows   ... low | outside or inside | coreLow   all inside   coreHigh | outside or inside | high ...
 //
 // With a tail the older edge lies between two tiles, so that folded rows count like raw ones. Only an
-// event that more than `entityRecordsNewest` younger ones have overtaken needs care: older rows count
-// by whole tiles then, so that what it sees does not depend on what was folded.
+// event that more than `entityRecordsNewest` younger ones have overtaken needs care: of its own tile,
+// older rows count together or not at all, so that what it sees does not depend on what was folded.
 // In: a log, the row of the event, a planned window. Out: bounds, written into an object that is used
 // again. Invariant: they follow from the log's prefix alone; no row younger than t - delay is in them.
 
-import { type EntityLog, TIME_MAX } from './entity-log.ts'
+import { type EntityLog, TIME, TIME_MAX } from './entity-log.ts'
 import type { PlannedWindow } from './feature-plan.ts'
 import type { LogHistory } from './fold-log.ts'
 import {
@@ -32,9 +32,11 @@ export type WindowBounds = {
   coreLow: number
   coreHigh: number
   high: number
-  /** The rows' window is (afterMs, untilMs]. */
+  /** The rows' window is (afterMs, untilMs], but (afterMs, olderUntilMs] for rows up to `older`. */
   afterMs: number
   untilMs: number
+  older: number
+  olderUntilMs: number
   /** Lines of tiles [lineFrom, lineTo) that are in the window as well; null without a tail. */
   tiles: TileTable | null
   lineFrom: number
@@ -48,6 +50,8 @@ export const createWindowBounds = (): WindowBounds => ({
   high: -1,
   afterMs: 0,
   untilMs: 0,
+  older: -1,
+  olderUntilMs: 0,
   tiles: null,
   lineFrom: 0,
   lineTo: 0,
@@ -67,6 +71,7 @@ export function findWindow(
   bounds.tiles = null
   bounds.lineFrom = 0
   bounds.lineTo = 0
+  bounds.older = -1
   if (window.tailMs > 0) {
     findTailWindow(log, index, timeMs, window, history, bounds)
   } else if (window.ofNewest) {
@@ -106,10 +111,39 @@ function findTailWindow(
     findRows(log, 0, last, afterMs, timeMs, bounds)
     return
   }
-  const grouped = groupRows(log, level, tailMs, older)
-  keepLines(grouped, tileStride(log.shape), (at) => grouped.lines[at + TILE_LAST]! <= timeMs)
-  takeLines(grouped, log, lowest, Number.POSITIVE_INFINITY, bounds)
-  findRows(log, older + 1, last, afterMs, timeMs, bounds)
+  // Tiles before the event's own are over, later ones hold nothing for it.
+  const own = tileOf(timeMs, tailMs)
+  const isOwnIn = highestInTile(log, table, own, tailMs, older) <= timeMs
+  takeLines(table, log, lowest, isOwnIn ? own + 1 : own, bounds)
+  findRows(log, 0, last, afterMs, timeMs, bounds)
+  if (isOwnIn) return
+  bounds.older = older
+  bounds.olderUntilMs = own * tailMs - 1
+  bounds.coreLow = bounds.low
+  bounds.coreHigh = bounds.low - 1
+}
+
+/** Highest time of the rows up to `last` that lie in a tile, folded ones among them. */
+function highestInTile(
+  log: EntityLog,
+  table: TileTable | null,
+  tile: number,
+  tailMs: number,
+  last: number,
+): number {
+  const { rows, stride, shape } = log
+  let highestMs = Number.NEGATIVE_INFINITY
+  if (table !== null) {
+    const at = firstLine(table, tileStride(shape), tile) * tileStride(shape)
+    if (at < table.count * tileStride(shape) && table.lines[at] === tile) {
+      highestMs = table.lines[at + TILE_LAST]!
+    }
+  }
+  for (let row = 0; row <= last; row++) {
+    const timeMs = rows[row * stride + TIME]!
+    if (timeMs > highestMs && tileOf(timeMs, tailMs) === tile) highestMs = timeMs
+  }
+  return highestMs
 }
 
 /** First tile of a window that reaches back to `fromMs`; what is further back may be gone. */
@@ -125,18 +159,6 @@ export function groupRows(log: EntityLog, level: number, tailMs: number, last: n
   const grouped = folded === undefined ? createTileTable(log.shape) : copyTileTable(folded)
   for (let row = 0; row <= last; row++) addRow(grouped, tailMs, log, row)
   return grouped
-}
-
-/** Keeps the lines whose beginning passes. */
-export function keepLines(table: TileTable, stride: number, passes: (at: number) => boolean): void {
-  let kept = 0
-  for (let line = 0; line < table.count; line++) {
-    const at = line * stride
-    if (!passes(at)) continue
-    table.lines.copyWithin(kept * stride, at, at + stride)
-    kept++
-  }
-  table.count = kept
 }
 
 /** Takes the lines of tiles [from, end). */

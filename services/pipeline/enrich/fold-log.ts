@@ -41,7 +41,7 @@ export type FoldPolicy = {
   readonly isWorthIt: (foldable: number, count: number) => boolean
 }
 
-const FOLD_ROWS_MIN = 32
+const FOLD_ROWS_MIN = 16
 
 /** Rare enough to cost next to nothing per event, often enough to keep a log small. */
 export const foldWhenWorthwhile: FoldPolicy = {

@@ -189,7 +189,8 @@ function valuesOf(log: EntityLog, bounds: WindowBounds, value: number): number[]
   return values
 }
 
-function isInside(log: EntityLog, index: number, { afterMs, untilMs }: WindowBounds): boolean {
+function isInside(log: EntityLog, index: number, bounds: WindowBounds): boolean {
   const timeMs = log.rows[index * log.stride + TIME]!
-  return timeMs > afterMs && timeMs <= untilMs
+  const untilMs = index <= bounds.older ? bounds.olderUntilMs : bounds.untilMs
+  return timeMs > bounds.afterMs && timeMs <= untilMs
 }

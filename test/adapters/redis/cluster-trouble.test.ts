@@ -108,6 +108,9 @@ async function replicaOf(master: ClusterNode): Promise<ClusterNode> {
   return cluster.nodes[links.findIndex(isLinked)]!
 }
 
+const has = (node: ClusterNode, text: string): Promise<boolean> =>
+  node.redis.info('replication').then((shown) => shown.includes(text))
+
 /** How often the nodes have answered with an error of this kind. */
 async function countErrors(kind: string): Promise<number> {
   const texts = await Promise.all(cluster.nodes.map((node) => node.redis.info('errorstats')))
@@ -200,6 +203,24 @@ describe.skipIf(!hasRedisServer)('Redis Cluster', () => {
     await cluster.start(master)
     await waitUntilWhole()
     await goOn()
+  })
+
+  test('Redis Cluster - a master falls silent without closing a connection', async () => {
+    const { prefix, advance } = await openLane()
+    expect(await advance(0, 19)).toEqual(ordinalsFor(0, 19))
+    const [slot] = await slotsOf(prefix)
+    const master = await cluster.ownerOf(slot!)
+    const replica = await replicaOf(master)
+    expect(await master.redis.wait(1, 10_000)).toBe(1)
+    process.kill(master.pid, 'SIGSTOP')
+    try {
+      expect(await advance(20, 39)).toEqual(ordinalsFor(20, 39))
+      expect(await has(replica, 'role:master')).toBe(true)
+    } finally {
+      process.kill(master.pid, 'SIGCONT')
+    }
+    await waitUntilWhole()
+    expect(await advance(40, 59)).toEqual(ordinalsFor(40, 59))
   })
 
   test('Redis Cluster - a planned failover is followed', async () => {

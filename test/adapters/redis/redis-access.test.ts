@@ -11,13 +11,14 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
-import { observeNothing } from '../../../services/pipeline/observe/happenings.ts'
+import { type Happening, observeNothing } from '../../../services/pipeline/observe/happenings.ts'
 import { describeLogStore } from '../../contract/log-store-contract.ts'
 import { testKinds } from '../../support/log-requests.ts'
 import { startTestRedis, type TestRedis } from '../../support/redis.ts'
 import { hasRedisServer, startTestCluster } from '../../support/redis-cluster.ts'
 import { uniqueName } from '../../support/stack.ts'
 import { canSpeakTls, makeCertificate } from '../../support/test-certificate.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 const page = readFileSync(new URL('../../../docs/operating/redis.md', import.meta.url), 'utf8')
 const functions = readFileSync(
@@ -116,6 +117,27 @@ test('Redis access - a library keeps what it remembers when it is loaded again',
   const rival = code.replace(`name=${library}`, `name=${library}_2`)
   await expect(redis.loadFunctions(rival)).rejects.toThrow(/Function .* already exists/)
   await raw.call('FUNCTION', 'DELETE', library)
+})
+
+test('Redis access - a name behind which a replica stands now is asked anew', async (context) => {
+  if (server.pid === undefined) context.skip('the server is shared: its role is not ours to change')
+  const happenings: Happening[] = []
+  const client = await connectRedis(server.url, (happening) => happenings.push(happening))
+  const code = `#!lua name=weir_role
+    redis.register_function('weir_role', function(keys) return redis.call('INCR', keys[1]) end)`
+  await client.loadFunctions(code)
+  await raw.replicaof('127.0.0.1', 1)
+  await expect(client.call('weir_role', ['role'], [])).rejects.toThrow(/^READONLY/)
+  await waitFor(
+    () => happenings.length === 3,
+    () => `a new connection, found ${JSON.stringify(happenings)}`,
+  )
+  expect(happenings).toMatchObject([{ state: 'up' }, { state: 'down' }, { state: 'up' }])
+  await raw.replicaof('NO', 'ONE')
+  expect(await client.call('weir_role', ['role'], [])).toBe(1)
+  client.disconnect()
+  await raw.del('role')
+  await raw.call('FUNCTION', 'DELETE', 'weir_role')
 })
 
 describe.skipIf(!hasRedisServer || !canSpeakTls)('Redis access', () => {

@@ -12,7 +12,7 @@ import { foldLog, type LogHistory } from '../../../services/pipeline/enrich/fold
 import { tileStride } from '../../../services/pipeline/enrich/tiles.ts'
 import { createRandom } from '../../support/random.ts'
 
-const shape = { values: 2, summed: 1, extremes: [1] }
+const shape = { values: 2, summed: 1, extremes: [1], keepsFirst: true }
 const ceilings = { entityRecordsMax: 20, entityRecordsNewest: 3 }
 const atOnce = { isDue: () => true, isWorthIt: () => true }
 const withTails: LogHistory = {

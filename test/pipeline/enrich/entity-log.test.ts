@@ -15,7 +15,7 @@ import {
   withVirtualRow,
 } from '../../../services/pipeline/enrich/entity-log.ts'
 
-const shape = { values: 2, summed: 1, extremes: [] }
+const shape = { values: 2, summed: 1, extremes: [], keepsFirst: false }
 
 function logOf(times: readonly number[]): EntityLog {
   const log = createEntityLog(shape)

@@ -1,0 +1,154 @@
+// `weir rebuild`: flags and the settings of the place in, a refilled store out.
+//
+// Progress goes to stderr once a second; with --json the last line of stdout is the report as one
+// object. Exit code 0 where the store is whole now, 1 where the topics do not hold what is needed or
+// a system is away, 2 where scorers are still at work or flags, settings or pipeline file are wrong.
+
+import { type Command, InvalidArgumentError } from 'commander'
+import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
+import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
+import { createLogger } from '../adapters/prometheus/logger.ts'
+import { connectRedis } from '../adapters/redis/redis-client.ts'
+import { nameKeys, touchBucket } from '../adapters/redis/redis-fences.ts'
+import { createRedisRestore } from '../adapters/redis/redis-restore.ts'
+import { createDecoder } from '../adapters/registry/avro-codec.ts'
+import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
+import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
+import { WeirError } from '../core/errors.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { readSettings, type Settings } from '../core/settings.ts'
+import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import { observeNothing } from '../pipeline/observe/happenings.ts'
+import { createKafkaHistory } from '../restore/kafka-history.ts'
+import { type RebuildPlace, rebuildState } from '../restore/rebuild-state.ts'
+import type { RestoreProgress, RestoreReport } from '../restore/run-restore.ts'
+import { createClosers } from '../scorer/closers.ts'
+import { openKafka, openRegistry } from '../scorer/open-place.ts'
+
+type Flags = {
+  readonly pipeline: string
+  readonly from?: number
+  readonly acceptShort?: boolean
+  readonly renumber?: boolean
+  readonly json?: boolean
+}
+
+export function addRebuild(program: Command): void {
+  program
+    .command('rebuild')
+    .description('refill an empty store from the topics, while no scorer is at work')
+    .option('--pipeline <file>', 'pipeline file', 'pipelines/card-fraud.yaml')
+    .option('--from <time>', 'begin at this broker time instead of where logs can begin', readTime)
+    .option('--accept-short', 'go on with what the topics have, although windows miss some of it')
+    .option('--renumber', 'begin ordinals at 0, for a pipeline whose entities have changed')
+    .option('--json', 'print the report as one JSON object')
+    .action(rebuild)
+}
+
+function readTime(text: string): number {
+  const timeMs = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isFinite(timeMs)) return timeMs
+  throw new InvalidArgumentError('Expected a time such as 2026-01-31 or 2026-01-31T12:00:00Z.')
+}
+
+async function rebuild(flags: Flags): Promise<void> {
+  const settings = readSettings(process.env)
+  const definition = loadPipelineFile(flags.pipeline, { topicPrefix: settings.topicPrefix })
+  const closers = createClosers(() => undefined)
+  const startedMs = performance.now()
+  try {
+    const place = await openPlace(definition, settings, closers.add)
+    const report = await rebuildState(place, {
+      definition,
+      acceptShort: flags.acceptShort ?? false,
+      renumber: flags.renumber ?? false,
+      fromMs: flags.from ?? null,
+      onProgress: createProgress(startedMs),
+    })
+    tell(report, definition, { seconds: (performance.now() - startedMs) / 1000, flags })
+  } catch (error) {
+    if (!(error instanceof WeirError) || error.code !== 'WEIR_ENRICH_STORE_UNSURE') throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = 2
+  } finally {
+    await closers.closeAll()
+  }
+}
+
+async function openPlace(
+  definition: PipelineDefinition,
+  settings: Settings,
+  add: (close: () => Promise<void>) => void,
+): Promise<RebuildPlace> {
+  const { topics, pipeline, layoutHash, store } = definition
+  const groupId = settings.groupId ?? `weir.${pipeline}`
+  const logger = createLogger({
+    level: 'error',
+    name: 'weir-rebuild',
+    instance: settings.instanceId,
+  })
+  const kafka = openKafka(settings, logger, 'rebuild')
+  const registry = openRegistry(settings)
+  add(registry.close)
+  const redis = await connectRedis(settings.redis.url, observeNothing)
+  add(async () => redis.disconnect())
+  const producers = openKafka(settings, logger, 'rebuild')
+  const observe = observeNothing
+  const transactions = await createLaneTransactions({ kafka: producers, groupId, topics, observe })
+  add(transactions.close)
+  const prefix = [settings.keyPrefix, pipeline, `${layoutHash.slice(0, 8)}-${store.buckets}`].join(
+    ':',
+  )
+  const [firstFence] = nameKeys(prefix, store.buckets).fences
+  const { kinds } = planFeatures(definition)
+  const restorable = await createRedisRestore({ redis, observe, kinds, prefix, ...store })
+  return {
+    kafka,
+    groupId,
+    transactions,
+    store: restorable,
+    readFrontiers: async () => (await touchBucket({ redis, observe }, firstFence!, [])).heard,
+    history: createKafkaHistory({
+      kafka,
+      definition,
+      scored: decoderOf(registry, 'scored-transaction', topics.scored),
+    }),
+    rooms: {
+      decoders: {
+        transactions: decoderOf(registry, 'transaction', topics.transactions),
+        labels: decoderOf(registry, 'label', topics.labels ?? topics.transactions),
+      },
+      validate: definition.validate,
+    },
+    nowMs: Date.now,
+  }
+}
+
+const decoderOf = <T>(registry: Registry, file: SchemaFile, topic: string) =>
+  createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
+
+function createProgress(startedMs: number): (progress: RestoreProgress) => void {
+  let nextMs = startedMs + 1000
+  return ({ pass, bucketsLeft, events }) => {
+    const nowMs = performance.now()
+    if (nowMs < nextMs) return
+    nextMs = nowMs + 1000
+    const rate = Math.round(events / ((nowMs - startedMs) / 1000))
+    process.stderr.write(`pass ${pass}, ${bucketsLeft} buckets left: ${events} events, ${rate}/s\n`)
+  }
+}
+
+function tell(
+  report: RestoreReport,
+  { store }: PipelineDefinition,
+  { seconds, flags }: { readonly seconds: number; readonly flags: Flags },
+): void {
+  const { buckets, logs, events, holes, passes } = report
+  process.stderr.write(
+    buckets === 0
+      ? `Nothing is missing: all ${store.buckets} buckets have what is committed.\n`
+      : `${logs} logs in ${buckets} of ${store.buckets} buckets from ${events} events, ` +
+          `${holes} of them not committed, ${passes} passes, ${seconds.toFixed(1)} s\n`,
+  )
+  if (flags.json === true) process.stdout.write(`${JSON.stringify({ ...report, seconds })}\n`)
+}

@@ -1,0 +1,108 @@
+// The history of a restore, read from the topics beside the live group.
+//
+//   input topics  ─► messages of each lane ──► broker time of the first ─┐
+//   scored topic  ◄─ where its events begin ◄────────────────────────────┘ ─► the lane's journal
+//
+// In: ranges of lanes. Out: their messages, and the scored events made from them as journal entries.
+// Refused: what the topics no longer hold (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), a scored event that cannot be
+// read (WEIR_ENRICH_STATE_LOST). Invariant: bounds are asked for after all commits are final, so that
+// everything committed lies below them.
+
+import {
+  offsetsAtTime,
+  type PartitionBounds,
+  partitionBounds,
+} from '../adapters/kafka/topic-bounds.ts'
+import { openTopicRanges } from '../adapters/kafka/topic-ranges.ts'
+import type { RawMessage } from '../pipeline/records.ts'
+import type { LaneRange, LaneReader, OpenedHistory, RestoreHistory } from './history.ts'
+import { type HistorySource, noJournal, openJournals } from './kafka-journal.ts'
+import { type PeekedSource, peekAt } from './peeked-source.ts'
+
+export function createKafkaHistory(source: HistorySource): RestoreHistory {
+  const { kafka } = source
+  const bounds = remember((topic) => partitionBounds(kafka, topic))
+  const offsets = remember((place) => {
+    const [topic, timeMs] = place.split('@') as [string, string]
+    return offsetsAtTime(kafka, topic, Number(timeMs))
+  })
+  return {
+    firstOffset: async ({ topic, partition }) => boundsOf(await bounds(topic), partition).low,
+    offsetAt: async ({ topic, partition }, timeMs) => {
+      const found = await offsets(`${topic}@${Math.max(0, Math.floor(timeMs))}`)
+      return found.get(partition) ?? 0
+    },
+    open: (ranges, uncommittedMax) => openHistory(ranges, uncommittedMax, source),
+  }
+}
+
+/** Lanes of one topic ask the same: one answer is enough. */
+function remember<T>(ask: (about: string) => Promise<T>): (about: string) => Promise<T> {
+  const answers = new Map<string, Promise<T>>()
+  return (about) => {
+    const known = answers.get(about) ?? ask(about)
+    answers.set(about, known)
+    return known
+  }
+}
+
+const boundsOf = (all: readonly PartitionBounds[], partition: number): PartitionBounds =>
+  all.find((found) => found.partition === partition) ?? { partition, low: 0, high: 0 }
+
+async function openHistory(
+  ranges: readonly LaneRange[],
+  uncommittedMax: number,
+  options: HistorySource,
+): Promise<OpenedHistory> {
+  const { kafka } = options
+  const bounds = remember((topic) => partitionBounds(kafka, topic))
+  const messages = await openTopicRanges(
+    kafka,
+    await Promise.all(
+      ranges.map(async ({ lane, readFromOffset }) => {
+        const { topic, partition } = lane.address
+        const { high } = boundsOf(await bounds(topic), partition)
+        const to = Math.max(readFromOffset, Math.min(high, lane.committedOffset + uncommittedMax))
+        return { topic, partition, from: readFromOffset, to }
+      }),
+    ),
+  )
+  try {
+    const sources = ranges.map((_, i) => messages.read(i))
+    const { readers, close } = await openReaders(ranges, sources, options)
+    const closeAll = async () => {
+      await Promise.all([messages.close(), close()])
+    }
+    return { readers, close: closeAll }
+  } catch (error) {
+    await messages.close()
+    throw error
+  }
+}
+
+/** A journal is looked for from the moment on when its lane's first lost message was written. */
+async function openReaders(
+  ranges: readonly LaneRange[],
+  sources: readonly AsyncIterable<readonly RawMessage[]>[],
+  options: HistorySource,
+): Promise<{ readers: readonly LaneReader[]; close: () => Promise<void> }> {
+  const peeked = new Map<LaneRange, PeekedSource<RawMessage>>()
+  const hasJournal = ({ lane, fromOffset }: LaneRange): boolean =>
+    lane.address.stream === 'transactions' && fromOffset < lane.committedOffset
+  await Promise.all(
+    ranges.map(async (range, i) => {
+      if (hasJournal(range)) peeked.set(range, await peekAt(sources[i]!, () => true))
+    }),
+  )
+  const wanted = [...peeked].flatMap(([range, { first }]) =>
+    first === null ? [] : [{ range, sinceMs: first.brokerTimeMs }],
+  )
+  const journals = await openJournals(wanted, options)
+  return {
+    readers: ranges.map((range, i) => ({
+      messages: peeked.get(range)?.all ?? sources[i]!,
+      ...(journals.of.get(range) ?? noJournal),
+    })),
+    close: journals.close,
+  }
+}

@@ -1,0 +1,123 @@
+// `weir rebuild`: a store that is empty, or for another feature table, filled before scorers start.
+//
+//   nobody at work? ─► fence every lane's producer ─► what is committed ─► restore ─► fences set
+//
+// In: the topics, the group, the store. Out: what was restored; a scorer that starts now goes on at the
+// committed offsets, with nothing left to put back. Refused: a group with members, a lane that was at
+// work within the last seconds, another process that restores (WEIR_ENRICH_STORE_UNSURE).
+// Invariant: producers are fenced before committed offsets are read, so that those are final.
+
+import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import { partitionBounds } from '../adapters/kafka/topic-bounds.ts'
+import { WeirError } from '../core/errors.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { type LaneAddress, laneIdOf } from '../lanes/lane-input.ts'
+import type { LaneTransactions } from '../lanes/lane-transactions.ts'
+import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import type { LaneFrontier } from '../pipeline/enrich/log-store.ts'
+import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
+import type { Stream } from '../pipeline/records.ts'
+import type { AdmittingRooms } from './admit-messages.ts'
+import type { RestoreHistory, RestoreLane } from './history.ts'
+import type { RestorableStore } from './restorable-store.ts'
+import { type RestoreOptions, type RestoreReport, runRestore } from './run-restore.ts'
+
+export type RebuildPlace = {
+  readonly kafka: Kafka
+  readonly groupId: string
+  readonly transactions: Pick<LaneTransactions, 'open'>
+  readonly store: RestorableStore
+  /** Frontiers as the store holds them, with when each lane was last at work. */
+  readonly readFrontiers: () => Promise<readonly LaneFrontier[]>
+  readonly history: RestoreHistory
+  readonly rooms: AdmittingRooms
+  readonly nowMs: () => number
+}
+
+export type RebuildOptions = Pick<
+  RestoreOptions,
+  'acceptShort' | 'renumber' | 'fromMs' | 'onProgress'
+> & { readonly definition: PipelineDefinition }
+
+/** Every lane tells the store of itself several times in so long. */
+const LIVE_MS = 15_000
+
+export async function rebuildState(
+  place: RebuildPlace,
+  options: RebuildOptions,
+): Promise<RestoreReport> {
+  const { definition } = options
+  await refuseLive(place)
+  const lanes: RestoreLane[] = []
+  for (const address of await listLanes(place.kafka, definition)) {
+    lanes.push(await readLane(place, address))
+  }
+  const session = await place.store.begin()
+  if (session === null) {
+    throw new WeirError('WEIR_ENRICH_STORE_UNSURE', 'Another process is restoring it now.')
+  }
+  try {
+    const plan = planFeatures(definition)
+    const { history, rooms } = place
+    return await runRestore({ ...options, plan, session, history, rooms, lanes })
+  } finally {
+    await session.end()
+  }
+}
+
+async function refuseLive({ kafka, groupId, readFrontiers, nowMs }: RebuildPlace): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const { groups } = await admin.describeGroups([groupId])
+    const members = groups.flatMap((group) => group.members)
+    if (members.length > 0) {
+      const clients = members.map(({ clientId }) => clientId).join(', ')
+      throw live(`Group ${groupId} has ${members.length} members (${clients}).`)
+    }
+  } finally {
+    await admin.disconnect()
+  }
+  for (const { laneId, touchedMs } of await readFrontiers()) {
+    const idleMs = nowMs() - touchedMs
+    if (touchedMs > 0 && idleMs < LIVE_MS) {
+      throw live(`Lane ${laneId} was at work ${Math.max(0, Math.round(idleMs / 1000))} s ago.`)
+    }
+  }
+}
+
+const live = (found: string): WeirError =>
+  new WeirError(
+    'WEIR_ENRICH_STORE_UNSURE',
+    `${found} Stop all scorers of the pipeline, wait ${LIVE_MS / 1000} s, and run this again; ` +
+      'scorers put back by themselves what their store has lost.',
+  )
+
+async function listLanes(
+  kafka: Kafka,
+  { topics }: PipelineDefinition,
+): Promise<readonly LaneAddress[]> {
+  const inputs: readonly (readonly [Stream, string | null])[] = [
+    ['transactions', topics.transactions],
+    ['labels', topics.labels],
+  ]
+  const lanes: LaneAddress[] = []
+  for (const [stream, topic] of inputs) {
+    if (topic === null) continue
+    for (const { partition } of await partitionBounds(kafka, topic)) {
+      lanes.push({ laneId: laneIdOf(stream, partition), stream, topic, partition })
+    }
+  }
+  return lanes
+}
+
+async function readLane(
+  { transactions }: RebuildPlace,
+  address: LaneAddress,
+): Promise<RestoreLane> {
+  const { nextOffset, metadata } = await transactions.open(address)
+  // A lane that has never committed has nothing that could be lost.
+  if (metadata === null) return { address, committedOffset: 0, memory: freshMemory() }
+  const memory = decodeLaneMemory(metadata) ?? freshMemory()
+  return { address, committedOffset: nextOffset, memory }
+}
