@@ -14,7 +14,7 @@ import { startSupervision } from '../../dev/stack/supervision.ts'
 import { type CampaignName, campaigns } from './campaigns.ts'
 import { untilCaughtUp } from './caught-up.ts'
 import { type ChaosPlace, openChaosPlace } from './chaos-place.ts'
-import { startChaosRedis } from './chaos-redis.ts'
+import { type ChaosRedis, startChaosRedis } from './chaos-redis.ts'
 import { startChaosTraffic } from './chaos-traffic.ts'
 import { startCrew } from './crew.ts'
 import type { ChaosWorld } from './fault.ts'
@@ -24,7 +24,7 @@ import type { TcpProxy } from './tcp-proxy.ts'
 
 export type Say = (line: string) => void
 
-export type CampaignResult = Judgement & {
+export type CampaignResult = Omit<Judgement, 'offences'> & {
   readonly campaign: CampaignName
   readonly faults: number
   readonly faultsByKind: Readonly<Record<string, number>>
@@ -64,31 +64,45 @@ export async function runCampaign(
   const folder = join(stack.folder, name)
   mkdirSync(folder, { recursive: true })
   const redis = await startChaosRedis(stack, name, campaigns[name].redis)
-  const place = await openChaosPlace({
-    name: `${runId}-${name}`,
-    pipelineFile,
-    folder,
-    brokers: stack.brokers.map(({ address }) => address),
-    registryUrl: stack.registryUrl,
-    wires: {
-      kafkaPorts: wires.kafka.map(({ port }) => port),
-      redisPort: redis.wire.port,
-      registryPort: wires.registry.port,
-    },
-  })
+  try {
+    const place = await openChaosPlace({
+      name: `${runId}-${name}`,
+      pipelineFile,
+      folder,
+      brokers: stack.brokers.map(({ address }) => address),
+      registryUrl: stack.registryUrl,
+      wires: {
+        kafkaPorts: wires.kafka.map(({ port }) => port),
+        redisPort: redis.wire.port,
+        registryPort: wires.registry.port,
+      },
+    })
+    return await runIn(place, folder, redis, name, options)
+  } finally {
+    await redis.close()
+  }
+}
+
+async function runIn(
+  place: ChaosPlace,
+  folder: string,
+  redis: ChaosRedis,
+  name: CampaignName,
+  options: CampaignOptions,
+): Promise<CampaignResult> {
+  const { stack, wires } = options
   const supervision = startSupervision(folder)
   const crew = startCrew({ place, supervision, folder, size: crewSize, sessionMs })
   try {
     const world = { crew, brokers: stack.brokers, redis, wires, sessionMs }
     const struck = await strikeUnderTraffic(name, options, place, world)
     await crew.stop()
-    const judgement = await judgeCampaign(place, stack.registryUrl)
-    const failures = [...struck.failures, ...judgement.offences]
-    return { campaign: name, ...struck, ...judgement, ends: crew.ends(), failures }
+    const { offences, ...figures } = await judgeCampaign(place, stack.registryUrl)
+    const failures = [...struck.failures, ...offences]
+    return { campaign: name, ...struck, ...figures, ends: crew.ends(), failures }
   } finally {
     await crew.stop()
     await supervision.stop()
-    await redis.close()
     await place.removeTopics()
   }
 }

@@ -86,8 +86,8 @@ async function withStack(
     }
     const target = Number(new URL(stack.registryUrl).port)
     const registry = await startTcpProxy({ port: ports[0]!, target })
-    await work(stack, { kafka: [...proxies], registry })
-    await registry.close()
+    proxies.push(registry)
+    await work(stack, { kafka: proxies.slice(0, brokerCount), registry })
   } finally {
     for (const proxy of proxies) await proxy.close()
     await stack.stop()

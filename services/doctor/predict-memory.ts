@@ -1,19 +1,19 @@
 // How much memory Redis needs for a pipeline's state: the formula of docs/operating/redis.md.
 //
-//   log = 16 header | 4 + folded part, once rows were folded | rows x (16 + 8 x values)
-//   folded part = 8 + per tail: 12 + tiles x (16 + 8 x sums + 16 x extremes)
-//
 // In: the pipeline, how many entities there are and how busy. Out: bytes by kind of log, and in all.
 // All entities of a kind count as equally busy. That is the worst case: rows and tiles are bounded per
 // entity, so a few busy ones with many quiet ones take less. Refused: a kind of entity without a count.
-// Invariant: rows, tiles and sizes come from the plan that the scorer computes with.
+// Invariant: sizes and folds come from the code that writes and folds logs, so they cannot disagree.
 
+import { encodeFoldedPart } from '../adapters/redis/folded-part.ts'
 import { recordSize } from '../adapters/redis/log-layout.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { appendRow, createEntityLog } from '../pipeline/enrich/entity-log.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
-import type { LogHistory } from '../pipeline/enrich/fold-log.ts'
+import { foldLog, type LogHistory } from '../pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../pipeline/enrich/log-store.ts'
+import { createTileTable } from '../pipeline/enrich/tiles.ts'
 import { keyBytes, tableBytes, valueBytes } from './redis-memory.ts'
 
 /** How much there is to remember. */
@@ -51,12 +51,8 @@ export type MemoryForecast = {
 
 const DAY_MS = 86_400_000
 const HEADER = 16
-const FOLDED_HEAD = 4 + 8
-const LEVEL_HEAD = 12
-const TILE_HEAD = 16
-/** As entity-log.ts and fold-log.ts have them; a test compares with what a real store holds. */
-const FIRST_FOLD_AT = 96
-const FOLD_ROWS_MIN = 32
+/** Stands before the folded part. */
+const LENGTH_SIZE = 4
 
 export function predictMemory(definition: PipelineDefinition, load: Load): MemoryForecast {
   const plan = planFeatures(definition)
@@ -100,59 +96,106 @@ export type LogForecast = {
  * average log does not take the average memory.
  */
 export function predictLog(
-  { shape, history }: Pick<LogKind, 'shape' | 'history'>,
+  kind: Pick<LogKind, 'shape' | 'history'>,
   records: number,
   ratePerMs: number,
 ): LogForecast {
+  const { shape, history } = kind
   const size = recordSize(shape)
-  const kept = rowsKept(history, ratePerMs)
-  const foldedAt = foldsAt(kept)
-  const young = valueBytes(HEADER + size, size, foldedAt)
-  const tileSize = TILE_HEAD + 8 * shape.summed + 16 * shape.extremes.length
+  const rhythm = findRhythm(kind, ratePerMs)
+  const { firstFoldAt, kept } = rhythm
+  const young = valueBytes(HEADER + size, size, firstFoldAt)
+  const part = sizeFoldedPart(kind)
+  // The newest rows are always as many; how many an exact window sees is chance.
+  const rowSpread = kept > history.newest ? Math.sqrt(kept) : 0
   const folded = new Map<number, LogForecast>()
 
   const forecastOf = (count: number): LogForecast => {
-    if (count < foldedAt) {
+    if (count < firstFoldAt) {
       return { rows: count, tiles: 0, length: HEADER + count * size, valueBytes: young[count - 1]! }
     }
-    const tiles = countTiles(history, ratePerMs, count - kept)
+    const { tiles, tileSpread } = countTiles(history, ratePerMs, count - kept)
     const known = folded.get(tiles)
     if (known !== undefined) return known
-    const heads = FOLDED_HEAD + history.levels.length * LEVEL_HEAD
-    const start = HEADER + heads + tiles * tileSize + kept * size
-    // The newest rows are always as many; how many an exact window sees is chance.
-    const spread = kept > history.ceilings.entityRecordsNewest ? Math.sqrt(kept) : 0
-    const forecast = { tiles, ...predictCycle({ start, spread, size, kept, foldedAt }) }
+    const start = HEADER + part.head + tiles * part.tile + kept * size
+    const starts = deviations.map(
+      (by) => start + Math.round(by * rowSpread) * size + Math.round(by * tileSpread) * part.tile,
+    )
+    const forecast = { tiles, ...predictCycle({ ...rhythm, starts, size }) }
     folded.set(tiles, forecast)
     return forecast
   }
   return meanOf(poisson(records).map(([count, share]) => [forecastOf(count), share]))
 }
 
-type Cycle = {
-  /** Bytes after a fold, and how many rows logs have more or fewer then. */
-  readonly start: number
-  readonly spread: number
-  readonly size: number
+type Rhythm = {
+  readonly firstFoldAt: number
+  /** Rows after a fold, and when the next one comes, once folds have become regular. */
   readonly kept: number
   readonly foldedAt: number
 }
 
+const FOLDS_UNTIL_REGULAR = 3
+
+/** Folds a log of evenly spaced records as the scorer does. Which tiles that makes is no matter here. */
+function findRhythm(
+  { shape, history }: Pick<LogKind, 'shape' | 'history'>,
+  ratePerMs: number,
+): Rhythm {
+  const log = createEntityLog(shape)
+  const rowsOnly = { ...history, levels: [] }
+  const values = new Float64Array(shape.values)
+  const counts: number[] = []
+  let kept = 0
+  for (let i = 0; counts.length <= FOLDS_UNTIL_REGULAR; i++) {
+    const count = log.count
+    if (foldLog(log, rowsOnly, () => true)) {
+      counts.push(count)
+      if (counts.length === FOLDS_UNTIL_REGULAR) kept = log.count
+    }
+    appendRow(log, i / ratePerMs, i, values, 0)
+  }
+  return { firstFoldAt: counts[0]!, kept, foldedAt: counts.at(-1)! }
+}
+
+/** Bytes of the folded part, told by the code that writes it: without tiles, and of each tile. */
+function sizeFoldedPart({ shape, history }: Pick<LogKind, 'shape' | 'history'>) {
+  const sizeWith = (count: number): number => {
+    const tiles = history.levels.map(() => ({ ...createTileTable(shape, count), count }))
+    return LENGTH_SIZE + encodeFoldedPart({ ...createEntityLog(shape), tiles }, history).length
+  }
+  const head = sizeWith(0)
+  return { head, tile: (sizeWith(1) - head) / Math.max(1, history.levels.length) }
+}
+
+/** Of a normal distribution, in its standard deviations: nine parts that are equally likely. */
+const deviations = [-1.59, -0.97, -0.59, -0.28, 0, 0.28, 0.59, 0.97, 1.59]
+
+type Cycle = Pick<Rhythm, 'kept' | 'foldedAt'> & {
+  /** Bytes of different logs after a fold. */
+  readonly starts: readonly number[]
+  /** Of a row. */
+  readonly size: number
+}
+
 /** Between two folds a log grows from `kept` rows to `foldedAt`; it is met anywhere on its way. */
-function predictCycle({ start, spread, size, kept, foldedAt }: Cycle) {
-  const starts = [-1.4, -0.7, 0, 0.7, 1.4].map((step) => start + Math.round(step * spread) * size)
+function predictCycle({ starts, size, kept, foldedAt }: Cycle) {
   const bytes = starts.flatMap((length) => valueBytes(length, size, foldedAt - kept - 1))
   const rows = (kept + foldedAt - 1) / 2
-  return { rows, length: start + (rows - kept) * size, valueBytes: mean(bytes) }
+  return { rows, length: mean(starts) + (rows - kept) * size, valueBytes: mean(bytes) }
 }
 
 /** Tiles of all levels that hold anything: the span behind the newest folded row, and its own tile. */
-function countTiles({ levels }: LogHistory, ratePerMs: number, gone: number): number {
-  const counts = levels.map(({ tailMs, spanMs }) => {
+function countTiles({ levels }: LogHistory, ratePerMs: number, gone: number) {
+  let tiles = 0
+  let variance = 0
+  for (const { tailMs, spanMs } of levels) {
     const filled = -Math.expm1(-ratePerMs * tailMs)
-    return Math.min(gone, (spanMs / tailMs + 1) * filled)
-  })
-  return Math.round(counts.reduce((sum, count) => sum + count, 0))
+    const count = (spanMs / tailMs + 1) * filled
+    tiles += Math.min(gone, count)
+    if (count < gone) variance += count * (1 - filled)
+  }
+  return { tiles: Math.round(tiles), tileSpread: Math.sqrt(variance) }
 }
 
 /** Counts from 1 on with their shares, where `average` are expected. */
@@ -177,21 +220,6 @@ function meanOf(parts: readonly (readonly [LogForecast, number])[]): LogForecast
     length: sum('length'),
     valueBytes: sum('valueBytes'),
   }
-}
-
-/** Rows that a fold leaves: the newest, and those that exact windows still see. */
-function rowsKept({ exactMs, ceilings }: LogHistory, ratePerMs: number): number {
-  const seen = Math.min(ceilings.entityRecordsMax, Math.ceil(ratePerMs * exactMs))
-  return Math.max(ceilings.entityRecordsNewest, seen)
-}
-
-/** Rows of a log when it is folded: it is looked at now and then, and a quarter has to be worth it. */
-function foldsAt(kept: number): number {
-  let rows = Math.max(FIRST_FOLD_AT, kept + FOLD_ROWS_MIN)
-  while (rows - kept < Math.max(FOLD_ROWS_MIN, rows / 4)) {
-    rows += Math.max(FOLD_ROWS_MIN / 2, rows >> 3)
-  }
-  return rows
 }
 
 const mean = (numbers: readonly number[]): number =>

@@ -6,7 +6,7 @@
 // that grows with the range.
 
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import { type Findings, type Source, sourceOf } from './findings.ts'
+import { type Finding, type Findings, type Source, sourceOf } from './findings.ts'
 
 /** A message's outcome; a control record or a gap of the topic has none. */
 export const outcomes = ['scored', 'rejected', 'late'] as const
@@ -27,8 +27,12 @@ export type OutcomeLedger = {
   readonly open: () => number
   /** Finds what is wrong with all messages before their partition's `end`. */
   readonly close: (endOf: (partition: number) => number) => void
+  readonly report: (kind: LedgerFinding, place: Source, values: FoundExpected) => void
   readonly counts: () => Readonly<Record<OutcomeKind | 'received', number>>
 }
+
+type LedgerFinding = 'missing' | 'duplicated' | 'unknown' | 'outcome'
+type FoundExpected = Pick<Finding, 'found' | 'expected'>
 
 /** Bits of an offset's byte: what is expected and what was met first, each as 1 + index, 0 = none. */
 const EXPECTED = 0b0000_0011
@@ -54,11 +58,7 @@ export function createOutcomeLedger(
     const page = pages.get(sourcePartition)
     return page !== undefined && sourceOffset >= page.from && sourceOffset < page.to ? page : null
   }
-  const report = (
-    kind: 'missing' | 'duplicated' | 'unknown' | 'outcome',
-    place: Source,
-    { found, expected }: { readonly found: string; readonly expected: string },
-  ): void => {
+  const report: OutcomeLedger['report'] = (kind, place, { found, expected }) => {
     const source = sourceOf(definition, place)
     const cause = causes[kind]
     findings.add({ kind, source, transactionId: null, subject: 'outcome', found, expected, cause })
@@ -109,6 +109,7 @@ export function createOutcomeLedger(
         }
       }
     },
+    report,
     counts: () => counts,
   }
 }

@@ -10,7 +10,8 @@
 // and the scope says so.
 
 import {
-  committedOffsets,
+  type CommittedPosition,
+  committedPositions,
   offsetsAtTime,
   type PartitionBounds,
   partitionBounds,
@@ -47,12 +48,12 @@ const wholeScan = { lowestOffsets: new Map<number, number>(), edgeMs: Number.NEG
 const CLOCK_SLACK_MS = 600_000
 
 export async function planScope(place: ParityPlace, range: ParityRange): Promise<ParityScope> {
-  const { kafka, definition, groupId } = place
+  const { kafka, definition } = place
   const { topics, validate } = definition
   const committed =
     groupId === null
-      ? new Map<number, number>()
-      : await committedOffsets(kafka, groupId, topics.transactions)
+      ? new Map<number, CommittedPosition>()
+      : await committedPositions(kafka, groupId, topics.transactions)
   const bounds = (topic: string) => partitionBounds(kafka, topic)
   const scored = await bounds(topics.scored)
   const refused = [await bounds(topics.rejected), await bounds(topics.late)] as const
@@ -87,7 +88,7 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
   const isWhole = [...inputRanges, ...scoredRanges].every(({ from }) => from === 0)
   return {
     judged,
-    committed,
+    committed: new Map([...committed].map(([partition, { offset }]) => [partition, offset])),
     input: new Map(inputRanges.map(({ partition, from, to }) => [partition, { from, to }])),
     scored: scoredRanges,
     rejected: await since(topics.rejected, refused[0], before(range.fromMs)),
@@ -105,6 +106,12 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
           areLabelsWhole: labelRanges.every(({ from }) => from === 0),
         },
   }
+}
+
+async function committedOffsets({ kafka, definition, groupId }: ParityPlace) {
+  if (groupId === null) return new Map<number, number>()
+  const found = await committedPositions(kafka, groupId, definition.topics.transactions)
+  return new Map([...found].map(([partition, { offset }]) => [partition, offset]))
 }
 
 async function judgedSpans(

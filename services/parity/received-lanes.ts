@@ -32,8 +32,8 @@ export type ReceivedLanes = {
   readonly readUntil: (partition: number, offset: number) => Promise<void>
   /** Whether everything below the offset was seen. */
   readonly hasRead: (partition: number, offset: number) => boolean
-  /** What is read and was not taken yet. */
-  readonly untaken: (partition: number) => Iterable<Received>
+  /** What is read from an offset on and was not taken yet. */
+  readonly untaken: (partition: number, from: number) => readonly Received[]
 }
 
 export type ReceivedOptions = {
@@ -90,7 +90,10 @@ export function openReceivedLanes(
       lane.received.delete(offset)
       return received
     },
-    untaken: (partition) => lanes.get(partition)?.received.values() ?? [],
+    untaken: (partition, from) =>
+      [...(lanes.get(partition)?.received ?? [])]
+        .filter(([offset]) => offset >= from)
+        .map(([, received]) => received),
   }
 }
 

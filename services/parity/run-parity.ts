@@ -106,12 +106,17 @@ async function compareAll(work: Work): Promise<void> {
   }
 }
 
-function listenerOf({ place, findings, ledger, wasUnknown }: Work): PassListener {
+function listenerOf({ place, scope, findings, ledger, wasUnknown }: Work): PassListener {
   return {
     wasUnknown,
     expect: (sourcePartition, sourceOffset, outcome) =>
       ledger.expect({ sourcePartition, sourceOffset }, outcome),
-    admit: (record) => ledger.meet(record, 'scored'),
+    admit: (record) => {
+      const end = scope.input.get(record.sourcePartition)?.to ?? 0
+      if (record.sourceOffset < end) return ledger.meet(record, 'scored')
+      ledger.report('unknown', record, { found: 'scored', expected: `an offset below ${end}` })
+      return false
+    },
     tellUnreadable: ({ partition, offset, detail }) =>
       findings.add({
         kind: 'unreadable',
@@ -154,8 +159,9 @@ async function findPending(work: Work, { lanes }: OutcomePass) {
   if (recomputation.waiting() === 0) return () => false
   const { entities } = planFeatures(place.definition)
   for (const [partition, { to }] of scope.input) {
-    await lanes.readUntil(partition, Math.min(to, endOf(work, partition) + PENDING_MAX))
-    for (const { transaction } of lanes.untaken(partition)) {
+    const end = endOf(work, partition)
+    await lanes.readUntil(partition, Math.min(to, end + PENDING_MAX))
+    for (const { transaction } of lanes.untaken(partition, end)) {
       for (const { name, readKey } of entities) pending.add(`${name} ${readKey(transaction)}`)
     }
   }

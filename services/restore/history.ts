@@ -53,8 +53,8 @@ export type OpenedHistory = {
 }
 
 export type RestoreHistory = {
-  /** Offset of the first message that is still there. */
-  readonly firstOffset: (lane: LaneAddress) => Promise<number>
+  /** Offset of the first message that is still there, and the one behind the last. */
+  readonly bounds: (lane: LaneAddress) => Promise<{ readonly first: number; readonly end: number }>
   /** Offset of the first message whose broker time is not before `timeMs`; the end if there is none. */
   readonly offsetAt: (lane: LaneAddress, timeMs: number) => Promise<number>
   /** @param uncommittedMax messages to hand out at least behind a lane's committed offset, if there. */

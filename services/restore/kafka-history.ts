@@ -27,7 +27,10 @@ export function createKafkaHistory(source: HistorySource): RestoreHistory {
     return offsetsAtTime(kafka, topic, Number(timeMs))
   })
   return {
-    firstOffset: async ({ topic, partition }) => boundsOf(await bounds(topic), partition).low,
+    bounds: async ({ topic, partition }) => {
+      const { low, high } = boundsOf(await bounds(topic), partition)
+      return { first: low, end: high }
+    },
     offsetAt: async ({ topic, partition }, timeMs) => {
       const found = await offsets(`${topic}@${Math.max(0, Math.floor(timeMs))}`)
       return found.get(partition) ?? 0
@@ -36,13 +39,19 @@ export function createKafkaHistory(source: HistorySource): RestoreHistory {
   }
 }
 
-/** Lanes of one topic ask the same: one answer is enough. */
+const REMEMBERED_MS = 5000
+
+/** Lanes of one topic ask the same within moments: one answer is enough. */
 function remember<T>(ask: (about: string) => Promise<T>): (about: string) => Promise<T> {
-  const answers = new Map<string, Promise<T>>()
+  const answers = new Map<string, { readonly answer: Promise<T>; readonly askedMs: number }>()
   return (about) => {
-    const known = answers.get(about) ?? ask(about)
-    answers.set(about, known)
-    return known
+    const known = answers.get(about)
+    const nowMs = performance.now()
+    if (known !== undefined && nowMs - known.askedMs < REMEMBERED_MS) return known.answer
+    const answer = ask(about)
+    answers.set(about, { answer, askedMs: nowMs })
+    answer.catch(() => answers.delete(about))
+    return answer
   }
 }
 

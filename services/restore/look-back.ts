@@ -1,7 +1,7 @@
 // How far back the topics have to be read: per lane the first offset that a bucket needs.
 //
 //   ─────┬───────────────┬──────────────────────────────┬─────────────► time
-//     wanted           needed                    newest event time
+//     wanted           needed                    where lanes go on
 //        └── retention ──┴── longest window + late.allowed ──┘        (both with an hour of slack)
 //
 // A bucket that knows a lane needs what follows its applied offset. One that knows nothing wants all
@@ -50,13 +50,15 @@ type LaneStart = {
 export async function planLookBack(options: LookBackOptions): Promise<LookBack> {
   const { definition, history, lanes, fromMs } = options
   const { retentionMs } = definition.store
-  const newestMs = Math.max(...lanes.map(({ memory }) => memory.watermarkMs))
+  const bounds = await Promise.all(lanes.map(({ address }) => history.bounds(address)))
+  const goesOnMs = findOldest(lanes, bounds)
   const slackMs = Math.max(SLACK_MS, definition.validate.futureMaxMs)
-  const neededMs = newestMs - longestLookBackMs(definition) - slackMs
-  const wantedMs = fromMs ?? Math.min(neededMs, newestMs - retentionMs - slackMs)
+  const neededMs = goesOnMs - longestLookBackMs(definition) - slackMs
+  const wantedMs = fromMs ?? Math.min(neededMs, goesOnMs - retentionMs - slackMs)
   const starts = new Map<RestoreLane, LaneStart>()
-  for (const lane of lanes) {
-    starts.set(lane, await findStart(lane.address, { history, wantedMs, neededMs }))
+  for (const [i, lane] of lanes.entries()) {
+    const { first } = bounds[i]!
+    starts.set(lane, await findStart(lane.address, first, { history, wantedMs, neededMs }))
   }
   return {
     startOf: (lane, appliedOffset) => {
@@ -83,6 +85,22 @@ export async function planLookBack(options: LookBackOptions): Promise<LookBack> 
   }
 }
 
+/** An end that is one record behind what is committed may be a marker of a producer's transaction. */
+const MARKERS_MAX = 1
+
+/** The event time from which on lanes go on: of the newest one, or of those that lag behind it. */
+function findOldest(
+  lanes: readonly RestoreLane[],
+  bounds: readonly { readonly end: number }[],
+): number {
+  const watermarksMs = lanes.map(({ memory }) => memory.watermarkMs)
+  const laggingMs = watermarksMs.filter((watermarkMs, i) => {
+    const waiting = bounds[i]!.end - lanes[i]!.committedOffset
+    return watermarkMs >= 0 && waiting > MARKERS_MAX
+  })
+  return Math.min(Math.max(...watermarksMs), ...laggingMs)
+}
+
 type Moments = {
   readonly history: RestoreHistory
   readonly wantedMs: number
@@ -91,9 +109,9 @@ type Moments = {
 
 async function findStart(
   lane: LaneAddress,
+  firstOffset: number,
   { history, wantedMs, neededMs }: Moments,
 ): Promise<LaneStart> {
-  const firstOffset = await history.firstOffset(lane)
   const earliest = await history.offsetAt(lane, 0)
   const find = async (timeMs: number): Promise<number> => {
     const offset = await history.offsetAt(lane, timeMs)
@@ -105,12 +123,10 @@ async function findStart(
 
 /** Nothing that was committed and not applied lies before the offset. */
 const hasNothingBefore = (
-  { committedOffset, memory }: RestoreLane,
+  { committedOffset }: RestoreLane,
   appliedOffset: number,
   offset: number,
-): boolean =>
-  // A lane without a watermark has committed nothing that left a row.
-  memory.watermarkMs < 0 || offset <= appliedOffset + 1 || committedOffset <= appliedOffset + 1
+): boolean => offset <= appliedOffset + 1 || committedOffset <= appliedOffset + 1
 
 /** The furthest back that any feature looks for the latest event that is still counted, ms. */
 export function longestLookBackMs({ features, late }: PipelineDefinition): number {

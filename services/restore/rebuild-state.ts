@@ -8,16 +8,13 @@
 // Invariant: producers are fenced before committed offsets are read, so that those are final.
 
 import type { Kafka } from '../adapters/kafka/kafka-client.ts'
-import { partitionBounds } from '../adapters/kafka/topic-bounds.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import { type LaneAddress, laneIdOf } from '../lanes/lane-input.ts'
 import type { LaneTransactions } from '../lanes/lane-transactions.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import type { LaneFrontier } from '../pipeline/enrich/log-store.ts'
-import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
-import type { Stream } from '../pipeline/records.ts'
 import type { AdmittingRooms } from './admit-messages.ts'
+import { readCommittedLanes } from './committed-lanes.ts'
 import type { RestoreHistory, RestoreLane } from './history.ts'
 import type { RestorableStore } from './restorable-store.ts'
 import { type RestoreOptions, type RestoreReport, runRestore } from './run-restore.ts'
@@ -48,10 +45,7 @@ export async function rebuildState(
 ): Promise<RestoreReport> {
   const { definition } = options
   await refuseLive(place)
-  const lanes: RestoreLane[] = []
-  for (const address of await listLanes(place.kafka, definition)) {
-    lanes.push(await readLane(place, address))
-  }
+  const lanes = await fenceLanes(place, definition)
   const session = await place.store.begin()
   if (session === null) {
     throw new WeirError('WEIR_ENRICH_STORE_UNSURE', 'Another process is restoring it now.')
@@ -93,31 +87,13 @@ const live = (found: string): WeirError =>
       'scorers put back by themselves what their store has lost.',
   )
 
-async function listLanes(
-  kafka: Kafka,
-  { topics }: PipelineDefinition,
-): Promise<readonly LaneAddress[]> {
-  const inputs: readonly (readonly [Stream, string | null])[] = [
-    ['transactions', topics.transactions],
-    ['labels', topics.labels],
-  ]
-  const lanes: LaneAddress[] = []
-  for (const [stream, topic] of inputs) {
-    if (topic === null) continue
-    for (const { partition } of await partitionBounds(kafka, topic)) {
-      lanes.push({ laneId: laneIdOf(stream, partition), stream, topic, partition })
-    }
+/** Nobody can commit for these lanes any more, not even a scorer that was stopped and wakes up. */
+async function fenceLanes(
+  { kafka, groupId, transactions }: RebuildPlace,
+  definition: PipelineDefinition,
+): Promise<readonly RestoreLane[]> {
+  for (const { address } of await readCommittedLanes(kafka, groupId, definition)) {
+    await transactions.open(address)
   }
-  return lanes
-}
-
-async function readLane(
-  { transactions }: RebuildPlace,
-  address: LaneAddress,
-): Promise<RestoreLane> {
-  const { nextOffset, metadata } = await transactions.open(address)
-  // A lane that has never committed has nothing that could be lost.
-  if (metadata === null) return { address, committedOffset: 0, memory: freshMemory() }
-  const memory = decodeLaneMemory(metadata) ?? freshMemory()
-  return { address, committedOffset: nextOffset, memory }
+  return readCommittedLanes(kafka, groupId, definition)
 }

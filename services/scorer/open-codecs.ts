@@ -8,12 +8,15 @@ import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.t
 import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
 import { WeirError } from '../core/errors.ts'
 import type { TopicNames } from '../core/pipeline-definition.ts'
+import type { Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { PipelineDeps } from '../pipeline/pipeline.ts'
-import type { OutputEncoders } from '../pipeline/publish/output-records.ts'
+import type { OutputEncoders, ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 
 export type Codecs = {
   readonly decoders: PipelineDeps['decoders']
   readonly encoders: OutputEncoders
+  /** Reads back what was published: the journal of the logs' order. */
+  readonly scored: Decoder<ScoredTransactionRecord>
 }
 
 export async function openCodecs(registry: Registry, topics: TopicNames): Promise<Codecs> {
@@ -41,5 +44,6 @@ export async function openCodecs(registry: Registry, topics: TopicNames): Promis
       labels: decoder('label', topics.labels ?? topics.transactions),
     },
     encoders: { scored, alerts, driftSamples, rejected, late },
+    scored: decoder('scored-transaction', topics.scored),
   }
 }

@@ -18,6 +18,7 @@ import { createLogger } from '../adapters/prometheus/logger.ts'
 import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
 import { createRedisLogStore } from '../adapters/redis/redis-log-store.ts'
+import { createRedisRestore } from '../adapters/redis/redis-restore.ts'
 import { systemClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
@@ -29,10 +30,12 @@ import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import { type Observe, observeNothing } from '../pipeline/observe/happenings.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
+import { createKafkaHistory } from '../restore/kafka-history.ts'
 import { createClosers } from './closers.ts'
 import { openCodecs } from './open-codecs.ts'
 import { openKafka, openRegistry } from './open-place.ts'
 import { refuseUnfit } from './refuse-unfit.ts'
+import { createStoreRestore } from './restore-store.ts'
 
 export type Scorer = {
   readonly httpUrl: string
@@ -147,17 +150,18 @@ async function openHouse(options: HouseOptions) {
   await refuseUnfit(definition, { settings, kafka: consumers, logger: options.logger })
   const registry = openRegistry(settings)
   add(registry.close)
-  const { decoders, encoders } = await openCodecs(registry, topics)
+  const { decoders, encoders, scored } = await openCodecs(registry, topics)
   observe({ kind: 'connection', system: 'registry', state: 'up', detail: '' })
   const redis = await connectRedis(settings.redis.url, observe)
-  const store = await createRedisLogStore({
+  const storePlace = {
     redis,
     kinds: plan.kinds,
     prefix: keyPrefixOf(definition, settings),
     buckets: definition.store.buckets,
     retentionMs: definition.store.retentionMs,
     observe,
-  })
+  }
+  const store = await createRedisLogStore(storePlace)
   add(store.close)
   const classifier = await createOnnxClassifier({
     models: definition.model,
@@ -206,9 +210,16 @@ async function openHouse(options: HouseOptions) {
     observe,
     fail,
     laneIds: laneIds.list,
-    restore: async () => {
-      throw new WeirError('WEIR_ENRICH_STATE_LOST', 'not yet')
-    },
+    restore: createStoreRestore({
+      kafka: producers,
+      groupId,
+      definition,
+      plan,
+      store: await createRedisRestore(storePlace),
+      history: createKafkaHistory({ kafka: producers, definition, scored }),
+      rooms: { decoders, validate: definition.validate },
+      observe,
+    }),
   })
   return { conductor, ended, fail }
 }

@@ -53,7 +53,7 @@ const entities = new Map([
 ])
 const AGE_DAYS = 10
 const EVENTS = 60_000
-const FRAUDS = 18_000
+const FRAUDS = 9000
 /** As under live traffic: a log seldom gets two records at once, which would let it grow otherwise. */
 const BATCH = 25
 const seed = 7

@@ -89,7 +89,7 @@ test('Redis page - a log is folded down to what the page says', async () => {
   do {
     await advance(offset, 0)
     offset += 1024
-    expect(offset).toBeLessThan(entityRecordsKeptMax * 1.25)
+    expect(offset).toBeLessThan(entityRecordsKeptMax * 1.3)
   } while (lengths.at(-1)! > (lengths.at(-2) ?? 0))
   expect(lengths.at(-2)!).toBeGreaterThan(formula(entityRecordsKeptMax, shape.values))
   const kept = entityRecordsKeptAfterTrim + entityRecordsMax + 1024

@@ -8,7 +8,12 @@ import {
   type TestLane,
   transactionOf,
 } from '../support/batches.ts'
-import { createLossyWorld, type LossyWorld, type WorldOptions } from '../support/lossy-world.ts'
+import {
+  createLossyWorld,
+  type LossyWorld,
+  toRestoreLane,
+  type WorldOptions,
+} from '../support/lossy-world.ts'
 import {
   customer,
   DAY_MS,
@@ -55,6 +60,95 @@ describe('restore', () => {
     }
     expect(skipped).toBeGreaterThan(60)
   })
+
+  it('restore - refuses topics that begin too late, and goes on with them when told so', async () => {
+    const world = await openLongWorld(1, {})
+    await world.run(40)
+    await loseAll(world)
+    for (const { address, committedOffset } of world.lanes) {
+      world.topics.firstOffsets.set(address.laneId, committedOffset - 3)
+    }
+    await expect(world.restore()).rejects.toThrow(
+      /WEIR_ENRICH_STATE_LOST.*transactions.* begins too late.*back to 2026-01-0.*--accept-short/s,
+    )
+    const { buckets, logs } = await world.restore({ acceptShort: true })
+    expect([buckets, logs > 0]).toEqual([4, true])
+    await world.goBack()
+  })
+
+  it('restore - refuses a journal that begins too late', async () => {
+    const world = await openLongWorld(2, {})
+    await world.run(40)
+    await loseAll(world)
+    const [lane] = world.lanes
+    world.topics.journalFrom.set(lane!.address.laneId, lane!.committedOffset - 3)
+    await expect(world.restore()).rejects.toThrow(/transactions.scored begins too late/)
+  })
+
+  it('restore - refuses a hole that no uncommitted event fits', async () => {
+    const world = await openLongWorld(3, {})
+    await world.run(40)
+    await loseAll(world)
+    const [lane] = world.lanes
+    // As if a scored event had never been published: its row is counted and nowhere to be found.
+    const journal = world.topics.journal.get(lane!.address.laneId)!
+    journal.splice(journal.length - 5, 1)
+    for (const { messages, committedOffset } of world.lanes) {
+      messages.splice(messages.findIndex(({ offset }) => offset >= committedOffset))
+    }
+    await expect(world.restore()).rejects.toThrow(/scored events prove \d+ rows/)
+  })
+
+  it('restore - refuses stored logs that are no earlier state of what was published', async () => {
+    const world = await openLongWorld(4, {})
+    await world.run(300)
+    const before = Array.from({ length: 4 }, (_, b) => world.store.snapshot(b))
+    await world.run(40)
+    for (const [b, snapshot] of before.entries()) {
+      for (const log of snapshot.logs.values()) log.base += 3
+      world.store.fallBack(b, snapshot)
+    }
+    await expect(world.restore()).rejects.toThrow(
+      /was published with ordinal \d+; it has other rows/,
+    )
+  })
+
+  it('restore - begins ordinals at 0 where they are not wanted', async () => {
+    const world = await openLongWorld(5, {})
+    await world.run(0)
+    await loseAll(world)
+    await world.restore({ renumber: true })
+    const counted = [...world.topics.journal.values()].flat().filter((e) => e.ordinals[0]! >= 0)
+    const logs = ['c0', 'c1', 'c2'].map((key) => world.store.logOf(0, key)!)
+    const ends = logs.map(({ base, count }) => base + count)
+    // Read from where logs can begin, so there are fewer than were ever published.
+    expect(ends.reduce((sum, end) => sum + end, 0)).toBeLessThan(counted.length)
+    for (const { rows, stride, count } of logs) {
+      const times = Array.from({ length: count }, (_, i) => rows[i * stride]!)
+      expect(Math.max(...times) - Math.min(...times)).toBeLessThan(8 * HOUR_MS)
+    }
+  })
+
+  it('restore - refuses scored events of another number of entities, unless renumbering', async () => {
+    const world = await openLongWorld(6, {})
+    await world.run(0)
+    await loseAll(world)
+    for (const entries of world.topics.journal.values()) {
+      for (const [i, entry] of entries.entries()) {
+        entries[i] = { ...entry, ordinals: entry.ordinals.slice(0, 1) }
+      }
+    }
+    await expect(world.restore()).rejects.toThrow(/ordinals of 1 entities.*names 2.*--renumber/s)
+    await world.restore({ renumber: true })
+    expect(world.store.logOf(1, 'p0')!.count).toBeGreaterThan(0)
+  })
+
+  it('restore - does nothing where every bucket has what is committed', async () => {
+    const world = await openLongWorld(7, {})
+    await world.run(40)
+    const nothing = { buckets: 0, logs: 0, events: 0, holes: 0, passes: 0 }
+    expect(await world.restore()).toEqual(nothing)
+  })
 })
 
 const definition = pipelineOf({
@@ -95,11 +189,12 @@ async function loseAll({ definition, store }: LossyWorld): Promise<void> {
 }
 
 /** Lets messages and journal expire that are older than what is needed; returns how many. */
-function expireOld({ lanes, topics }: LossyWorld): number {
+function expireOld({ lanes, topics, random }: LossyWorld): number {
   let expired = 0
-  const newestMs = Math.max(...lanes.map(({ events }) => events.at(-1)!.atMs))
+  const slowestMs = Math.min(...lanes.map((lane) => toRestoreLane(lane).memory.watermarkMs))
+  const keptMs = random.integer(4, 8) * HOUR_MS
   for (const { address, messages } of lanes) {
-    const needed = messages.findIndex(({ brokerTimeMs }) => brokerTimeMs > newestMs - 8 * HOUR_MS)
+    const needed = messages.findIndex(({ brokerTimeMs }) => brokerTimeMs > slowestMs - keptMs)
     topics.firstOffsets.set(address.laneId, needed)
     topics.journalFrom.set(address.laneId, needed)
     expired += needed

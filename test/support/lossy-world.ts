@@ -144,12 +144,14 @@ export async function createLossyWorld(
   const commit = (): void => {
     for (const lane of lanes) {
       if (!random.chance(0.4)) continue
-      for (let left = random.integer(0, 3); left > 0; left--) {
-        const next = lane.unpublished.shift()
-        if (next === undefined) break
-        lane.committedOffset = next.nextOffset
-        topics.journal.get(lane.address.laneId)!.push(...next.entries)
-      }
+      commitNext(lane, random.integer(0, 3))
+    }
+  }
+
+  const commitNext = (lane: WorldLane, batches: number): void => {
+    for (const { nextOffset, entries } of lane.unpublished.splice(0, batches)) {
+      lane.committedOffset = nextOffset
+      topics.journal.get(lane.address.laneId)!.push(...entries)
     }
   }
 
@@ -205,6 +207,7 @@ export async function createLossyWorld(
       await restore()
       await goBack()
     }
+    if (queue.length === 0) for (const lane of lanes) commitNext(lane, lane.unpublished.length)
   }
 
   return {
@@ -402,8 +405,7 @@ function checkPublished(
   seed: number,
 ): void {
   const logs = new Map<string, number[]>()
-  for (const { address, events, committedOffset } of lanes) {
-    if (committedOffset <= (events.at(-1)?.arrival.raw.offset ?? -1)) continue
+  for (const { address, events } of lanes) {
     for (const { sourceOffset, ordinals } of journal.get(address.laneId)!) {
       const { transaction } = events.find(
         ({ arrival }) => arrival.raw.offset === sourceOffset,

@@ -28,7 +28,10 @@ export function createMemoryHistory(topics: MemoryTopics, random: Random): Resto
     return (topics.journal.get(laneId) ?? []).filter(({ sourceOffset }) => sourceOffset >= first)
   }
   return {
-    firstOffset: async ({ laneId }) => topics.firstOffsets.get(laneId) ?? 0,
+    bounds: async (lane) => ({
+      first: topics.firstOffsets.get(lane.laneId) ?? 0,
+      end: (messagesOf(lane).at(-1)?.offset ?? -1) + 1,
+    }),
     offsetAt: async (lane, timeMs) => {
       const messages = messagesOf(lane)
       const end = (messages.at(-1)?.offset ?? topics.firstOffsets.get(lane.laneId) ?? 0) + 1

@@ -4,8 +4,10 @@
 // again. Refused: a topic or brokers that do not answer, as askBroker says. `high` is the end of what
 // is written, open transactions included: whoever reads up to it waits until those have ended.
 
+import { setTimeout as pause } from 'node:timers/promises'
+import { limits } from '../../core/limits.ts'
 import { askBroker } from './broker-answer.ts'
-import type { Admin, Kafka } from './kafka-client.ts'
+import { type Admin, type Kafka, kafkajs } from './kafka-client.ts'
 
 export type PartitionBounds = {
   readonly partition: number
@@ -52,15 +54,35 @@ async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Pr
   }
 }
 
-/** What a group has committed, by partition: the offset of the next event; -1 for nothing. */
-export function committedOffsets(
+export type CommittedPosition = { readonly offset: number; readonly metadata: string }
+
+/**
+ * What a group has committed, by partition: the offset of the next event; -1 for nothing. A group
+ * that was just made, or whose coordinator has moved, is asked again: kafkajs does not do that here.
+ */
+export function committedPositions(
   kafka: Kafka,
   groupId: string,
   topic: string,
-): Promise<Map<number, number>> {
+): Promise<Map<number, CommittedPosition>> {
   return withAdmin(kafka, async (admin) => {
-    const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
-    const partitions = found?.partitions ?? []
-    return new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
+        const partitions = found?.partitions ?? []
+        return new Map(
+          partitions.map(({ partition, offset, metadata }) => [
+            partition,
+            { offset: Number(offset), metadata: metadata ?? '' },
+          ]),
+        )
+      } catch (error) {
+        const isPassing = error instanceof kafkajs.KafkaJSProtocolError && error.retriable
+        if (!isPassing || attempt === limits.retryAttemptsMax) throw error
+        await pause(Math.min(limits.retryPauseMsMax, FIRST_PAUSE_MS * 2 ** attempt))
+      }
+    }
   })
 }
+
+const FIRST_PAUSE_MS = 50

@@ -106,7 +106,8 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'scored-transaction',
     compatibility: 'FULL',
     hasLanes: true,
-    config: output(30),
+    // The journal of the logs' order: what Redis loses is put back from it and the inputs.
+    config: output(45),
   },
   alerts: {
     defaultName: 'fraud.alerts',

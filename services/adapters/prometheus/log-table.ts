@@ -40,6 +40,8 @@ export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
   lane_claimed: line('info', 'lane claimed'),
   lane_released: line('info', 'lane released'),
   producer_recreated: line('info', 'producer made anew, lane resumes from the committed offset'),
+  restoring: line('info', 'putting back what the store has lost', 5000),
+  restored: line('info', 'the store is whole again'),
   rebalanced: line('info', 'consumer group rebalanced'),
   model_loaded: line('info', 'model loaded'),
   connection: line('info', 'connection changed'),

@@ -167,7 +167,9 @@ function recordLanes(
   }
 }
 
-function recordStore(metrics: Metrics): Recorders<'store_round_trip' | 'store_size'> {
+function recordStore(
+  metrics: Metrics,
+): Recorders<'store_round_trip' | 'store_size' | 'restoring' | 'restored'> {
   const duration = metrics.histogram('weir_store_round_trip_duration_seconds', none)
   const sent = metrics.counter('weir_store_sent_bytes_total', none)
   const received = metrics.counter('weir_store_received_bytes_total', none)
@@ -175,6 +177,10 @@ function recordStore(metrics: Metrics): Recorders<'store_round_trip' | 'store_si
   const hits = metrics.counter('weir_store_cache_hit_logs_total', none)
   const misses = metrics.counter('weir_store_cache_missed_logs_total', none)
   const redelivered = metrics.counter('weir_store_redelivered_events_total', none)
+  const folded = metrics.counter('weir_store_folded_logs_total', none)
+  const restores = metrics.counter('weir_store_restores_total', none)
+  const restored = metrics.counter('weir_store_restored_logs_total', none)
+  const restoring = metrics.histogram('weir_store_restore_duration_seconds', none)
   const cachedLogs = metrics.gauge('weir_store_cached_logs', none)
   const cachedBytes = metrics.gauge('weir_store_cached_bytes', none)
   return {
@@ -186,6 +192,13 @@ function recordStore(metrics: Metrics): Recorders<'store_round_trip' | 'store_si
       hits.inc(trip.cacheHits)
       misses.inc(trip.logs - trip.cacheHits)
       redelivered.inc(trip.redelivered)
+      folded.inc(trip.folded)
+    },
+    restoring: doNothing,
+    restored: ({ logs, durationMs }) => {
+      restores.inc()
+      restored.inc(logs)
+      restoring.observe(durationMs / 1000)
     },
     store_size: (size) => {
       cachedLogs.set(size.cachedLogs)

@@ -75,8 +75,10 @@ export const operations = [
   'fetch',
   'fetch_offsets',
   'learn_schema',
+  'confirm',
   'advance',
-  'frontiers',
+  'touch',
+  'restore',
   'load_model',
   'start_model_worker',
   'send',
@@ -241,6 +243,20 @@ export const metricTable = {
   weir_store_redelivered_events_total: counter(
     'events',
     'Events that were in the log already and kept their ordinal and vector.',
+  ),
+  weir_store_folded_logs_total: counter(
+    'logs',
+    'Entity logs whose oldest records were folded into tiles or dropped.',
+  ),
+  weir_store_restores_total: counter(
+    'restores',
+    'Times that state which the store had lost was put back from the topics.',
+  ),
+  weir_store_restored_logs_total: counter('logs', 'Entity logs put back from the topics.'),
+  weir_store_restore_duration_seconds: histogram(
+    'seconds',
+    'Putting lost state back, from the first look to the last log.',
+    { buckets: [0.1, 0.5, 1, 5, 10, 60, 300, 1800] },
   ),
   weir_store_cached_logs: gauge('logs', 'Entity logs in the cache.'),
   weir_store_cached_bytes: gauge('bytes', 'Bytes of entity logs in the cache.'),

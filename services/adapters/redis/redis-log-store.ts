@@ -190,10 +190,14 @@ async function sendBatch(calls: BatchCalls): Promise<readonly HeardFrontier[]> {
     logs,
     cacheHits: logs - sizes.told,
     redelivered: countRedelivered(calls),
+    folded: countFolded(calls.draft),
   })
   const [first] = answers
   return first?.status === 'fulfilled' ? first.value : []
 }
+
+const countFolded = ({ buckets }: Draft): number =>
+  buckets.reduce((sum, { logs }) => sum + logs.filter(({ fold }) => fold !== null).length, 0)
 
 /** Records of the batch that the lane had applied before: delivered again, counted once. */
 function countRedelivered({ request, appliedBefore }: BatchCalls): number {

@@ -96,6 +96,24 @@ export type Happening =
       readonly logs: number
       readonly cacheHits: number
       readonly redelivered: number
+      /** Logs whose oldest rows left with this batch. */
+      readonly folded: number
+    }
+  /** State that the store has lost is being put back from the topics. */
+  | {
+      readonly kind: 'restoring'
+      readonly pass: number
+      readonly bucketsLeft: number
+      readonly events: number
+    }
+  | {
+      readonly kind: 'restored'
+      readonly buckets: number
+      readonly logs: number
+      readonly events: number
+      /** Places of the logs that only events which were never committed could fill. */
+      readonly holes: number
+      readonly durationMs: number
     }
   | { readonly kind: 'store_size'; readonly cachedLogs: number; readonly cachedBytes: number }
   | {

@@ -45,6 +45,7 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Happening, { kind: K }> 
     logs: 40,
     cacheHits: 35,
     redelivered: 6,
+    folded: 0,
   },
   store_size: { kind: 'store_size', cachedLogs: 40, cachedBytes: 65_536 },
   model_ran: { kind: 'model_ran', events: 988, durationMs: 9, reasonRows: 21 },

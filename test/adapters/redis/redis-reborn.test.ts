@@ -107,6 +107,8 @@ describe.skipIf(!hasRedisServer)('Redis store - a server that is new', () => {
 
   test('that was promoted behind its master is lost, and so is one that reigns again', async () => {
     await second.follow(first.port)
+    // A first replica gives its master a new replication id: before anybody is confirmed.
+    await second.untilInSync()
     const { prefix, store, a, b } = await openUsed(first)
     await second.untilInSync()
     await sleep(50)

@@ -1,0 +1,56 @@
+// What a scorer does when its store has lost something: put it back from the topics, then go on.
+//
+// In: the place. Out: a function that the lanes call when they find the store lost; it resolves when
+// something was done about it, here or elsewhere. Thrown: WEIR_ENRICH_STATE_LOST where the topics do
+// not hold what is needed. Invariants: once at a time in this process, and by the store's lease once
+// among all; the lanes have fenced every commit before they call.
+
+import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
+import type { Observe } from '../pipeline/observe/happenings.ts'
+import type { AdmittingRooms } from '../restore/admit-messages.ts'
+import { readCommittedLanes } from '../restore/committed-lanes.ts'
+import type { RestoreHistory } from '../restore/history.ts'
+import type { RestorableStore } from '../restore/restorable-store.ts'
+import { runRestore } from '../restore/run-restore.ts'
+
+export type RestorePlace = {
+  readonly kafka: Kafka
+  readonly groupId: string
+  readonly definition: PipelineDefinition
+  readonly plan: FeaturePlan
+  readonly store: RestorableStore
+  readonly history: RestoreHistory
+  readonly rooms: AdmittingRooms
+  readonly observe: Observe
+}
+
+export function createStoreRestore(place: RestorePlace): () => Promise<void> {
+  let running: Promise<void> | null = null
+  return () => {
+    running ??= restoreStore(place).finally(() => {
+      running = null
+    })
+    return running
+  }
+}
+
+async function restoreStore(place: RestorePlace): Promise<void> {
+  const { kafka, groupId, definition, observe } = place
+  const startedMs = performance.now()
+  const session = await place.store.begin()
+  if (session === null) return
+  try {
+    const lanes = await readCommittedLanes(kafka, groupId, definition)
+    const report = await runRestore({
+      ...place,
+      session,
+      lanes,
+      onProgress: (progress) => observe({ kind: 'restoring', ...progress }),
+    })
+    observe({ kind: 'restored', ...report, durationMs: performance.now() - startedMs })
+  } finally {
+    await session.end()
+  }
+}
