@@ -155,14 +155,30 @@ export const campaigns = {
     hurriedShare: 0,
     faults: [failOverRedis],
   },
+  brief: {
+    says: 'one fault of each sort: what `npm test` runs',
+    ...oneBroker,
+    secondsPerFault: 5,
+    hurriedShare: 0,
+    faults: [
+      killAt('after_advance'),
+      killAt('after_send_offsets'),
+      restartRedis('SIGKILL'),
+      restartBroker('SIGKILL'),
+      disturbWire('Redis', 'cut'),
+      repeatInput,
+    ],
+  },
 } as const satisfies Readonly<Record<string, Campaign>>
 
 export type CampaignName = keyof typeof campaigns
 
 export const campaignNames = Object.keys(campaigns) as CampaignName[]
 
-/** Wait for the repair of lost state; run them by name until it is there. */
-const awaited: readonly CampaignName[] = ['redis-forgets', 'redis-fails-over']
+/**
+ * Run when they are named only: what waits for the repair of lost state, and what is part of
+ * another one.
+ */
+const unusual: readonly CampaignName[] = ['redis-forgets', 'redis-fails-over', 'brief']
 
-/** What runs unless somebody names others. */
-export const usualCampaigns = campaignNames.filter((name) => !awaited.includes(name))
+export const usualCampaigns = campaignNames.filter((name) => !unusual.includes(name))

@@ -121,7 +121,7 @@ async function strikeUnderTraffic(
   // Faults may take longer than planned on a slow machine; the traffic has to outlast them.
   const secondsMax = 4 * seconds + 240
   const traffic = await startChaosTraffic(place, { seed, rate, secondsMax, disturbances })
-  const journal = createJournal(name, options, startedMs)
+  const journal = createJournal(name, options)
   const work = strikeAll(planFaults(name, seed, seconds), options, place, journal, {
     ...quietWorld,
     traffic,
@@ -146,9 +146,11 @@ async function strikeAll(
   world: ChaosWorld,
 ): Promise<void> {
   await untilCaughtUp(place, recoveryMsMax)
-  for (const [i, { fault, pauseMs, isHurried }] of schedule.entries()) {
+  const startedMs = Date.now()
+  journal.begin(startedMs)
+  for (const [i, { fault, dueMs, pauseMs, isHurried }] of schedule.entries()) {
+    await pause(pauseMs + Math.max(0, startedMs + dueMs - Date.now()), undefined, { signal: stop }).catch(() => undefined)
     if (stop.aborted) return
-    await pause(pauseMs)
     const struckMs = Date.now()
     try {
       await fault.strike(world)

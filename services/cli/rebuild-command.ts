@@ -148,7 +148,7 @@ function tell(
     buckets === 0
       ? `Nothing is missing: all ${store.buckets} buckets have what is committed.\n`
       : `${logs} logs in ${buckets} of ${store.buckets} buckets from ${events} events, ` +
-          `${holes} of them not committed, ${passes} passes, ${seconds.toFixed(1)} s\n`,
+          `${holes} holes filled, ${passes} passes, ${seconds.toFixed(1)} s\n`,
   )
   if (flags.json === true) process.stdout.write(`${JSON.stringify({ ...report, seconds })}\n`)
 }

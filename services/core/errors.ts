@@ -127,7 +127,7 @@ export const errorTable = {
     'Raise retention.ms of the topic; decide about the lost events, then reset the group.',
   ),
   WEIR_KAFKA_OFFSETS_GONE: outside(
-    "The group's committed offset is gone, but the store remembers that events were committed.",
+    "The group's committed offset is gone or was moved back: the store remembers a later one.",
     false,
     'Set the group to the offset in the detail (kafka-consumer-groups --reset-offsets), or choose ' +
       'another WEIR_KEY_PREFIX to score everything again; offsets.retention.minutes was too short.',

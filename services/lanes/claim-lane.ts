@@ -6,8 +6,8 @@
 // In: a lane that was assigned to this process. Out: where it starts, with the memory of its last
 // commit; null when the lane is no longer wanted. What a store has lost is put back from the topics
 // before anybody goes on: scoring on would count short, silently. Refused: a group whose committed
-// offsets are gone while the store remembers some (WEIR_KAFKA_OFFSETS_GONE): starting over would
-// publish everything again. Invariant: once the store's epoch and the producer's epoch are raised,
+// offset is gone, or behind what the store remembers (WEIR_KAFKA_OFFSETS_GONE): going on there would
+// publish again what has been published. Invariant: once the store's epoch and the producer's epoch are raised,
 // nobody else can move this lane, so what is read and confirmed here stays true.
 
 import { WeirError } from '../core/errors.ts'
@@ -49,8 +49,9 @@ export async function claimLane(
   const { epoch, committedOffset } = await deps.store.claim(laneId)
   const opened = await deps.transactions.open(lane.address)
   const hasCommitted = opened.metadata !== null
-  if (!hasCommitted && committedOffset > opened.nextOffset) {
-    const detail = `${topic}/${partition}: offset ${committedOffset} was committed, the group has none.`
+  if (committedOffset > opened.nextOffset) {
+    const found = hasCommitted ? `stands at ${opened.nextOffset}` : 'has none'
+    const detail = `${topic}/${partition}: offset ${committedOffset} was committed, the group ${found}.`
     throw new WeirError('WEIR_KAFKA_OFFSETS_GONE', detail)
   }
   const confirmed = { laneId, epoch, committedOffset: hasCommitted ? opened.nextOffset : 0 }

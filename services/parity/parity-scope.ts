@@ -10,7 +10,6 @@
 // and the scope says so.
 
 import {
-  type CommittedPosition,
   committedPositions,
   offsetsAtTime,
   type PartitionBounds,
@@ -50,10 +49,7 @@ const CLOCK_SLACK_MS = 600_000
 export async function planScope(place: ParityPlace, range: ParityRange): Promise<ParityScope> {
   const { kafka, definition } = place
   const { topics, validate } = definition
-  const committed =
-    groupId === null
-      ? new Map<number, CommittedPosition>()
-      : await committedPositions(kafka, groupId, topics.transactions)
+  const committed = await committedOffsets(place)
   const bounds = (topic: string) => partitionBounds(kafka, topic)
   const scored = await bounds(topics.scored)
   const refused = [await bounds(topics.rejected), await bounds(topics.late)] as const
@@ -88,7 +84,7 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
   const isWhole = [...inputRanges, ...scoredRanges].every(({ from }) => from === 0)
   return {
     judged,
-    committed: new Map([...committed].map(([partition, { offset }]) => [partition, offset])),
+    committed,
     input: new Map(inputRanges.map(({ partition, from, to }) => [partition, { from, to }])),
     scored: scoredRanges,
     rejected: await since(topics.rejected, refused[0], before(range.fromMs)),

@@ -14,6 +14,7 @@ import {
   partitionBounds,
 } from '../adapters/kafka/topic-bounds.ts'
 import { openTopicRanges } from '../adapters/kafka/topic-ranges.ts'
+import { WeirError } from '../core/errors.ts'
 import type { RawMessage } from '../pipeline/records.ts'
 import type { LaneRange, LaneReader, OpenedHistory, RestoreHistory } from './history.ts'
 import { type HistorySource, noJournal, openJournals } from './kafka-journal.ts'
@@ -35,7 +36,11 @@ export function createKafkaHistory(source: HistorySource): RestoreHistory {
       const found = await offsets(`${topic}@${Math.max(0, Math.floor(timeMs))}`)
       return found.get(partition) ?? 0
     },
-    open: (ranges, uncommittedMax) => openHistory(ranges, uncommittedMax, source),
+    open: (ranges, uncommittedMax) =>
+      openHistory(ranges, uncommittedMax, source).catch((cause: unknown) => {
+        if (cause instanceof WeirError) throw cause
+        throw new WeirError('WEIR_KAFKA_AWAY', `Topics could not be read: ${cause}`, { cause })
+      }),
   }
 }
 

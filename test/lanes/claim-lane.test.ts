@@ -98,6 +98,13 @@ describe('claimLane', () => {
     expect(states).toEqual([])
   })
 
+  it('refuses a group that was moved back: its events would be published twice', async () => {
+    const opened = { nextOffset: 5, metadata: '', endOffset: 20 }
+    await expect(claim(await storeInUse(), opened)).rejects.toThrow(
+      /WEIR_KAFKA_OFFSETS_GONE.*offset 8 was committed, the group stands at 5/,
+    )
+  })
+
   it('refuses a group without offsets where the store remembers commits', async () => {
     const opened = { nextOffset: 0, metadata: null, endOffset: 20 }
     await expect(claim(await storeInUse(), opened)).rejects.toThrow(
