@@ -9,7 +9,9 @@ import { drawMs, type Fault, type FaultMaker } from './fault.ts'
 
 export type ScheduledFault = {
   readonly fault: Fault
-  /** Before it strikes. */
+  /** Since the campaign's beginning; a fault behind a hurried one is due at once. */
+  readonly dueMs: number
+  /** From then to the strike. */
   readonly pauseMs: number
   /** The next one does not wait until this one has been recovered from. */
   readonly isHurried: boolean
@@ -27,14 +29,15 @@ export function planFaults(
   const random = new RandomStream(seed, 'fault', campaignNames.indexOf(name))
   const count = Math.max(1, Math.floor(seconds / campaign.secondsPerFault))
   let round: FaultMaker[] = []
+  let dueMs = 0
   return Array.from({ length: count }, (_, i) => {
     if (round.length === 0) round = shuffle([...campaign.faults], random)
-    const isLast = i === count - 1
-    return {
-      fault: round.pop()!(random),
-      pauseMs: drawMs(random, PAUSE_MS_MIN, PAUSE_MS_MAX),
-      isHurried: random.chance(campaign.hurriedShare) && !isLast,
-    }
+    const fault = round.pop()!(random)
+    const pauseMs = drawMs(random, PAUSE_MS_MIN, PAUSE_MS_MAX)
+    const isHurried = random.chance(campaign.hurriedShare) && i < count - 1
+    const scheduled = { fault, dueMs, pauseMs, isHurried }
+    if (!isHurried) dueMs = (i + 1) * campaign.secondsPerFault * 1000
+    return scheduled
   })
 }
 

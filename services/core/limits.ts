@@ -31,14 +31,16 @@ export const limits = {
   entitiesMax: 8,
   /** Challengers beside the champion; each costs one ONNX run per batch. */
   challengersMax: 8,
-  /** Raw records of an entity that windows look back on; older ones are dropped and marked saturated. */
+  /** Records of an entity that exact windows look back on; where older ones would count: saturated. */
   entityRecordsMax: 4096,
   /** Newest records that tail windows see one by one; older ones count by tile. */
   entityRecordsNewest: 64,
-  /** Raw records physically kept before trimming: far above the ceiling, so that trimming is rare. */
+  /** Records kept where a lane cannot commit: beyond it a log is folded all the same. */
   entityRecordsKeptMax: 24_576,
-  /** Records kept when trimming: the ceiling, and all batches in flight that may be delivered again. */
+  /** Records that are left then: the ceiling, and all batches in flight that may be delivered again. */
   entityRecordsKeptAfterTrim: 16_384,
+  /** Records held at once while lost state is put back: about 400 MiB; with more, topics are read again. */
+  restoreRowsMax: 4_000_000,
   /** Bytes of decoded entity logs cached per scorer. */
   entityCacheBytesMax: 256 * MIB,
   /** Attempts for one operation against Kafka, Redis or the registry before the lane is given up. */

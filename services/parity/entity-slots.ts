@@ -18,7 +18,9 @@ import type { LogKind } from '../pipeline/enrich/log-store.ts'
 export type Row = {
   readonly timeMs: number
   readonly source: number
+  /** What the row stores begins at `values[from]`. */
   readonly values: Float64Array
+  readonly from: number
 }
 
 /** One entity's log while it grows. */
@@ -27,9 +29,9 @@ export type Slot = {
   readonly key: string
   readonly log: EntityLog
   /** Rows whose predecessors have not come yet, by ordinal. */
-  readonly early: Map<number, Row>
+  early: Map<number, Row> | null
   /** Who waits for the log to be so long. */
-  waiting: Waiting[]
+  waiting: readonly Waiting[]
   /** Ordinal from which on the log is known; 0 = it is whole. */
   readonly start: number
   /** Highest event time of rows that came although they lie before the start, ms. */
@@ -58,17 +60,20 @@ export const rareFolding: Folding = {
   policy: foldWhenWorthwhile,
 }
 
+/** Most entities have nothing out of order, ever: millions of them share this. */
+const NOBODY: readonly Waiting[] = []
+
 export const lengthOf = ({ log }: Slot): number => log.base + log.count
 
-export const isHoled = ({ early, waiting }: Slot): boolean => early.size > 0 || waiting.length > 0
+export const isHoled = ({ early, waiting }: Slot): boolean => early !== null || waiting.length > 0
 
 export function createSlot(kind: LogKind, key: string, base: number): Slot {
   return {
     kind,
     key,
     log: createEntityLog(kind.shape, base),
-    early: new Map(),
-    waiting: [],
+    early: null,
+    waiting: NOBODY,
     start: base,
     passedMs: Number.NEGATIVE_INFINITY,
     brokenBy: null,
@@ -82,13 +87,15 @@ export function putRow(slot: Slot, ordinal: number, row: Row): 'put' | 'taken' |
     slot.passedMs = Math.max(slot.passedMs, row.timeMs)
     return 'passed'
   }
-  if (ordinal < length || slot.early.has(ordinal)) return 'taken'
+  if (ordinal < length || slot.early?.has(ordinal)) return 'taken'
   if (ordinal > length) {
-    slot.early.set(ordinal, row)
+    const end = row.from + slot.kind.shape.values
+    slot.early ??= new Map()
+    slot.early.set(ordinal, { ...row, values: row.values.slice(row.from, end), from: 0 })
     return 'put'
   }
   append(slot, row)
-  if (slot.early.size > 0) appendEarly(slot)
+  appendEarly(slot)
   if (slot.waiting.length > 0) releaseWaiting(slot)
   return 'put'
 }
@@ -96,14 +103,14 @@ export function putRow(slot: Slot, ordinal: number, row: Row): 'put' | 'taken' |
 /** Calls `release` once rows up to this count are there; false if they are there already. */
 export function waitFor(slot: Slot, count: number, release: () => void): boolean {
   if (lengthOf(slot) >= count) return false
-  slot.waiting.push({ count, release })
+  slot.waiting = [...slot.waiting, { count, release }]
   return true
 }
 
 /** The ordinals [from, to) that nobody has, between the log and the next row or event. */
 export function nextHole(slot: Slot): { readonly from: number; readonly to: number } | null {
   const from = lengthOf(slot)
-  const behind = [...slot.early.keys(), ...slot.waiting.map(({ count }) => count)]
+  const behind = [...(slot.early?.keys() ?? []), ...slot.waiting.map(({ count }) => count)]
   return behind.length === 0 ? null : { from, to: Math.min(...behind) }
 }
 
@@ -115,15 +122,16 @@ export function skipHole(slot: Slot, to: number, reason: 'gap' | 'pending'): voi
   releaseWaiting(slot)
 }
 
-const append = ({ log }: Slot, { timeMs, source, values }: Row): void =>
-  void appendRow(log, timeMs, source, values, 0)
+const append = ({ log }: Slot, { timeMs, source, values, from }: Row): void =>
+  void appendRow(log, timeMs, source, values, from)
 
 function appendEarly(slot: Slot): void {
-  for (;;) {
+  while (slot.early !== null) {
     const next = lengthOf(slot)
     const row = slot.early.get(next)
     if (row === undefined) return
     slot.early.delete(next)
+    if (slot.early.size === 0) slot.early = null
     append(slot, row)
   }
 }

@@ -66,6 +66,7 @@ export function shelveLabels(labels: readonly PlacedLabel[], plan: FeaturePlan):
         timeMs: records.eventTimesMs[entry]!,
         source: records.sources[entry]!,
         values: records.values.slice(from, from + kind.shape.values),
+        from: 0,
       })
     }
   }
@@ -152,7 +153,7 @@ function successors({ partitions }: LabelBook, order: LabelOrder): LabelOrder[] 
   return open.flatMap((row, p) => {
     if (row === undefined) return []
     const own = choices === 1 ? log : copyLog(log)
-    appendRow(own, row.timeMs, row.source, row.values, 0)
+    appendRow(own, row.timeMs, row.source, row.values, row.from)
     const jumped = knownTimes.filter((timeMs) => timeMs < knownTimes[p]!).length
     const after = taken.map((count, q) => (q === p ? count + 1 : count))
     return [{ log: own, taken: after, jumps: jumps + jumped }]

@@ -146,17 +146,17 @@ function takeAll(work: Work, outcomes: readonly Outcome[]): void {
   for (const [row, outcome] of outcomes.entries()) {
     const slots: Slot[] = []
     let isPlaced = true
-    for (const [e, { kind }] of plan.entities.entries()) {
+    for (const e of plan.entities.keys()) {
       const entry = firstEntries[row]! + e
       const slot = openSlot(work, e, records.keys[entry]!, outcome.record)
       slots.push(slot)
       const ordinal = outcome.record.ordinals[e]!
       if (ordinal < 0) continue
-      const from = entry * records.valueStride
       const put = putRow(slot, ordinal, {
         timeMs: records.eventTimesMs[entry]!,
         source: records.sources[entry]!,
-        values: records.values.slice(from, from + plan.kinds[kind]!.shape.values),
+        values: records.values,
+        from: entry * records.valueStride,
       })
       if (put === 'taken') {
         isPlaced = false

@@ -11,7 +11,6 @@ import type { LaneAddress } from '../lanes/lane-input.ts'
 import type { Stream } from '../pipeline/records.ts'
 import { type BucketDraft, type BucketTask, createBucketDraft } from './bucket-draft.ts'
 import { closeHoles, findFillers } from './fill-holes.ts'
-import { formatTime } from './format-time.ts'
 import type { LaneRange, OpenedHistory } from './history.ts'
 import { layLabels } from './lay-labels.ts'
 import { layTransactions } from './lay-transactions.ts'
@@ -161,6 +160,9 @@ function findReach(
     silenceMs: definition.store.retentionMs * SILENCE_SHARE,
   }
 }
+
+/** As an operator reads it: ISO 8601 in UTC, to the second. */
+const formatTime = (timeMs: number): string => `${new Date(timeMs).toISOString().slice(0, 19)}Z`
 
 function tooShort(address: LaneAddress, journal: string | null, neededMs: number): WeirError {
   const lane = `${address.topic}/${address.partition}`

@@ -55,9 +55,6 @@ export type RestoreReport = {
   readonly passes: number
 }
 
-/** About 400 MiB of rows with a few values each. */
-const RESTORE_ROWS_MAX = 4_000_000
-
 export async function runRestore(options: RestoreOptions): Promise<RestoreReport> {
   const { session, lanes, onProgress = () => undefined } = options
   let left = findTasks(session.fences, lanes)
@@ -74,7 +71,7 @@ export async function runRestore(options: RestoreOptions): Promise<RestoreReport
     acceptShort: options.acceptShort ?? false,
     renumber: options.renumber ?? false,
     uncommittedMax: limits.batchEventsMax * limits.batchesInFlightMax * 2,
-    rowsMax: options.rowsMax ?? RESTORE_ROWS_MAX,
+    rowsMax: options.rowsMax ?? limits.restoreRowsMax,
     noteEvents: (events) => {
       report.events += events
       onProgress({ pass: report.passes, bucketsLeft: left.length, events: report.events })

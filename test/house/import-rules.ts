@@ -63,7 +63,7 @@ const layers: readonly Layer[] = [
     holds: /^(services\/adapters\/[^/]+)\//,
     mayImport: [...below, 'room', 'lane port', 'restore port'],
   },
-  { name: 'cli', holds: /^services\/cli\//, mayImport: [...house, 'restore', 'doctor', 'door'] },
+  { name: 'cli', holds: /^services\/cli\//, mayImport: [...house, 'restore port', 'restore', 'doctor', 'door'] },
   // Run by a scorer whose store lost state, and by hand.
   { name: 'restore', holds: /^services\/restore\//, mayImport: [...house, 'restore port'] },
   // Looked at by itself, and by a scorer before it starts.
@@ -71,7 +71,7 @@ const layers: readonly Layer[] = [
   {
     name: 'door',
     holds: /^(services\/(?:scorer|replay|parity))\//,
-    mayImport: [...house, 'restore', 'doctor'],
+    mayImport: [...house, 'restore port', 'restore', 'doctor'],
   },
   { name: 'generator', holds: /^load\/generator\//, mayImport: [] },
   {

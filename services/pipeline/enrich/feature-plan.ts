@@ -92,10 +92,15 @@ const LABEL_SHAPE: RowShape = {
 const summedOps = new Set(['sum', 'mean'])
 const extremeOps = new Set(['min', 'max'])
 
+const usualCeilings: Ceilings = {
+  entityRecordsMax: limits.entityRecordsMax,
+  entityRecordsNewest: limits.entityRecordsNewest,
+}
+
 /** @param ceilings for tests, which reach small ones sooner. */
 export function planFeatures(
   definition: PipelineDefinition,
-  ceilings: Ceilings = limits,
+  ceilings: Ceilings = usualCeilings,
 ): FeaturePlan {
   const windowFeatures = definition.features.filter((f) => f.kind === 'window')
   const reach: FeatureReach = { allowedMs: definition.late.allowedMs, ceilings }

@@ -95,7 +95,9 @@ describe('observer - metrics', () => {
       weir_store_cache_hit_logs_total: 35,
       weir_store_cache_missed_logs_total: 5,
       weir_store_redelivered_events_total: 6,
-      weir_store_folded_logs_total: 0,
+      weir_store_folded_logs_total: 2,
+      weir_store_restores_total: 1,
+      weir_store_restored_logs_total: 70,
       weir_store_cached_logs: 40,
       weir_store_cached_bytes: 65_536,
       weir_model_load_duration_seconds_count: 1,
@@ -225,7 +227,6 @@ describe('observer - snapshot', () => {
     expect(snapshot()).toMatchObject({
       batches: { count: 1, events: 1000 },
       redelivered: 6,
-      folded: 2,
       streams: { transactions: { flagged: { review: 5, block: 2 }, braked: 4, abandoned: 2 } },
     })
   })

@@ -1,12 +1,17 @@
 // Which faults a seed gives: the same ones for ever, each kind in its turn, as many as fit.
 
 import { describe, expect, it } from 'vitest'
-import { type CampaignName, campaignNames, campaigns } from '../../../load/chaos/campaigns.ts'
+import {
+  type CampaignName,
+  campaignNames,
+  campaigns,
+  usualCampaigns,
+} from '../../../load/chaos/campaigns.ts'
 import { planFaults } from '../../../load/chaos/fault-schedule.ts'
 
 const wordsOf = (name: CampaignName, seed: number, seconds = 300) =>
   planFaults(name, seed, seconds).map(
-    ({ fault, pauseMs, isHurried }) => `${fault.words} ${pauseMs} ${isHurried}`,
+    ({ fault, dueMs, pauseMs, isHurried }) => `${fault.words} ${dueMs} ${pauseMs} ${isHurried}`,
   )
 
 describe('fault schedule', () => {
@@ -32,12 +37,21 @@ describe('fault schedule', () => {
     expect(new Set(kinds.slice(faults.length)).size).toBe(faults.length)
   })
 
-  it('all usual campaigns - half an hour holds at least 200 faults', async () => {
-    const { usualCampaigns } = await import('../../../load/chaos/campaigns.ts')
+  it('all usual campaigns - half an hour holds at least 200 faults', () => {
     const share = 1800 / usualCampaigns.length
     const counts = usualCampaigns.map((name) => planFaults(name, 1, share).length)
     expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(200)
     expect(Math.min(...counts)).toBeGreaterThan(0)
+  })
+
+  it('faults keep their pace, but those behind a hurried one are due with it', () => {
+    const schedule = planFaults('mixed', 5, 400)
+    const paceMs = 1000 * campaigns.mixed.secondsPerFault
+    expect(schedule.some(({ isHurried }) => isHurried)).toBe(true)
+    for (const [i, { dueMs }] of schedule.entries()) {
+      const before = schedule[i - 1]
+      expect(dueMs).toBe(before?.isHurried ? before.dueMs : i * paceMs)
+    }
   })
 
   it('the last fault of a campaign is waited for', () => {
