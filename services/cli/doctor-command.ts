@@ -7,7 +7,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
-import { nameKeys } from '../adapters/redis/redis-fences.ts'
+import { nameKeys, storePrefix } from '../adapters/redis/redis-fences.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { readSettings, type Settings } from '../core/settings.ts'
@@ -102,8 +102,8 @@ function forecastOf(
     const detail = 'Found one of --entities and --events-per-day, expected both or neither.'
     throw new WeirError('WEIR_SETTINGS_INVALID', detail)
   }
-  const { pipeline, layoutHash, store } = definition
-  const prefix = [keyPrefix, pipeline, `${layoutHash.slice(0, 8)}-${store.buckets}`].join(':')
+  const { store } = definition
+  const prefix = storePrefix(keyPrefix, definition)
   return predictMemory(definition, {
     entities,
     eventsPerDay,

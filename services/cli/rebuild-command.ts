@@ -9,7 +9,7 @@ import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
-import { nameKeys, touchBucket } from '../adapters/redis/redis-fences.ts'
+import { nameKeys, storePrefix, touchBucket } from '../adapters/redis/redis-fences.ts'
 import { createRedisRestore } from '../adapters/redis/redis-restore.ts'
 import { createDecoder } from '../adapters/registry/avro-codec.ts'
 import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
@@ -80,7 +80,7 @@ async function openPlace(
   settings: Settings,
   add: (close: () => Promise<void>) => void,
 ): Promise<RebuildPlace> {
-  const { topics, pipeline, layoutHash, store } = definition
+  const { topics, pipeline, store } = definition
   const groupId = settings.groupId ?? `weir.${pipeline}`
   const logger = createLogger({
     level: 'error',
@@ -96,9 +96,7 @@ async function openPlace(
   const observe = observeNothing
   const transactions = await createLaneTransactions({ kafka: producers, groupId, topics, observe })
   add(transactions.close)
-  const prefix = [settings.keyPrefix, pipeline, `${layoutHash.slice(0, 8)}-${store.buckets}`].join(
-    ':',
-  )
+  const prefix = storePrefix(settings.keyPrefix, definition)
   const [firstFence] = nameKeys(prefix, store.buckets).fences
   const { kinds } = planFeatures(definition)
   const restorable = await createRedisRestore({ redis, observe, kinds, prefix, ...store })

@@ -17,6 +17,7 @@ import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
+import { storePrefix } from '../adapters/redis/redis-fences.ts'
 import { createRedisLogStore } from '../adapters/redis/redis-log-store.ts'
 import { createRedisRestore } from '../adapters/redis/redis-restore.ts'
 import { systemClock } from '../core/clock.ts'
@@ -123,11 +124,6 @@ export async function startScorer(
   }
 }
 
-/** Another layout or another number of buckets is another place: logs of one never meet the other. */
-function keyPrefixOf({ pipeline, layoutHash, store }: PipelineDefinition, { keyPrefix }: Settings) {
-  return [keyPrefix, pipeline, `${layoutHash.slice(0, 8)}-${store.buckets}`].join(':')
-}
-
 function describeBuild({ pipeline, hash }: PipelineDefinition, { commit }: Settings) {
   return { version: packageJson.version, commit, pipeline, pipelineHash: hash }
 }
@@ -156,7 +152,7 @@ async function openHouse(options: HouseOptions) {
   const storePlace = {
     redis,
     kinds: plan.kinds,
-    prefix: keyPrefixOf(definition, settings),
+    prefix: storePrefix(settings.keyPrefix, definition),
     buckets: definition.store.buckets,
     retentionMs: definition.store.retentionMs,
     observe,

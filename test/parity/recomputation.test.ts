@@ -214,6 +214,29 @@ describe('recomputation - what is planted is found', () => {
     expect(unverified).toBeGreaterThan(gaps)
   })
 
+  it('a fraud rate that no order of the labels explains', async () => {
+    let planted = 0
+    let found = 0
+    for (let seed = 1; seed <= 80; seed++) {
+      const world = await recordWorld(seed, { ceilings: limits })
+      const rate = world.definition.features.findIndex(
+        (feature) => feature.kind === 'window' && feature.op === 'fraud_rate',
+      )
+      const chosen = chooseEvent(world, seed)
+      if (chosen === null || rate < 0 || chosen.record.labelsSeen.every((seen) => seen < 2))
+        continue
+      const features = chosen.record.features.map((v, f) =>
+        f === rate ? Math.fround(v + 0.37) : v,
+      )
+      const { findings, unverified } = judge(world, replace(world.events, chosen, { features }))
+      planted++
+      found += findings.offenders.filter(({ subject }) => subject === `f${rate}`).length
+      expect(findings.total() + unverified.labels, `seed ${seed}`).toBeGreaterThan(0)
+    }
+    expect(planted).toBeGreaterThan(15)
+    expect(found).toBeGreaterThan(planted * 0.8)
+  })
+
   it('an event that saw what came behind it', async () => {
     let swapped = 0
     let found = 0

@@ -5,6 +5,7 @@
 // claimed; a store is as sound as its worst bucket.
 
 import { limits } from '../../core/limits.ts'
+import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import {
   type ConfirmedLane,
   type LaneClaim,
@@ -15,6 +16,12 @@ import {
 import { bucketTags } from './bucket-tags.ts'
 import { decodeFrontiers, encodeFrontiers, type HeardFrontier } from './log-layout.ts'
 import { callFunction, type RedisPlace } from './redis-functions.ts'
+
+/** Another layout or another number of buckets is another place: logs of one never meet the other. */
+export const storePrefix = (
+  keyPrefix: string,
+  { pipeline, layoutHash, store }: PipelineDefinition,
+): string => [keyPrefix, pipeline, `${layoutHash.slice(0, 8)}-${store.buckets}`].join(':')
 
 /** Where everything of a pipeline lies: fences by bucket, logs by bucket, kind and entity key. */
 export function nameKeys(prefix: string, buckets: number) {
