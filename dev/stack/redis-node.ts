@@ -22,6 +22,8 @@ export type RedisNode = {
   readonly restoreSnapshot: () => Promise<void>
   /** Goes on, after a SIGKILL, with nothing. */
   readonly lose: () => Promise<void>
+  /** Holds nothing from now on, and goes on running. */
+  readonly flush: () => Promise<void>
   /** From now on nobody's replica. */
   readonly promote: () => Promise<void>
   /** Starts over as the replica of the server at that port of this machine. */
@@ -67,6 +69,9 @@ export async function startRedisNode(
     },
     restoreSnapshot: () => restartWith(() => copyFileSync(kept, current)),
     lose: () => restartWith(() => undefined),
+    flush: async () => {
+      await send(port, 'FLUSHALL')
+    },
     promote: async () => {
       await send(port, 'REPLICAOF', 'NO', 'ONE')
     },

@@ -19,10 +19,16 @@ export type ChaosRedis = {
   readonly restart: (how: 'SIGTERM' | 'SIGKILL', awayMs: number) => Promise<void>
   /** It is there, and does not answer. */
   readonly hang: (forMs: number) => Promise<void>
+  /** Starts again with nothing. */
   readonly lose: () => Promise<void>
+  /** Goes on running with nothing. */
+  readonly flush: () => Promise<void>
   /** Goes back to how it was so long ago. */
   readonly fallBack: (byMs: number) => Promise<void>
-  /** The master dies; its replica, behind by so much, takes its place. */
+  /**
+   * The master dies; its replica, behind by so much, takes its place. Resolves when it has; the old
+   * master becomes its replica meanwhile, before anything else can happen to it.
+   */
   readonly failOver: (behindMs: number) => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -40,9 +46,9 @@ export async function startChaosRedis(
   const link = await startTcpProxy({ port: linkPort, target: master.port })
   if (shape === 'replicated') {
     replica = await stack.startRedis(`${name}-redis-2`, options)
-    await replica.follow(link.port)
-    await replica.untilInSync()
+    await follow(replica, link.port)
   }
+  let following = Promise.resolve()
   return {
     wire,
     restart: async (how, awayMs) => {
@@ -57,12 +63,14 @@ export async function startChaosRedis(
       await master.control.signal('SIGCONT')
     },
     lose: () => master.lose(),
+    flush: () => master.flush(),
     fallBack: async (byMs) => {
       await master.keepSnapshot()
       await pause(byMs)
       await master.restoreSnapshot()
     },
     failOver: async (behindMs) => {
+      await following
       if (replica === null) throw new Error(`a ${shape} Redis has no replica to fail over to`)
       link.cut()
       await pause(behindMs)
@@ -72,13 +80,23 @@ export async function startChaosRedis(
       ;[master, replica] = [replica, master]
       link.retarget(master.port)
       link.pass()
-      await replica.control.start()
-      await replica.follow(link.port)
-      await replica.untilInSync()
+      following = startFollowing(replica, link.port)
+      following.catch(() => undefined)
     },
     close: async () => {
+      await following.catch(() => undefined)
       await Promise.all([wire.close(), link.close()])
       await Promise.all([master.control.kill(), replica?.control.kill()])
     },
   }
+}
+
+async function startFollowing(node: RedisNode, masterPort: number): Promise<void> {
+  await node.control.start()
+  await follow(node, masterPort)
+}
+
+async function follow(node: RedisNode, masterPort: number): Promise<void> {
+  await node.follow(masterPort)
+  await node.untilInSync()
 }

@@ -55,6 +55,12 @@ export const loseRedis: FaultMaker = () => ({
   strike: ({ redis }) => redis.lose(),
 })
 
+export const flushRedis: FaultMaker = () => ({
+  kind: 'Redis flushed',
+  words: 'somebody flushes Redis',
+  strike: ({ redis }) => redis.flush(),
+})
+
 export const fallBackRedis: FaultMaker = (random) => {
   const byMs = drawMs(random, 500, 5000)
   return {

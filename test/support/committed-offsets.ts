@@ -11,7 +11,13 @@ export async function readCommitted(
   groupId: string,
   topic: string,
 ): Promise<ReadonlyMap<number, number>> {
-  const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
+  // A coordinator that is just loading its groups has no answer yet; whoever waits asks again.
+  const [found] = await admin
+    .fetchOffsets({ groupId, topics: [topic] })
+    .catch((error: { retriable?: boolean }) => {
+      if (error.retriable !== true) throw error
+      return []
+    })
   return new Map(
     (found?.partitions ?? []).map(({ partition, offset }) => [
       partition,

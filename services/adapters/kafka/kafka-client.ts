@@ -9,6 +9,7 @@
 import { createRequire } from 'node:module'
 import type * as Kafkajs from 'kafkajs'
 import { WeirError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
 import { accelerateKafkajs } from './accelerate.ts'
 import { registerCodecs } from './zstd-codec.ts'
 
@@ -69,7 +70,7 @@ export function createKafka(options: KafkaOptions): Kafkajs.Kafka {
     brokers: [...options.brokers],
     clientId: options.clientId,
     connectionTimeout: options.connectionTimeoutMs ?? 3000,
-    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    requestTimeout: options.requestTimeoutMs ?? limits.kafkaRequestMsMax,
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => writeLogEntry(options.logger, entry),
     ...(retry === undefined ? {} : { retry }),
