@@ -140,13 +140,20 @@ function renderFolds(folds: readonly Of<'fold'>[]): string {
       showCount(row.eventsPerEntity),
       showCount(row.entities),
       showMicros(row.microsPerEvent),
+      showMicros(row.unfoldedMicrosPerEvent),
       showMicros(row.cpuMicrosPerEvent.scorer),
       showMicros(row.cpuMicrosPerEvent.redis),
       showCount(row.stateBytesMax),
       showCount(row.memoryBytesMax),
     ]),
   )
-  const columns = ['Events per terminal and day', 'Terminals', 'us/event', 'Scorer, CPU us/event']
+  const columns = [
+    'Events per terminal and day',
+    'Terminals',
+    'us/event',
+    'Without folding',
+    'Scorer, CPU us/event',
+  ]
   return [
     'A million events, dealt out to fewer and fewer terminals: the enrich room over Redis, in batches of ' +
       '1,000, windows from a minute to 30 days with tails (`load/bench/hot-terminal.yaml`).',

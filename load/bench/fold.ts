@@ -15,6 +15,7 @@ import { createRedisLogStore } from '../../services/adapters/redis/redis-log-sto
 import { hashToBucket } from '../../services/core/hash.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
+import { type FoldPolicy, foldWhenWorthwhile } from '../../services/pipeline/enrich/fold-log.ts'
 import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
 import type { BenchPlace } from './bench-place.ts'
 import { hotBatch, hotStart } from './hot-batch.ts'
@@ -25,6 +26,8 @@ export type FoldRow = {
   readonly entities: number
   /** From the batch to its vectors, Redis included; wall clock. */
   readonly microsPerEvent: number
+  /** The same with logs that are never folded. */
+  readonly unfoldedMicrosPerEvent: number
   readonly cpuMicrosPerEvent: { readonly scorer: number; readonly redis: number | null }
   /** Of one terminal, the most it ever was between live batches: STRLEN of its key. */
   readonly stateBytesMax: number
@@ -38,6 +41,8 @@ export type FoldCase = {
   readonly rows: readonly FoldRow[]
   /** Cost per event of the hottest terminal over that of the quietest ones. */
   readonly hotToQuiet: number
+  /** Events per second of all rows with folding, over those without. */
+  readonly foldedToUnfolded: number
 }
 
 export const hotPipelineFile = join(repositoryFolder, 'load', 'bench', 'hot-terminal.yaml')
@@ -56,24 +61,37 @@ export async function runFold(
 ): Promise<FoldCase> {
   const rows: FoldRow[] = []
   for (const eventsPerEntity of counts.filter((count) => count <= events)) {
-    const row = await measureRow(place, events, eventsPerEntity)
+    const unfolded = await measureRow(place, { events, eventsPerEntity, foldPolicy: neverFold })
+    const folded = await measureRow(place, { events, eventsPerEntity })
+    rows.push({ ...folded, unfoldedMicrosPerEvent: unfolded.microsPerEvent })
+    const costs = [folded, unfolded].map(({ microsPerEvent }) => microsPerEvent.toFixed(1))
     say(
-      `${eventsPerEntity} events per terminal: ${row.microsPerEvent.toFixed(1)} us/event, ${row.stateBytesMax} bytes`,
+      `${eventsPerEntity} events per terminal: ${costs.join(' us/event, unfolded ')}, ` +
+        `${folded.stateBytesMax} bytes`,
     )
-    rows.push(row)
   }
   const hotToQuiet = rows.at(-1)!.microsPerEvent / rows[0]!.microsPerEvent
-  return { case: 'fold', events, rows, hotToQuiet }
+  const sum = (of: (row: FoldRow) => number) => rows.reduce((total, row) => total + of(row), 0)
+  const foldedToUnfolded =
+    sum((row) => row.unfoldedMicrosPerEvent) / sum((row) => row.microsPerEvent)
+  return { case: 'fold', events, rows, hotToQuiet, foldedToUnfolded }
+}
+
+const neverFold: FoldPolicy = { isDue: () => false, isWorthIt: () => false }
+
+type RowOptions = {
+  readonly events: number
+  readonly eventsPerEntity: number
+  readonly foldPolicy?: FoldPolicy
 }
 
 async function measureRow(
   { definition, stack, prefix }: BenchPlace,
-  events: number,
-  eventsPerEntity: number,
-): Promise<FoldRow> {
+  { events, eventsPerEntity, foldPolicy = foldWhenWorthwhile }: RowOptions,
+): Promise<Omit<FoldRow, 'unfoldedMicrosPerEvent'>> {
   const entities = Math.ceil(events / eventsPerEntity)
   const plan = planFeatures(definition)
-  const keyPrefix = `${prefix}fold-${eventsPerEntity}`
+  const keyPrefix = `${prefix}fold-${eventsPerEntity}-${foldPolicy === neverFold ? 'never' : 'usual'}`
   const { buckets } = definition.store
   const redis = await connectRedis(stack.redisUrl, observeNothing)
   const watch = new Redis(stack.redisUrl)
@@ -86,6 +104,7 @@ async function measureRow(
     buckets,
     retentionMs,
     observe: observeNothing,
+    foldPolicy,
   })
   try {
     const { epoch } = await store.claim(0)

@@ -116,7 +116,7 @@ export function writeRow(
 export function dropOldestRows(log: EntityLog, keep: number): void {
   const dropped = log.count - keep
   if (dropped <= 0) return
-  const { rows, stride, shape } = log
+  const { rows, stride } = log
   const kept = rows.slice(dropped * stride, log.count * stride)
   log.timeMaxBefore = rows[(dropped - 1) * stride + TIME_MAX]!
   log.rows = new Float64Array(kept.length + FIRST_CAPACITY * stride)
@@ -124,8 +124,7 @@ export function dropOldestRows(log: EntityLog, keep: number): void {
   log.count = 0
   log.latenessMaxMs = 0
   for (let at = 0; at < kept.length; at += stride) {
-    const values = kept.subarray(at + VALUES, at + VALUES + shape.values)
-    appendRow(log, kept[at + TIME]!, kept[at + SOURCE]!, values, 0)
+    appendRow(log, kept[at + TIME]!, kept[at + SOURCE]!, kept, at + VALUES)
   }
 }
 
