@@ -51,6 +51,8 @@ export const limits = {
   redisCommandMsMax: 5000,
   /** A Kafka request without an answer after this long has failed: a connection can fall silent. */
   kafkaRequestMsMax: 10_000,
+  /** Requests open and nothing heard for this long: the connection is given up; above a rebalance's 10 s. */
+  kafkaSilenceMsMax: 15_000,
   /** A transaction that stays open longer is aborted by the broker; held-back readers wait no longer. */
   transactionMsMax: 15_000,
   /** Pause before a lane in doubt is claimed again: longer than the heartbeat that tells a zombie so. */

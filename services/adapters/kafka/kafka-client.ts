@@ -11,6 +11,7 @@ import type * as Kafkajs from 'kafkajs'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import { accelerateKafkajs } from './accelerate.ts'
+import { createSocketFactory } from './watched-socket.ts'
 import { registerCodecs } from './zstd-codec.ts'
 
 export type {
@@ -24,6 +25,7 @@ export type {
   KafkaMessage,
   Message,
   Producer,
+  RecordMetadata,
   SASLOptions,
   TopicMessages,
   Transaction,
@@ -55,6 +57,8 @@ export type KafkaOptions = {
   readonly sasl?: Kafkajs.SASLOptions
   readonly connectionTimeoutMs?: number
   readonly requestTimeoutMs?: number
+  /** With requests open and nothing heard for so long, a connection is given up. */
+  readonly silenceMsMax?: number
 }
 
 /** For transactional producers: CONCURRENT_TRANSACTIONS clears within milliseconds, not 300. */
@@ -71,6 +75,7 @@ export function createKafka(options: KafkaOptions): Kafkajs.Kafka {
     clientId: options.clientId,
     connectionTimeout: options.connectionTimeoutMs ?? 3000,
     requestTimeout: options.requestTimeoutMs ?? limits.kafkaRequestMsMax,
+    socketFactory: createSocketFactory(options.silenceMsMax ?? limits.kafkaSilenceMsMax),
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => writeLogEntry(options.logger, entry),
     ...(retry === undefined ? {} : { retry }),

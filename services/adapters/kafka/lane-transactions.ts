@@ -29,6 +29,7 @@ import {
   type Transaction,
   transactionalRetry,
 } from './kafka-client.ts'
+import { demandStoredOnce } from './stored-once.ts'
 
 export type LaneTransactionsOptions = {
   readonly kafka: Kafka
@@ -170,7 +171,9 @@ async function commitDelivery(
   const topicMessages = composeMessages(lane, delivery, options.topics, partitionCounts)
   try {
     const transaction = await lane.producer.transaction()
-    if (topicMessages.length > 0) await transaction.sendBatch({ topicMessages, acks: -1 })
+    if (topicMessages.length > 0) {
+      demandStoredOnce(topicMessages, await transaction.sendBatch({ topicMessages, acks: -1 }))
+    }
     await sendOffsets(transaction, lane, delivery, options)
     await transaction.commit()
   } catch (cause) {
