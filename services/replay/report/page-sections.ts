@@ -14,6 +14,7 @@ import {
   sayFew,
   sayMeasure,
   sayMoney,
+  sayRoughMoney,
   sayScore,
   sayShare,
 } from './page-tables.ts'
@@ -165,7 +166,7 @@ export function drawSimulation({ simulation, costs, days, thresholds }: Backtest
     }),
     drawPlot({
       x,
-      y: { from: 0, to: highest, ticks: evenTicks(0, highest, sayMoney), title: 'cost' },
+      y: { from: 0, to: highest, ticks: evenTicks(0, highest, sayRoughMoney), title: 'cost' },
       series: [
         { name: 'total cost', tone: 'a', kind: 'line', points: curve((row) => row.totalMinor) },
         { name: 'missed fraud', tone: 'b', kind: 'line', points: curve((row) => row.missedMinor) },

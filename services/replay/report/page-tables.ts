@@ -32,6 +32,18 @@ export const sayMoney: Say = orDash((minor) => {
   return `${minor < 0 ? '-' : ''}${group(text.slice(0, -3))}${text.slice(-3)}`
 })
 
+/** Short enough for an axis: 55,800.00 as 55.8k. */
+export const sayRoughMoney: Say = orDash((minor) => {
+  const steps: readonly (readonly [number, string])[] = [
+    [1e9, 'bn'],
+    [1e6, 'm'],
+    [1e3, 'k'],
+  ]
+  const value = minor / 100
+  const [unit, sign] = steps.find(([least]) => value >= least) ?? [1, '']
+  return `${Number((value / unit).toPrecision(3))}${sign}`
+})
+
 export type Column<T> = {
   readonly title: string
   readonly say: (row: T) => string
