@@ -41,7 +41,7 @@ export type Plot = {
 
 const width = 760
 const left = 64
-const right = 16
+const right = 28
 const top = 26
 const bottom = 46
 
@@ -149,7 +149,7 @@ const drawLegend = (series: readonly Series[]): string =>
 /** Powers of ten from one to another, with their texts. */
 export function decades(from: number, to: number, say: (value: number) => string) {
   const ticks: [number, string][] = []
-  const last = Math.ceil(Math.log10(to) - 1e-9)
+  const last = Math.floor(Math.log10(to) + 1e-9)
   for (let power = Math.floor(Math.log10(from) + 1e-9); power <= last; power++) {
     const value = Number(`1e${power}`)
     ticks.push([value, say(value)])

@@ -1,6 +1,7 @@
 // Tables and figures of the report's page as text.
 //
-// In: rows of numbers that may be null. Out: HTML; a number that is not known is a dash. Nothing is refused.
+// In: rows of numbers that may be null. Out: HTML, escaped; a number that is not known is a dash.
+// Nothing is refused. Invariant: figures are written without asking the machine for its language.
 
 import { escapeText } from './page-plots.ts'
 
