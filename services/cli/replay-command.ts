@@ -5,16 +5,21 @@
 // environment names a topic, a group or a key prefix: a replay cannot touch live state.
 
 import type { Command } from 'commander'
+import { readCostFile } from '../adapters/file/cost-file.ts'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readManifest } from '../adapters/file/pipeline-manifest.ts'
 import type { ReplayReport } from '../replay/run-records.ts'
 import { type ReplayProgress, runReplay } from '../replay/run-replay.ts'
+import { readTime } from './read-time.ts'
 
 type Flags = {
   readonly pipeline: string
   readonly transactions: readonly string[]
   readonly labels?: readonly string[]
   readonly featuresOnly?: boolean
+  readonly costs?: string
+  readonly measureFrom?: number
+  readonly measureTo?: number
   readonly out: string
   readonly json?: boolean
 }
@@ -27,6 +32,16 @@ export function addReplay(program: Command): void {
     .requiredOption('--transactions <file...>', 'Parquet or NDJSON files of transactions')
     .option('--labels <file...>', 'Parquet or NDJSON files of labels')
     .option('--features-only', 'compute features without a model, for training')
+    .option(
+      '--costs <file>',
+      'YAML or JSON with your costs of a review, a false block, a missed fraud',
+    )
+    .option(
+      '--measure-from <time>',
+      'first event time of the report; before it is warm-up',
+      readTime,
+    )
+    .option('--measure-to <time>', 'the event time behind the last of the report', readTime)
     .requiredOption('--out <folder>', 'new or empty folder for the run')
     .option('--json', 'print the report as one JSON object')
     .action(replay)
@@ -48,6 +63,9 @@ async function replay(flags: Flags): Promise<void> {
       transactionFiles: flags.transactions,
       labelFiles: flags.labels ?? [],
       isScoring,
+      ...(flags.costs === undefined ? {} : { costs: readCostFile(flags.costs) }),
+      ...(flags.measureFrom === undefined ? {} : { measureFromMs: flags.measureFrom }),
+      ...(flags.measureTo === undefined ? {} : { measureToMs: flags.measureTo }),
       outFolder: flags.out,
       signal: stop.signal,
       onProgress: createProgress(startedMs),

@@ -105,7 +105,7 @@ const featuresAlone: Classifier = {
 
 const openClassifier = (definition: PipelineDefinition): Promise<OnnxClassifier> =>
   createOnnxClassifier({
-    models: { champion: definition.model.champion, challengers: [] },
+    models: definition.model,
     policy: definition.execution,
     features: definition.features.map(({ name }) => name),
     observe: () => undefined,

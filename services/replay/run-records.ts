@@ -10,8 +10,8 @@ import { assertInvariant } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Label, ScoringModel, Transaction } from '../pipeline/records.ts'
 import type { ExaminedFile } from './ordered-events.ts'
-import type { RankingMeasures } from './ranking-measures.ts'
 import type { RejectionFile } from './rejection-file.ts'
+import type { BacktestDetail, Headline } from './report/backtest.ts'
 import { hashFile } from './run-folder.ts'
 
 export type RunOutcome = {
@@ -48,15 +48,20 @@ export type ReplayReport = {
   readonly unlabelled: 'genuine' | 'left_out'
   readonly rocAuc: number | null
   readonly averagePrecision: number | null
+  readonly cardPrecisionAt100: number | null
+  /** Why the measures are null; null where they are not. */
+  readonly unmeasured: string | null
+  /** Null where nothing is scored. */
+  readonly backtest: BacktestDetail | null
 }
 
 export function composeReport(
   outcome: RunOutcome & {
-    readonly measures: RankingMeasures
+    readonly backtest: { readonly headline: Headline; readonly detail: BacktestDetail } | null
     readonly verdicts: { readonly genuine: number; readonly fraud: number }
   },
 ): ReplayReport {
-  const { inputs, counts, rejections, measures, verdicts, rowsName } = outcome
+  const { inputs, counts, rejections, backtest, verdicts, rowsName } = outcome
   const rejected = rejections.counts()
   const events = countRows(inputs.transactions)
   const labels = countRows(inputs.labels)
@@ -82,11 +87,14 @@ export function composeReport(
       isScored && counts.transactions > 0
         ? (counts.review + counts.block) / counts.transactions
         : null,
-    measured: measures.events,
-    frauds: measures.frauds,
+    measured: backtest?.headline.events ?? 0,
+    frauds: backtest?.headline.frauds ?? 0,
     unlabelled: verdicts.genuine === 0 && verdicts.fraud > 0 ? 'genuine' : 'left_out',
-    rocAuc: measures.rocAuc,
-    averagePrecision: measures.averagePrecision,
+    rocAuc: backtest?.headline.rocAuc ?? null,
+    averagePrecision: backtest?.headline.averagePrecision ?? null,
+    cardPrecisionAt100: backtest?.headline.cardPrecisionAt100 ?? null,
+    unmeasured: backtest === null ? 'nothing was scored' : backtest.headline.unmeasured,
+    backtest: backtest?.detail ?? null,
   }
 }
 
@@ -115,6 +123,9 @@ export async function composeManifest(
       [rowsName]: { sha256: await hashFile(pathOf(rowsName)) },
       'rejected.ndjson': { sha256: await hashFile(pathOf('rejected.ndjson')) },
       'report.json': { sha256: await hashFile(pathOf('report.json')) },
+      ...(model === null
+        ? {}
+        : { 'report.html': { sha256: await hashFile(pathOf('report.html')) } }),
     },
     versions: readVersions(),
   }

@@ -1,7 +1,7 @@
 // A replay: history in files through the rooms, into a run folder.
 //
 // In: a pipeline definition, files of transactions and labels, a folder. Out: the folder with
-// manifest.json, features.parquet or scored.parquet, rejected.ndjson and report.json, and the report.
+// manifest.json, features.parquet or scored.parquet, rejected.ndjson, report.json and report.html.
 // Refused: files that cannot be read (WEIR_FILE_INVALID), a folder that is not empty
 // (WEIR_SETTINGS_INVALID), a model that does not fit. Invariants: nothing here names a live topic,
 // group or key; the same input gives the same bytes, whatever the batch size.
@@ -9,14 +9,17 @@
 import { writeFile } from 'node:fs/promises'
 import { openLabelFile, openTransactionFile } from '../adapters/file/event-file.ts'
 import { type FeatureRows, openFeatureFile } from '../adapters/file/parquet-features.ts'
+import { readManifest } from '../adapters/file/pipeline-manifest.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { DecidedBatch, EnrichedBatch, Label } from '../pipeline/records.ts'
 import { validateLabel } from '../pipeline/validate/validate.ts'
 import { type ExaminedFile, examineFile, mergeByTime } from './ordered-events.ts'
-import { createRanking, type Ranking } from './ranking-measures.ts'
 import { openRejectionFile } from './rejection-file.ts'
 import { replayBatches } from './replay-batches.ts'
 import { openReplayRooms, type ReplayRooms } from './replay-rooms.ts'
+import { type BacktestTally, createBacktest } from './report/backtest.ts'
+import type { CostTable } from './report/cost-table.ts'
+import { composePage } from './report/report-page.ts'
 import { openRunFolder, type RunFolder } from './run-folder.ts'
 import {
   composeManifest,
@@ -32,6 +35,10 @@ export type ReplayOptions = {
   readonly labelFiles: readonly string[]
   readonly isScoring: boolean
   readonly outFolder: string
+  readonly costs?: CostTable
+  /** Event times in [measureFromMs, measureToMs) are measured; all of them are in the rows. */
+  readonly measureFromMs?: number
+  readonly measureToMs?: number
   /** Events in one micro-batch; the output does not depend on it. */
   readonly batchEvents?: number
   /** Ends the run early with its reason; the folder is not made then. */
@@ -91,10 +98,12 @@ async function replayInto(folder: RunFolder, options: ReplayOptions): Promise<Re
   const outcome = { definition, inputs, rejections, rowsName, counts: desk.counts() }
   const report = composeReport({
     ...outcome,
-    measures: desk.measure(),
+    backtest: desk.backtest?.measure() ?? null,
     verdicts: verdicts.counts(),
   })
   const model = modelOf(rooms)
+  const page = composePage(definition.pipeline, report)
+  if (page !== null) await writeFile(folder.pathOf('report.html'), page)
   await writeJson(folder.pathOf('report.json'), report)
   const manifest = await composeManifest({ ...outcome, model, pathOf: folder.pathOf })
   await writeJson(folder.pathOf('manifest.json'), manifest)
@@ -138,22 +147,20 @@ async function collectVerdicts(
 /** Where rows arrive: the Parquet file, the measures, the counts, the progress. */
 function openDesk(
   path: string,
-  { definition, isScoring, onProgress = () => undefined }: ReplayOptions,
+  options: ReplayOptions,
   files: readonly ExaminedFile<unknown>[],
   verdicts: VerdictTable,
 ) {
+  const { definition, isScoring, onProgress = () => undefined } = options
   const features = definition.features.map(({ name }) => name)
   const rowFile = openFeatureFile(path, features, isScoring)
-  const ranking = createRanking()
   const transactionsInFiles = files.reduce((sum, { rows }) => sum + rows, 0)
-  // Where the labels name frauds alone, whoever has no label counts as genuine.
-  const { genuine, fraud } = verdicts.counts()
-  const unlabelled = genuine === 0 && fraud > 0 ? false : null
+  const backtest = isScoring ? openBacktest(options, verdicts) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
   const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): void => {
     const rows = toRows(enriched, decided, verdicts)
     rowFile.append(rows)
-    if (rows.count > 0) rank(ranking, rows, unlabelled)
+    if (decided !== null) backtest?.add(decided, rows.isFraud)
     counts.transactions += rows.count
     counts.labels += enriched.batch.arrivals.length - rows.count
     for (const decision of rows.decisions ?? []) if (decision !== 'approve') counts[decision]++
@@ -161,7 +168,7 @@ function openDesk(
     if (eventTimeMs === undefined) return
     onProgress({ transactions: counts.transactions, transactionsInFiles, eventTimeMs })
   }
-  return { write, close: rowFile.close, measure: ranking.measure, counts: () => ({ ...counts }) }
+  return { write, close: rowFile.close, backtest, counts: () => ({ ...counts }) }
 }
 
 function toRows(
@@ -184,12 +191,18 @@ function toRows(
   return { count, transactionIds, eventTimesMs, vectors, scores, decisions, isFraud }
 }
 
-function rank(ranking: Ranking, rows: FeatureRows, unlabelled: false | null): void {
-  if (rows.scores === null) return
-  for (let row = 0; row < rows.count; row++) {
-    const verdict = rows.isFraud[row] ?? unlabelled
-    if (verdict !== null) ranking.add(rows.scores[row]!, verdict)
-  }
+function openBacktest(options: ReplayOptions, verdicts: VerdictTable): BacktestTally {
+  const { definition, costs, measureFromMs, measureToMs } = options
+  const { genuine, fraud } = verdicts.counts()
+  return createBacktest({
+    thresholds: definition.policy,
+    references: readManifest(definition.model.champion)?.reference.features ?? null,
+    // Where the labels name frauds alone, whoever has no label counts as genuine.
+    unlabelled: genuine === 0 && fraud > 0 ? false : null,
+    ...(costs === undefined ? {} : { costs }),
+    ...(measureFromMs === undefined ? {} : { fromMs: measureFromMs }),
+    ...(measureToMs === undefined ? {} : { toMs: measureToMs }),
+  })
 }
 
 const modelOf = ({ classifier }: ReplayRooms) => classifier?.models[0] ?? null

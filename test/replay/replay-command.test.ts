@@ -61,6 +61,7 @@ test('replay command - prints the report as its last line and fills the folder',
   expect(readdirSync(out).sort()).toEqual([
     'manifest.json',
     'rejected.ndjson',
+    'report.html',
     'report.json',
     'scored.parquet',
   ])
@@ -105,6 +106,9 @@ test('replay command - has no flag that could name live state', () => {
     '--transactions',
     '--labels',
     '--features-only',
+    '--costs',
+    '--measure-from',
+    '--measure-to',
     '--out',
     '--json',
   ])

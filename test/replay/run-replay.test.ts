@@ -39,6 +39,7 @@ describe('replay - determinism', () => {
         for (const name of ['manifest.json', 'report.json', 'rejected.ndjson']) {
           expect(other.read(name)).toBe(first!.read(name))
         }
+        if (isScoring) expect(other.read('report.html')).toBe(first!.read('report.html'))
       }
     },
   )

@@ -1,8 +1,8 @@
 // ROC AUC and average precision against their definitions by plain loops, with many ties.
 
 import { describe, expect, test } from 'vitest'
-import { createRanking } from '../../services/replay/ranking-measures.ts'
-import { createRandom } from '../support/random.ts'
+import { createRanking } from '../../../services/replay/report/ranking-measures.ts'
+import { createRandom } from '../../support/random.ts'
 
 type Scored = readonly (readonly [score: number, isFraud: boolean])[]
 
