@@ -15,6 +15,7 @@ import { openParityDecoders } from '../parity/open-decoders.ts'
 import { isEqual, type ParityReport } from '../parity/parity-report.ts'
 import { type ParityProgress, runParity } from '../parity/run-parity.ts'
 import { openKafka, openRegistry } from '../scorer/open-place.ts'
+import { readTime } from './read-time.ts'
 
 type Flags = {
   readonly pipeline: string
@@ -43,16 +44,6 @@ export function addParity(program: Command): void {
     )
     .option('--json', 'print one JSON object on the last line')
     .action(prove)
-}
-
-/** ISO 8601, in UTC unless it says otherwise, or milliseconds since the epoch. */
-function readTime(text: string): number {
-  const hasZone = /(?:Z|[+-]\d{2}:?\d{2})$/.test(text)
-  const timeMs = /^\d{11,}$/.test(text)
-    ? Number(text)
-    : Date.parse(hasZone || !text.includes('T') ? text : `${text}Z`)
-  if (Number.isFinite(timeMs)) return timeMs
-  throw new InvalidArgumentError('Expected a time such as 2026-01-31T08:00Z, or milliseconds.')
 }
 
 function readCount(text: string): number {
