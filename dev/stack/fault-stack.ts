@@ -12,8 +12,8 @@ import { type ControlledServer, startControlled } from './controlled-server.ts'
 import { findFreePorts } from './free-ports.ts'
 import { type KafkaNode, kafkaNodes } from './kafka-node.ts'
 import { provide, type Say } from './machine-packages.ts'
-import { type RedisOptions, registryServer } from './native-servers.ts'
-import { type RedisNode, startRedisNode } from './redis-node.ts'
+import { registryServer } from './native-servers.ts'
+import { type RedisNode, type RedisNodeOptions, startRedisNode } from './redis-node.ts'
 import { cacheFolder, type Environment } from './repository.ts'
 import { startSupervision } from './supervision.ts'
 
@@ -29,9 +29,11 @@ export type FaultStack = {
   readonly folder: string
   readonly brokers: readonly FaultBroker[]
   readonly registryUrl: string
-  readonly startRedis: (name: string, options: RedisOptions) => Promise<RedisNode>
+  readonly startRedis: (name: string, options: RedisStart) => Promise<RedisNode>
   readonly stop: () => Promise<void>
 }
+
+export type RedisStart = Omit<RedisNodeOptions, 'name' | 'port'>
 
 export type FaultStackOptions = {
   readonly folder: string

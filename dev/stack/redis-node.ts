@@ -16,6 +16,8 @@ export type RedisNode = {
   readonly name: string
   readonly port: number
   readonly control: ControlledServer
+  /** One command; errors are thrown as Redis says them. */
+  readonly call: (command: string, ...words: readonly string[]) => Promise<unknown>
   /** Keeps a copy of what it holds now, beside its data. */
   readonly keepSnapshot: () => Promise<void>
   /** Goes on, after a SIGKILL, from the copy that was kept. */
@@ -32,7 +34,12 @@ export type RedisNode = {
   readonly untilInSync: () => Promise<void>
 }
 
-export type RedisNodeOptions = RedisOptions & { readonly name: string; readonly port: number }
+export type RedisNodeOptions = RedisOptions & {
+  readonly name: string
+  readonly port: number
+  /** Settings beside the usual ones, as redis-server takes them. */
+  readonly settings?: readonly string[]
+}
 
 const syncMsMax = 30_000
 
@@ -42,12 +49,13 @@ export async function startRedisNode(
   supervision: Supervision,
   options: RedisNodeOptions,
 ): Promise<RedisNode> {
-  const { name, port } = options
+  const { name, port, settings = [] } = options
   const own = { ...place, dataFolder: join(place.dataFolder, name) }
   const { command, ...rest } = redisServer(own, port, program, options)
   const logFile = join(place.folder, `${name}.log`)
+  const all = [...command.arguments, ...settings]
   const control = await startControlled(
-    { ...rest, command: { ...command, name, logFile } },
+    { ...rest, command: { ...command, name, logFile, arguments: all } },
     supervision,
   )
   const folder = join(own.dataFolder, 'redis')
@@ -63,6 +71,7 @@ export async function startRedisNode(
     name,
     port,
     control,
+    call: (word, ...words) => send(port, word, ...words),
     keepSnapshot: async () => {
       await send(port, 'SAVE')
       copyFileSync(current, kept)

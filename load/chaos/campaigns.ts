@@ -16,6 +16,7 @@ import {
   flushRedis,
   hangRedis,
   loseRedis,
+  moveRedisSlot,
   registryAway,
   restartBroker,
   restartRedis,
@@ -158,6 +159,14 @@ export const campaigns = {
     secondsPerFault: 8,
     hurriedShare: 0.3,
     faults: [failOverRedis, failOverRedis, failOverRedis, ...killsWithWorkInFlight],
+  },
+  'redis-cluster': {
+    says: 'a Redis Cluster of three masters and their replicas: nodes die, hang, slots move',
+    ...oneBroker,
+    redis: 'cluster',
+    secondsPerFault: 9,
+    hurriedShare: 0.1,
+    faults: [...redisRestarts, restartRedis('SIGKILL'), moveRedisSlot, killAt('after_advance')],
   },
   brief: {
     says: 'one fault of each sort: what `npm test` runs',

@@ -43,9 +43,10 @@ export type ChaosPlaceOptions = {
   readonly folder: string
   readonly brokers: readonly string[]
   readonly registryUrl: string
+  /** As scorers are told. */
+  readonly redisUrl: string
   readonly wires: {
     readonly kafkaPorts: readonly number[]
-    readonly redisPort: number
     readonly registryPort: number
   }
 }
@@ -84,7 +85,7 @@ export async function openChaosPlace(options: ChaosPlaceOptions): Promise<ChaosP
   wiredRegistry.port = String(wires.registryPort)
   const environment = {
     WEIR_KAFKA_BROKERS: wires.kafkaPorts.map((port) => `127.0.0.1:${port}`).join(','),
-    WEIR_REDIS_URL: `redis://127.0.0.1:${wires.redisPort}`,
+    WEIR_REDIS_URL: options.redisUrl,
     WEIR_REGISTRY_URL: wiredRegistry.toString(),
     WEIR_TOPIC_PREFIX: `${name}.`,
     WEIR_GROUP_ID: name,

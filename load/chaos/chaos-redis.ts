@@ -11,14 +11,27 @@ import type { RedisNode } from '../../dev/stack/redis-node.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
 /** durable: every write is on its way to the disk before its answer; forgetful: nothing is kept. */
-export type RedisShape = 'durable' | 'forgetful' | 'replicated'
+export type RedisShape = 'durable' | 'forgetful' | 'replicated' | 'cluster'
+
+export type RedisEnding = 'SIGTERM' | 'SIGKILL'
 
 export type ChaosRedis = {
-  /** Between scorers and the master. */
-  readonly wire: TcpProxy
-  readonly restart: (how: 'SIGTERM' | 'SIGKILL', awayMs: number) => Promise<void>
+  /** As scorers are told. */
+  readonly url: string
+  /** Between scorers and Redis; none where they speak to a cluster. */
+  readonly wires: readonly TcpProxy[]
+  /** @param which of several nodes, in [0, 1). */
+  readonly restart: (how: RedisEnding, awayMs: number, which: number) => Promise<void>
   /** It is there, and does not answer. */
-  readonly hang: (forMs: number) => Promise<void>
+  readonly hang: (forMs: number, which: number) => Promise<void>
+  /** null where nothing is forgotten. */
+  readonly forget: Forgetting | null
+  /** null where there is nothing to move. */
+  readonly moveSlot: (() => Promise<void>) | null
+  readonly close: () => Promise<void>
+}
+
+export type Forgetting = {
   /** Starts again with nothing. */
   readonly lose: () => Promise<void>
   /** Goes on running with nothing. */
@@ -27,62 +40,76 @@ export type ChaosRedis = {
   readonly fallBack: (byMs: number) => Promise<void>
   /**
    * The master dies; its replica, behind by so much, takes its place. Resolves when it has; the old
-   * master becomes its replica meanwhile, before anything else can happen to it.
+   * master becomes its replica meanwhile, before it can happen again.
    */
   readonly failOver: (behindMs: number) => Promise<void>
-  readonly close: () => Promise<void>
+}
+
+export async function restartNode(
+  { control }: RedisNode,
+  how: RedisEnding,
+  awayMs: number,
+): Promise<void> {
+  if (how === 'SIGTERM') await control.terminate()
+  else await control.kill()
+  await pause(awayMs)
+  await control.start()
+}
+
+export async function hangNode({ control }: RedisNode, forMs: number): Promise<void> {
+  await control.signal('SIGSTOP')
+  await pause(forMs)
+  await control.signal('SIGCONT')
 }
 
 export async function startChaosRedis(
   stack: FaultStack,
   name: string,
-  shape: RedisShape,
+  shape: Exclude<RedisShape, 'cluster'>,
 ): Promise<ChaosRedis> {
   const options = { appendOnly: shape === 'durable' }
   let master = await stack.startRedis(`${name}-redis`, options)
+  let replica: RedisNode | null = null
   const [wirePort = 0, linkPort = 0] = await findFreePorts(2)
   const wire = await startTcpProxy({ port: wirePort, target: master.port })
-  let replica: RedisNode | null = null
   const link = await startTcpProxy({ port: linkPort, target: master.port })
   if (shape === 'replicated') {
     replica = await stack.startRedis(`${name}-redis-2`, options)
     await follow(replica, link.port)
   }
   let following = Promise.resolve()
+
+  const failOver = async (behindMs: number): Promise<void> => {
+    await following
+    if (replica === null) throw new Error(`a ${shape} Redis has no replica to fail over to`)
+    link.cut()
+    await pause(behindMs)
+    await master.control.kill()
+    await replica.promote()
+    wire.retarget(replica.port)
+    ;[master, replica] = [replica, master]
+    link.retarget(master.port)
+    link.pass()
+    following = startFollowing(replica, link.port)
+    following.catch(() => undefined)
+  }
+
   return {
-    wire,
-    restart: async (how, awayMs) => {
-      if (how === 'SIGTERM') await master.control.terminate()
-      else await master.control.kill()
-      await pause(awayMs)
-      await master.control.start()
+    url: `redis://127.0.0.1:${wire.port}`,
+    wires: [wire],
+    restart: (how, awayMs) => restartNode(master, how, awayMs),
+    hang: (forMs) => hangNode(master, forMs),
+    forget: {
+      lose: () => master.lose(),
+      flush: () => master.flush(),
+      fallBack: async (byMs) => {
+        await master.keepSnapshot()
+        await pause(byMs)
+        await master.restoreSnapshot()
+      },
+      failOver,
     },
-    hang: async (forMs) => {
-      await master.control.signal('SIGSTOP')
-      await pause(forMs)
-      await master.control.signal('SIGCONT')
-    },
-    lose: () => master.lose(),
-    flush: () => master.flush(),
-    fallBack: async (byMs) => {
-      await master.keepSnapshot()
-      await pause(byMs)
-      await master.restoreSnapshot()
-    },
-    failOver: async (behindMs) => {
-      await following
-      if (replica === null) throw new Error(`a ${shape} Redis has no replica to fail over to`)
-      link.cut()
-      await pause(behindMs)
-      await master.control.kill()
-      await replica.promote()
-      wire.retarget(replica.port)
-      ;[master, replica] = [replica, master]
-      link.retarget(master.port)
-      link.pass()
-      following = startFollowing(replica, link.port)
-      following.catch(() => undefined)
-    },
+    moveSlot: null,
     close: async () => {
       await following.catch(() => undefined)
       await Promise.all([wire.close(), link.close()])

@@ -10,7 +10,7 @@ import type { TcpProxy } from './tcp-proxy.ts'
 export type WiredSystem = 'Kafka' | 'Redis'
 
 const wiresOf = ({ wires, redis }: ChaosWorld, system: WiredSystem): readonly TcpProxy[] =>
-  system === 'Kafka' ? wires.kafka : [redis.wire]
+  system === 'Kafka' ? wires.kafka : redis.wires
 
 type Trouble = {
   readonly words: string

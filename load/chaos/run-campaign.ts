@@ -14,6 +14,7 @@ import { type CampaignName, campaigns } from './campaigns.ts'
 import { untilCaughtUp } from './caught-up.ts'
 import { type ChaosPlace, openChaosPlace } from './chaos-place.ts'
 import { type ChaosRedis, startChaosRedis } from './chaos-redis.ts'
+import { startChaosCluster } from './chaos-redis-cluster.ts'
 import { startChaosTraffic } from './chaos-traffic.ts'
 import { startCrew } from './crew.ts'
 import type { ChaosWorld } from './fault.ts'
@@ -58,7 +59,7 @@ export async function runCampaign(
   const { stack, wires, runId, pipelineFile } = options
   const folder = join(stack.folder, name)
   mkdirSync(folder, { recursive: true })
-  const redis = await startChaosRedis(stack, name, campaigns[name].redis)
+  const redis = await startStore(stack, name)
   try {
     const place = await openChaosPlace({
       name: `${runId}-${name}`,
@@ -66,9 +67,9 @@ export async function runCampaign(
       folder,
       brokers: stack.brokers.map(({ address }) => address),
       registryUrl: stack.registryUrl,
+      redisUrl: redis.url,
       wires: {
         kafkaPorts: wires.kafka.map(({ port }) => port),
-        redisPort: redis.wire.port,
         registryPort: wires.registry.port,
       },
     })
@@ -76,6 +77,11 @@ export async function runCampaign(
   } finally {
     await redis.close()
   }
+}
+
+function startStore(stack: FaultStack, name: CampaignName): Promise<ChaosRedis> {
+  const shape = campaigns[name].redis
+  return shape === 'cluster' ? startChaosCluster(stack, name) : startChaosRedis(stack, name, shape)
 }
 
 async function runIn(

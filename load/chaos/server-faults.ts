@@ -4,7 +4,8 @@
 // not come back. Brokers keep their data; whether Redis does is what the kinds of faults differ in.
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { drawMs, type FaultMaker } from './fault.ts'
+import type { Forgetting } from './chaos-redis.ts'
+import { type ChaosWorld, drawMs, type FaultMaker } from './fault.ts'
 
 type Ending = 'SIGTERM' | 'SIGKILL'
 
@@ -31,34 +32,51 @@ export const restartBroker =
 export const restartRedis =
   (how: Ending): FaultMaker =>
   (random) => {
+    const which = random.uniform()
     const awayMs = drawMs(random, 0, 3000)
     return {
       kind: `Redis restart, ${endingWords[how]}`,
-      words: `Redis ends by ${how}, back with its data after ${awayMs} ms`,
-      strike: ({ redis }) => redis.restart(how, awayMs),
+      words: `Redis ${which.toFixed(2)} ends by ${how}, back with its data after ${awayMs} ms`,
+      strike: ({ redis }) => redis.restart(how, awayMs, which),
     }
   }
 
 /** Longer than a command may take, or not. */
 export const hangRedis: FaultMaker = (random) => {
+  const which = random.uniform()
   const forMs = drawMs(random, 300, 7000)
   return {
     kind: 'Redis hangs',
-    words: `Redis hangs for ${forMs} ms`,
-    strike: ({ redis }) => redis.hang(forMs),
+    words: `Redis ${which.toFixed(2)} hangs for ${forMs} ms`,
+    strike: ({ redis }) => redis.hang(forMs, which),
   }
+}
+
+/** Resharding: a slot with its keys goes to another master, key by key. */
+export const moveRedisSlot: FaultMaker = () => ({
+  kind: 'Redis slot moves',
+  words: 'a slot moves to another master',
+  strike: async ({ redis }) => {
+    if (redis.moveSlot === null) throw new Error('only a cluster has slots to move')
+    await redis.moveSlot()
+  },
+})
+
+function forgettingOf({ redis }: ChaosWorld): Forgetting {
+  if (redis.forget === null) throw new Error('a cluster does not forget on demand')
+  return redis.forget
 }
 
 export const loseRedis: FaultMaker = () => ({
   kind: 'Redis lost',
   words: 'Redis starts again with nothing',
-  strike: ({ redis }) => redis.lose(),
+  strike: (world) => forgettingOf(world).lose(),
 })
 
 export const flushRedis: FaultMaker = () => ({
   kind: 'Redis flushed',
   words: 'somebody flushes Redis',
-  strike: ({ redis }) => redis.flush(),
+  strike: (world) => forgettingOf(world).flush(),
 })
 
 export const fallBackRedis: FaultMaker = (random) => {
@@ -66,7 +84,7 @@ export const fallBackRedis: FaultMaker = (random) => {
   return {
     kind: 'Redis fell back',
     words: `Redis starts again from a snapshot ${byMs} ms old`,
-    strike: ({ redis }) => redis.fallBack(byMs),
+    strike: (world) => forgettingOf(world).fallBack(byMs),
   }
 }
 
@@ -75,7 +93,7 @@ export const failOverRedis: FaultMaker = (random) => {
   return {
     kind: 'Redis failed over',
     words: `a replica ${behindMs} ms behind takes the place of Redis`,
-    strike: ({ redis }) => redis.failOver(behindMs),
+    strike: (world) => forgettingOf(world).failOver(behindMs),
   }
 }
 

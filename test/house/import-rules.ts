@@ -63,7 +63,11 @@ const layers: readonly Layer[] = [
     holds: /^(services\/adapters\/[^/]+)\//,
     mayImport: [...below, 'room', 'lane port', 'restore port'],
   },
-  { name: 'cli', holds: /^services\/cli\//, mayImport: [...house, 'restore port', 'restore', 'doctor', 'door'] },
+  {
+    name: 'cli',
+    holds: /^services\/cli\//,
+    mayImport: [...house, 'restore port', 'restore', 'doctor', 'door'],
+  },
   // Run by a scorer whose store lost state, and by hand.
   { name: 'restore', holds: /^services\/restore\//, mayImport: [...house, 'restore port'] },
   // Looked at by itself, and by a scorer before it starts.

@@ -8,7 +8,11 @@ import { WeirError } from '../../services/core/errors.ts'
 import { limits } from '../../services/core/limits.ts'
 import { laneIdOf } from '../../services/lanes/lane-input.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
-import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
+import {
+  type EntityLogStore,
+  LaneRefusedError,
+  type StoreState,
+} from '../../services/pipeline/enrich/log-store.ts'
 import type { Happening } from '../../services/pipeline/observe/happenings.ts'
 import type { Pipeline } from '../../services/pipeline/pipeline.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
@@ -279,6 +283,46 @@ describe('conductor - changes of hands', () => {
     await until(() => broker.isDone())
     await house.conductor.drain()
     expect(happenings.filter(({ kind }) => kind === 'lane_claimed')).toHaveLength(1)
+  })
+
+  it('claims all lanes anew when the store cannot be trusted, and goes on once it is restored', async () => {
+    const lanes = [laneOf(0, 400), laneOf(1, 400)]
+    const memory = openStore()
+    const states: StoreState[] = ['waiting', 'lost', 'waiting']
+    let advances = 0
+    let restored = 0
+    let isSound = true
+    const store: EntityLogStore = {
+      ...memory,
+      advance: async (request) => {
+        isSound &&= ++advances !== 3
+        if (!isSound) throw new LaneRefusedError('WEIR_ENRICH_STORE_UNSURE', 0, 'in a test')
+        return memory.advance(request)
+      },
+      confirm: async (lane, laneIds) => {
+        const state = await memory.confirm(lane, laneIds)
+        if (isSound) return state
+        const told = states.shift() ?? 'ready'
+        isSound = told === 'ready'
+        return told
+      },
+    }
+    const restore = async () => void restored++
+    const { conductor, broker, happenings, failure } = await openHouse({
+      lanes,
+      store,
+      restore,
+      broker: createMemoryBroker({ lanes, random: createRandom(1), fetchMax: 40 }),
+    })
+    await until(() => broker.isDone())
+    await conductor.drain()
+    expect(failure()).toBeNull()
+    expect(restored).toBe(1)
+    expect(sourcesOf(broker)).toHaveLength(800)
+    expect(new Set(sourcesOf(broker)).size).toBe(800)
+    const anew = happenings.filter((happening) => happening.kind === 'producer_recreated')
+    expect(anew.map(({ partition }) => partition).sort()).toEqual([0, 1])
+    for (const { reason } of anew) expect(reason).toBe('WEIR_ENRICH_STORE_UNSURE')
   })
 
   it('refuses a store that has applied less than is committed', async () => {

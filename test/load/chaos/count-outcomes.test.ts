@@ -18,7 +18,8 @@ async function openPlace(): Promise<ChaosPlace> {
     brokers: kafkaBrokers,
     registryUrl,
     // Nobody scores here.
-    wires: { kafkaPorts: [1], redisPort: 1, registryPort: 1 },
+    redisUrl: 'redis://127.0.0.1:1',
+    wires: { kafkaPorts: [1], registryPort: 1 },
   })
   onTestFinished(() => place.removeTopics())
   return place
