@@ -1,21 +1,31 @@
 // `weir replay`: flags in, a run folder out.
 //
 // Progress goes to stderr once a second; with --json the last line of stdout is the report as one
-// object. SIGINT and SIGTERM end the run and leave nothing behind. No flag and no variable of the
-// environment names a topic, a group or a key prefix: a replay cannot touch live state.
+// object. SIGINT and SIGTERM end the run and leave nothing behind. Only --topics reads the environment,
+// and of it the way to brokers and registry and the prefix of the topics that are read. No flag names
+// a topic to write to, a group or a key prefix: a replay cannot touch live state.
 
 import type { Command } from 'commander'
 import { readCostFile } from '../adapters/file/cost-file.ts'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readManifest } from '../adapters/file/pipeline-manifest.ts'
+import { createLogger } from '../adapters/prometheus/logger.ts'
+import { WeirError } from '../core/errors.ts'
+import { readSettings } from '../core/settings.ts'
+import { openInputDecoders } from '../replay/open-input-decoders.ts'
 import type { ReplayReport } from '../replay/run-records.ts'
-import { type ReplayProgress, runReplay } from '../replay/run-replay.ts'
+import { type ReplayOptions, type ReplayProgress, runReplay } from '../replay/run-replay.ts'
+import { openKafka, openRegistry } from '../scorer/open-place.ts'
 import { readTime } from './read-time.ts'
 
 type Flags = {
   readonly pipeline: string
-  readonly transactions: readonly string[]
+  readonly transactions?: readonly string[]
   readonly labels?: readonly string[]
+  readonly topics?: boolean
+  readonly from?: number
+  readonly to?: number
+  readonly labelsTo?: number
   readonly featuresOnly?: boolean
   readonly costs?: string
   readonly measureFrom?: number
@@ -29,8 +39,12 @@ export function addReplay(program: Command): void {
     .command('replay')
     .description('history in files through the same rooms: features, scores and a report')
     .option('--pipeline <file>', 'pipeline file', 'pipelines/card-fraud.yaml')
-    .requiredOption('--transactions <file...>', 'Parquet or NDJSON files of transactions')
+    .option('--transactions <file...>', 'Parquet or NDJSON files of transactions')
     .option('--labels <file...>', 'Parquet or NDJSON files of labels')
+    .option('--topics', "in place of files: read the pipeline's input topics")
+    .option('--from <time>', 'first broker time of the topics, such as 2026-01-31T08:00Z', readTime)
+    .option('--to <time>', 'the broker time behind the last transaction', readTime)
+    .option('--labels-to <time>', 'the broker time behind the last label', readTime)
     .option('--features-only', 'compute features without a model, for training')
     .option(
       '--costs <file>',
@@ -48,28 +62,24 @@ export function addReplay(program: Command): void {
 }
 
 async function replay(flags: Flags): Promise<void> {
-  const isScoring = flags.featuresOnly !== true
-  const definition = loadPipelineFile(
-    flags.pipeline,
-    isScoring ? { manifestReader: readManifest } : {},
-  )
+  refuseMixed(flags)
   const stop = new AbortController()
   const end = (signal: NodeJS.Signals): void => stop.abort(signal)
   for (const name of Object.keys(exitCodes)) process.once(name, end)
   const startedMs = performance.now()
+  const run = {
+    isScoring: flags.featuresOnly !== true,
+    ...(flags.costs === undefined ? {} : { costs: readCostFile(flags.costs) }),
+    ...(flags.measureFrom === undefined ? {} : { measureFromMs: flags.measureFrom }),
+    ...(flags.measureTo === undefined ? {} : { measureToMs: flags.measureTo }),
+    outFolder: flags.out,
+    signal: stop.signal,
+    onProgress: createProgress(startedMs),
+  }
   try {
-    const report = await runReplay({
-      definition,
-      transactionFiles: flags.transactions,
-      labelFiles: flags.labels ?? [],
-      isScoring,
-      ...(flags.costs === undefined ? {} : { costs: readCostFile(flags.costs) }),
-      ...(flags.measureFrom === undefined ? {} : { measureFromMs: flags.measureFrom }),
-      ...(flags.measureTo === undefined ? {} : { measureToMs: flags.measureTo }),
-      outFolder: flags.out,
-      signal: stop.signal,
-      onProgress: createProgress(startedMs),
-    })
+    const report = await (flags.topics === true
+      ? replayTopics(flags, run)
+      : replayFiles(flags, run))
     tell(report, (performance.now() - startedMs) / 1000, flags)
   } catch (error) {
     if (!stop.signal.aborted) throw error
@@ -79,19 +89,72 @@ async function replay(flags: Flags): Promise<void> {
   }
 }
 
+type Run = Pick<ReplayOptions, 'isScoring' | 'outFolder' | 'signal' | 'onProgress'>
+
+function refuseMixed({ transactions, labels, topics, from, to, labelsTo }: Flags): void {
+  const hasFiles = transactions !== undefined || labels !== undefined
+  const hasTimes = [from, to, labelsTo].some((time) => time !== undefined)
+  if (topics === true && hasFiles)
+    throw refused('found --topics and files, expected one of the two')
+  if (topics !== true && transactions === undefined) {
+    throw refused('found no input, expected --transactions <file...> or --topics')
+  }
+  if (topics !== true && hasTimes) {
+    throw refused('found a range of time, expected it with --topics: files are read whole')
+  }
+  if (from !== undefined && to !== undefined && from >= to) {
+    throw refused(`found --from ${new Date(from).toISOString()}, expected a time before --to`)
+  }
+}
+
+const refused = (detail: string) =>
+  new WeirError('WEIR_SETTINGS_INVALID', `weir replay: ${detail}.`)
+
+function replayFiles({ pipeline, transactions, labels }: Flags, run: Run): Promise<ReplayReport> {
+  const definition = loadPipelineFile(pipeline, manifestFor(run))
+  return runReplay({
+    ...run,
+    definition,
+    transactionFiles: transactions ?? [],
+    labelFiles: labels ?? [],
+  })
+}
+
+async function replayTopics(flags: Flags, run: Run): Promise<ReplayReport> {
+  const settings = readSettings(process.env)
+  const { topicPrefix, instanceId: instance } = settings
+  const definition = loadPipelineFile(flags.pipeline, { ...manifestFor(run), topicPrefix })
+  const logger = createLogger({ level: 'silent', name: 'weir-replay', instance })
+  const registry = openRegistry(settings)
+  try {
+    const topicHistory = {
+      kafka: openKafka(settings, logger, 'replay'),
+      decoders: openInputDecoders(registry, definition.topics),
+      fromMs: flags.from ?? null,
+      toMs: flags.to ?? null,
+      labelsToMs: flags.labelsTo ?? null,
+    }
+    return await runReplay({ ...run, definition, topicHistory })
+  } finally {
+    await registry.close()
+  }
+}
+
+const manifestFor = ({ isScoring }: Run) => (isScoring ? { manifestReader: readManifest } : {})
+
 /** As a shell says it of a process that a signal ended. A second signal ends it at once. */
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 
 function createProgress(startedMs: number): (progress: ReplayProgress) => void {
   let nextMs = startedMs + 1000
-  return ({ transactions, transactionsInFiles, eventTimeMs }) => {
+  return ({ transactions, transactionsExpected, eventTimeMs }) => {
     const nowMs = performance.now()
     if (nowMs < nextMs) return
     nextMs = nowMs + 1000
     const rate = transactions / ((nowMs - startedMs) / 1000)
-    const secondsLeft = (transactionsInFiles - transactions) / rate
+    const secondsLeft = (transactionsExpected - transactions) / rate
     process.stderr.write(
-      `${transactions} of ${transactionsInFiles} transactions, ${Math.round(rate)}/s, ` +
+      `${transactions} of ${transactionsExpected} transactions, ${Math.round(rate)}/s, ` +
         `at ${new Date(eventTimeMs).toISOString()}, ${Math.ceil(secondsLeft)} s left\n`,
     )
   }

@@ -138,7 +138,12 @@ function createTimer(observe: Observe) {
   }
 }
 
-function admit(stream: Stream, messages: readonly RawMessage[], deps: PipelineDeps): Admission {
+/** Decode and validate: the same for live scoring and for a replay of topics. */
+export function admit(
+  stream: Stream,
+  messages: readonly RawMessage[],
+  deps: Pick<PipelineDeps, 'decoders' | 'validate' | 'observe'>,
+): Admission {
   const decodeStartMs = performance.now()
   const decoded: Decoded<Transaction | Label> =
     stream === 'transactions'

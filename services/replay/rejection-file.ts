@@ -1,12 +1,12 @@
-// rejected.ndjson: one line per row of a file that never became an event, and the counts by code.
+// rejected.ndjson: one line per event that gets no row, and the counts by code.
 //
-// In: refused rows. Out: {stream, file, row, room, code, detail} a line, rows numbered from 1, files
-// by name. Invariants: no card data, the place says where the original is; lines stand in the order in
-// which the rows were refused, which does not depend on the batches.
+// In: refused events. Out: {stream, <place>, room, code, detail} a line; the place is file and row, or
+// topic, partition and offset. Invariants: no card data, the place says where the original is; lines
+// stand in the order in which the events were refused, which does not depend on the batches.
 
 import { closeSync, openSync, writeSync } from 'node:fs'
 import type { RejectionCode } from '../core/errors.ts'
-import type { Refused } from './replay-batches.ts'
+import type { Refused } from './replay-source.ts'
 
 export type RejectionFile = {
   readonly add: (refused: Refused) => void
@@ -17,11 +17,7 @@ export type RejectionFile = {
 
 const bufferedLinesMax = 1000
 
-/** @param names the files' names by stream, in the order given. */
-export function openRejectionFile(
-  path: string,
-  names: Readonly<Record<Refused['stream'], readonly string[]>>,
-): RejectionFile {
+export function openRejectionFile(path: string): RejectionFile {
   const file = openSync(path, 'w')
   const counts = { transactions: 0, labels: 0 }
   const byCode = new Map<RejectionCode, number>()
@@ -31,12 +27,11 @@ export function openRejectionFile(
     lines = []
   }
   return {
-    add: ({ stream, file: index, row, rejection }) => {
+    add: ({ stream, place, rejection }) => {
       const { room, code, detail } = rejection
       counts[stream]++
       byCode.set(code, (byCode.get(code) ?? 0) + 1)
-      const place = { stream, file: names[stream][index], row: row + 1 }
-      lines.push(JSON.stringify({ ...place, room, code, detail }))
+      lines.push(JSON.stringify({ stream, ...place, room, code, detail }))
       if (lines.length >= bufferedLinesMax) flush()
     },
     close: () => {

@@ -24,7 +24,7 @@ import {
   validateTransaction,
 } from '../pipeline/validate/validate.ts'
 
-export type Refused = {
+export type RefusedRow = {
   readonly stream: Stream
   readonly file: number
   readonly row: number
@@ -41,7 +41,7 @@ export type BatchSource = {
   /** The store's claims on the lanes of transactions (0) and labels (1). */
   readonly epochs: readonly [number, number]
   readonly brakes: readonly [Brake, Brake]
-  readonly reject: (refused: Refused) => void
+  readonly reject: (refused: RefusedRow) => void
 }
 
 export const TRANSACTION_LANE = 0

@@ -8,16 +8,16 @@ import { createMemoryLogStore } from '../adapters/memory/memory-log-store.ts'
 import { createOnnxClassifier, type OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Classifier } from '../pipeline/classify/classifier.ts'
-import { createBrake, planDecide } from '../pipeline/decide/decide.ts'
+import { planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import { foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
 import { observeNothing } from '../pipeline/observe/happenings.ts'
 import { createJudge } from '../pipeline/pipeline.ts'
 import type { Batch, DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
-import { LABEL_LANE, TRANSACTION_LANE } from './replay-batches.ts'
 
 export type ReplayRooms = {
-  readonly epochs: readonly [number, number]
-  readonly brakes: readonly [ReturnType<typeof createBrake>, ReturnType<typeof createBrake>]
+  /** Takes a lane of the run's own store and gives its epoch. */
+  readonly claim: (laneId: number) => Promise<number>
   /** Null where only features are computed. */
   readonly classifier: OnnxClassifier | null
   /** Ends with what `signal` says, between two batches, and leaves nothing running. */
@@ -40,8 +40,8 @@ export async function openReplayRooms(
   isScoring: boolean,
 ): Promise<ReplayRooms> {
   const plan = planFeatures(definition)
-  const store = createMemoryLogStore(plan.kinds)
-  const claims = [await store.claim(TRANSACTION_LANE), await store.claim(LABEL_LANE)] as const
+  const { retentionMs } = definition.store
+  const store = createMemoryLogStore(plan.kinds, foldWhenWorthwhile, retentionMs)
   const classifier = isScoring ? await openClassifier(definition) : null
   const judge = createJudge({
     enrich: { plan, store, late: definition.late },
@@ -50,8 +50,7 @@ export async function openReplayRooms(
     observe: observeNothing,
   })
   return {
-    epochs: [claims[0].epoch, claims[1].epoch],
-    brakes: [createBrake(), createBrake()],
+    claim: async (laneId) => (await store.claim(laneId)).epoch,
     classifier,
     run: (batches, write, signal) =>
       runBatches(batches, signal, (batch) =>

@@ -8,18 +8,15 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { assertInvariant } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { Label, ScoringModel, Transaction } from '../pipeline/records.ts'
-import type { ExaminedFile } from './ordered-events.ts'
+import type { ScoringModel, Stream } from '../pipeline/records.ts'
 import type { RejectionFile } from './rejection-file.ts'
 import type { BacktestDetail, Headline } from './report/backtest.ts'
 import { hashFile } from './run-folder.ts'
 
 export type RunOutcome = {
   readonly definition: PipelineDefinition
-  readonly inputs: {
-    readonly transactions: readonly ExaminedFile<Transaction>[]
-    readonly labels: readonly ExaminedFile<Label>[]
-  }
+  /** Events of each stream that were read. */
+  readonly received: Readonly<Record<Stream, number>>
   readonly rejections: RejectionFile
   readonly rowsName: 'scored.parquet' | 'features.parquet'
   readonly counts: {
@@ -31,7 +28,7 @@ export type RunOutcome = {
 }
 
 export type ReplayReport = {
-  /** Transactions in the files: those with a row and those rejected. */
+  /** Transactions that were read: those with a row and those rejected. */
   readonly events: number
   readonly scored: number
   readonly rejected: number
@@ -61,10 +58,9 @@ export function composeReport(
     readonly verdicts: { readonly genuine: number; readonly fraud: number }
   },
 ): ReplayReport {
-  const { inputs, counts, rejections, backtest, verdicts, rowsName } = outcome
+  const { received, counts, rejections, backtest, verdicts, rowsName } = outcome
   const rejected = rejections.counts()
-  const events = countRows(inputs.transactions)
-  const labels = countRows(inputs.labels)
+  const { transactions: events, labels } = received
   assertInvariant(
     counts.transactions + rejected.transactions === events,
     `${counts.transactions} rows + ${rejected.transactions} rejected is not ${events} transactions`,
@@ -100,6 +96,7 @@ export function composeReport(
 
 export async function composeManifest(
   outcome: RunOutcome & {
+    readonly inputs: Readonly<Record<Stream, unknown>>
     readonly model: ScoringModel | null
     readonly pathOf: (name: string) => string
   },
@@ -114,10 +111,7 @@ export async function composeManifest(
     policy: model === null ? null : { review: policy.review, block: policy.block },
     model:
       model === null ? null : { name: model.name, version: model.version, sha256: model.sha256 },
-    inputs: {
-      transactions: await describeFiles(inputs.transactions),
-      labels: await describeFiles(inputs.labels),
-    },
+    inputs,
     counts: { ...outcome.counts, rejected: outcome.rejections.counts() },
     outputs: {
       [rowsName]: { sha256: await hashFile(pathOf(rowsName)) },
@@ -130,18 +124,6 @@ export async function composeManifest(
     versions: readVersions(),
   }
 }
-
-async function describeFiles(files: readonly ExaminedFile<unknown>[]) {
-  const described = []
-  for (const { file, rows, isOrdered } of files) {
-    const order = isOrdered ? 'by time' : 'sorted in memory'
-    described.push({ name: file.name, ...(await file.fingerprint()), rows, order })
-  }
-  return described
-}
-
-const countRows = (files: readonly ExaminedFile<unknown>[]): number =>
-  files.reduce((sum, { rows }) => sum + rows, 0)
 
 function readVersions() {
   const own = new URL('../../package.json', import.meta.url)

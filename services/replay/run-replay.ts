@@ -1,22 +1,20 @@
-// A replay: history in files through the rooms, into a run folder.
+// A replay: history in files or topics through the rooms, into a run folder.
 //
-// In: a pipeline definition, files of transactions and labels, a folder. Out: the folder with
+// In: a pipeline definition, files or topics of transactions and labels, a folder. Out: the folder with
 // manifest.json, features.parquet or scored.parquet, rejected.ndjson, report.json and report.html.
-// Refused: files that cannot be read (WEIR_FILE_INVALID), a folder that is not empty
-// (WEIR_SETTINGS_INVALID), a model that does not fit. Invariants: nothing here names a live topic,
-// group or key; the same input gives the same bytes, whatever the batch size.
+// Refused: what cannot be read (WEIR_FILE_INVALID, WEIR_KAFKA_...), a folder that is not empty
+// (WEIR_SETTINGS_INVALID), a model that does not fit. Invariants: nothing here can name a topic to
+// write to, a group or a key; the same input gives the same bytes, whatever the batch size.
 
 import { writeFile } from 'node:fs/promises'
-import { openLabelFile, openTransactionFile } from '../adapters/file/event-file.ts'
 import { type FeatureRows, openFeatureFile } from '../adapters/file/parquet-features.ts'
 import { readManifest } from '../adapters/file/pipeline-manifest.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { DecidedBatch, EnrichedBatch, Label } from '../pipeline/records.ts'
-import { validateLabel } from '../pipeline/validate/validate.ts'
-import { type ExaminedFile, examineFile, mergeByTime } from './ordered-events.ts'
-import { openRejectionFile } from './rejection-file.ts'
-import { replayBatches } from './replay-batches.ts'
+import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
+import { type FileHistory, openFileSource } from './file-source.ts'
+import { openRejectionFile, type RejectionFile } from './rejection-file.ts'
 import { openReplayRooms, type ReplayRooms } from './replay-rooms.ts'
+import type { ReplaySource } from './replay-source.ts'
 import { type BacktestTally, createBacktest } from './report/backtest.ts'
 import type { CostTable } from './report/cost-table.ts'
 import { composePage } from './report/report-page.ts'
@@ -27,12 +25,18 @@ import {
   type ReplayReport,
   type RunOutcome,
 } from './run-records.ts'
+import { openTopicSource, type TopicHistory } from './topic-source.ts'
 import { createVerdictTable, type VerdictTable } from './verdict-table.ts'
 
-export type ReplayOptions = {
+export type FileReplayOptions = RunOptions & FileHistory & { readonly topicHistory?: never }
+
+/** The topics are those that the pipeline reads. */
+export type TopicReplayOptions = RunOptions & { readonly topicHistory: TopicHistory }
+
+export type ReplayOptions = FileReplayOptions | TopicReplayOptions
+
+type RunOptions = {
   readonly definition: PipelineDefinition
-  readonly transactionFiles: readonly string[]
-  readonly labelFiles: readonly string[]
   readonly isScoring: boolean
   readonly outFolder: string
   readonly costs?: CostTable
@@ -48,7 +52,8 @@ export type ReplayOptions = {
 
 export type ReplayProgress = {
   readonly transactions: number
-  readonly transactionsInFiles: number
+  /** As far as it is known: ranges of topics hold control records too. */
+  readonly transactionsExpected: number
   /** Event time reached, ms. */
   readonly eventTimeMs: number
 }
@@ -69,92 +74,83 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayReport> {
 }
 
 async function replayInto(folder: RunFolder, options: ReplayOptions): Promise<ReplayReport> {
-  const { definition, isScoring } = options
-  const inputs = await examineInputs(options)
-  const verdicts = await collectVerdicts(inputs.labels, options)
-  const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'), {
-    transactions: inputs.transactions.map(({ file }) => file.name),
-    labels: inputs.labels.map(({ file }) => file.name),
-  })
-  const rooms = await openReplayRooms(definition, isScoring)
-  const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
-  const desk = openDesk(folder.pathOf(rowsName), options, inputs.transactions, verdicts)
+  const source = await openSource(options)
   try {
-    const batches = replayBatches({
-      transactions: mergeByTime(inputs.transactions),
-      labels: mergeByTime(inputs.labels),
-      rules: definition.validate,
-      batchEvents: options.batchEvents ?? batchEventsDefault,
-      epochs: rooms.epochs,
-      brakes: rooms.brakes,
-      reject: rejections.add,
-    })
-    await rooms.run(batches, desk.write, options.signal)
+    return await replaySource(source, folder, options)
+  } finally {
+    await source.close()
+  }
+}
+
+const openSource = (options: ReplayOptions): Promise<ReplaySource> =>
+  options.topicHistory === undefined
+    ? openFileSource(options, options.definition, options.signal)
+    : openTopicSource(options.topicHistory, options.definition, options.signal)
+
+async function replaySource(
+  source: ReplaySource,
+  folder: RunFolder,
+  options: ReplayOptions,
+): Promise<ReplayReport> {
+  const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
+  const verdicts = await collectVerdicts(source, signal)
+  const rooms = await openReplayRooms(definition, isScoring)
+  const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
+  const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
+  const desk = openDesk(folder.pathOf(rowsName), options, { source, verdicts, rejections })
+  try {
+    const feed = { claim: rooms.claim, batchEvents, reject: rejections.add }
+    await rooms.run(source.readBatches(feed), desk.write, signal)
   } finally {
     desk.close()
     rejections.close()
     await rooms.close()
   }
-  const outcome = { definition, inputs, rejections, rowsName, counts: desk.counts() }
+  const received = source.received()
+  const outcome = { definition, received, rejections, rowsName, counts: desk.counts() }
   const report = composeReport({
     ...outcome,
     backtest: desk.backtest?.measure() ?? null,
     verdicts: verdicts.counts(),
   })
-  const model = modelOf(rooms)
   const page = composePage(definition.pipeline, report)
   if (page !== null) await writeFile(folder.pathOf('report.html'), page)
   await writeJson(folder.pathOf('report.json'), report)
-  const manifest = await composeManifest({ ...outcome, model, pathOf: folder.pathOf })
+  const inputs = await source.describe()
+  const model = modelOf(rooms)
+  const manifest = await composeManifest({ ...outcome, inputs, model, pathOf: folder.pathOf })
   await writeJson(folder.pathOf('manifest.json'), manifest)
   return report
 }
 
-async function examineInputs(options: ReplayOptions) {
-  const { definition, transactionFiles, labelFiles, signal } = options
-  const { transactionColumns, labelColumns } = definition.input
-  const transactions = []
-  for (const [i, path] of transactionFiles.entries()) {
-    transactions.push(await examineFile(openTransactionFile(path, transactionColumns, i), signal))
-  }
-  const labels = []
-  for (const [i, path] of labelFiles.entries()) {
-    labels.push(await examineFile(openLabelFile(path, labelColumns, i), signal))
-  }
-  return { transactions, labels }
-}
-
 /** Every valid label, whatever its time: for the isFraud column and the measures, never a feature. */
-async function collectVerdicts(
-  files: readonly ExaminedFile<Label>[],
-  { definition, signal }: ReplayOptions,
-): Promise<VerdictTable> {
+async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Promise<VerdictTable> {
   const verdicts = createVerdictTable()
-  for (const { file } of files) {
-    for await (const events of file.readEvents()) {
-      signal?.throwIfAborted()
-      for (const { value, timeMs } of events) {
-        if (value === null) continue
-        const raw = { offset: 0, brokerTimeMs: timeMs, key: null, value: null }
-        if (validateLabel(value, raw, definition.validate) !== null) continue
-        verdicts.add(value.transactionId, value.isFraud, value.labelTime)
-      }
+  for await (const labels of source.readLabels()) {
+    signal?.throwIfAborted()
+    for (const { transactionId, isFraud, labelTime } of labels) {
+      verdicts.add(transactionId, isFraud, labelTime)
     }
   }
   return verdicts
+}
+
+type DeskNeeds = {
+  readonly source: ReplaySource
+  readonly verdicts: VerdictTable
+  readonly rejections: RejectionFile
 }
 
 /** Where rows arrive: the Parquet file, the measures, the counts, the progress. */
 function openDesk(
   path: string,
   options: ReplayOptions,
-  files: readonly ExaminedFile<unknown>[],
-  verdicts: VerdictTable,
+  { source, verdicts, rejections }: DeskNeeds,
 ) {
   const { definition, isScoring, onProgress = () => undefined } = options
   const features = definition.features.map(({ name }) => name)
   const rowFile = openFeatureFile(path, features, isScoring)
-  const transactionsInFiles = files.reduce((sum, { rows }) => sum + rows, 0)
+  const { transactionsExpected } = source
   const backtest = isScoring ? openBacktest(options, verdicts) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
   const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): void => {
@@ -162,11 +158,12 @@ function openDesk(
     rowFile.append(rows)
     if (decided !== null) backtest?.add(decided, rows.isFraud)
     counts.transactions += rows.count
-    counts.labels += enriched.batch.arrivals.length - rows.count
+    for (const { label } of enriched.batch.arrivals) if (label !== null) counts.labels++
+    for (const refused of source.refusedIn(enriched)) rejections.add(refused)
     for (const decision of rows.decisions ?? []) if (decision !== 'approve') counts[decision]++
     const eventTimeMs = rows.eventTimesMs.at(-1)
     if (eventTimeMs === undefined) return
-    onProgress({ transactions: counts.transactions, transactionsInFiles, eventTimeMs })
+    onProgress({ transactions: counts.transactions, transactionsExpected, eventTimeMs })
   }
   return { write, close: rowFile.close, backtest, counts: () => ({ ...counts }) }
 }

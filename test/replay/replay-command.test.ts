@@ -76,6 +76,18 @@ test('replay command - ends with 2 and one line where a file cannot be read', as
   expect(existsSync(join(folder, 'run'))).toBe(false)
 })
 
+test.each([
+  [['--topics', '--transactions', 'a.ndjson'], 'found --topics and files'],
+  [[], 'found no input'],
+  [['--transactions', 'a.ndjson', '--to', '2026-01-31'], 'found a range of time'],
+  [['--topics', '--from', '2026-02-01', '--to', '2026-01-31'], 'found --from 2026-02-01'],
+])('replay command - refuses %j', async (flags, found) => {
+  const { code, stderr } = await runReplay([...flags, '--out', join(temporaryFolder(), 'run')])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^WEIR_SETTINGS_INVALID: /)
+  expect(stderr).toContain(found)
+})
+
 test.each(['SIGINT', 'SIGTERM'] as const)(
   'replay command - leaves nothing behind at %s',
   async (signal) => {
@@ -105,6 +117,10 @@ test('replay command - has no flag that could name live state', () => {
     '--pipeline',
     '--transactions',
     '--labels',
+    '--topics',
+    '--from',
+    '--to',
+    '--labels-to',
     '--features-only',
     '--costs',
     '--measure-from',

@@ -13,7 +13,7 @@ import { readManifest } from '../../services/adapters/file/pipeline-manifest.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import type { Label, Transaction } from '../../services/pipeline/records.ts'
 import type { ReplayReport } from '../../services/replay/run-records.ts'
-import { type ReplayOptions, runReplay } from '../../services/replay/run-replay.ts'
+import { type FileReplayOptions, runReplay } from '../../services/replay/run-replay.ts'
 import { repositoryPath } from '../adapters/file/pipeline-text.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -58,7 +58,7 @@ export type Run = {
 /** A replay of NDJSON files made of the history; anything may be given in place of the defaults. */
 export async function replaySmall(
   history: SmallHistory,
-  wanted: Partial<ReplayOptions> = {},
+  wanted: Partial<FileReplayOptions> = {},
 ): Promise<Run> {
   const folder = temporaryFolder()
   const options = {
@@ -73,7 +73,7 @@ export async function replaySmall(
   return readRun(options.outFolder, report)
 }
 
-function readRun(folder: string, report: ReplayReport): Run {
+export function readRun(folder: string, report: ReplayReport): Run {
   const read = (name: string) => readFileSync(join(folder, name), 'utf8')
   const { outputs } = JSON.parse(read('manifest.json')) as { outputs: Record<string, unknown> }
   const path = join(folder, Object.keys(outputs).find((name) => name.endsWith('.parquet'))!)

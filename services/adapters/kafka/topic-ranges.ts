@@ -58,6 +58,8 @@ type Reading = {
   readonly consumer: Consumer
   readonly reaches: ReadonlyMap<string, Reach>
   failure: WeirError | null
+  /** Between a crash and the next joining kafkajs has no group to speak to. */
+  isJoined: boolean
 }
 
 export async function openTopicRanges(
@@ -72,7 +74,7 @@ export async function openTopicRanges(
   const consumer = openConsumer(kafka, groupId, filled.length)
   const byPlace = new Map(reaches.filter(isFilled).map((reach) => [placeOf(reach), reach]))
   assertInvariant(byPlace.size === filled.length, 'two ranges of one partition in one call')
-  const reading: Reading = { consumer, reaches: byPlace, failure: null }
+  const reading: Reading = { consumer, reaches: byPlace, failure: null, isJoined: false }
   const close = async (): Promise<void> => {
     fail(reading, new WeirError('WEIR_KAFKA_AWAY', 'The reading was closed.'))
     await consumer.disconnect()
@@ -157,6 +159,7 @@ function listen(reading: Reading): void {
   const { consumer, reaches } = reading
   const { GROUP_JOIN, CRASH, END_BATCH_PROCESS } = consumer.events
   consumer.on(GROUP_JOIN, ({ payload }) => {
+    reading.isJoined = true
     for (const [topic, partitions] of Object.entries(payload.memberAssignment)) {
       consumer.pause([{ topic, partitions }])
       // After the first time somebody may be in the middle of a range.
@@ -165,6 +168,8 @@ function listen(reading: Reading): void {
     }
   })
   consumer.on(CRASH, ({ payload }) => {
+    // Until it has joined again there is nothing to seek in, pause or resume; joining fetches on.
+    reading.isJoined = false
     if (payload.restart) return
     const { error } = payload
     fail(reading, new WeirError('WEIR_KAFKA_AWAY', error.message, { cause: error }))
@@ -199,18 +204,17 @@ function missed(reading: Reading, reach: Reach, fetchedOffset: number): void {
   else fail(reading, outOfRange(reach, `from ${fetchedOffset} on`))
 }
 
-function moveTo({ consumer }: Reading, reach: Reach, next: number): void {
+function moveTo(reading: Reading, reach: Reach, next: number): void {
   if (next <= reach.next) return
-  const { topic, partition } = reach
   reach.next = next
   const isFull = reach.fetches.length >= FETCHES_BUFFERED
-  if (next >= reach.to || isFull) consumer.pause([{ topic, partitions: [partition] }])
+  if (next >= reach.to || isFull) pauseFetching(reading, reach)
   reach.wake()
 }
 
 /** Fetches from where the range is, unless nobody reads it, it is full or everything was seen. */
-function fetchOn({ consumer }: Reading, reach: Reach | undefined): void {
-  if (reach === undefined || !reach.isRead || reach.isOver) return
+function fetchOn({ consumer, isJoined }: Reading, reach: Reach | undefined): void {
+  if (!isJoined || reach === undefined || !reach.isRead || reach.isOver) return
   const { topic, partition, next, to, fetches } = reach
   if (next >= to || fetches.length >= FETCHES_BUFFERED) return
   consumer.seek({ topic, partition, offset: String(next) })
@@ -243,12 +247,16 @@ async function* readRange(reading: Reading, reach: Reach): AsyncGenerator<readon
   }
 }
 
-function resumeFetching({ consumer }: Reading, { topic, partition, next, to }: Reach): void {
-  if (next < to) consumer.resume([{ topic, partitions: [partition] }])
+function resumeFetching(
+  { consumer, isJoined }: Reading,
+  { topic, partition, next, to }: Reach,
+): void {
+  if (isJoined && next < to) consumer.resume([{ topic, partitions: [partition] }])
 }
 
-const pauseFetching = ({ consumer }: Reading, { topic, partition }: Reach): void =>
-  consumer.pause([{ topic, partitions: [partition] }])
+function pauseFetching({ consumer, isJoined }: Reading, { topic, partition }: Reach): void {
+  if (isJoined) consumer.pause([{ topic, partitions: [partition] }])
+}
 
 /** Resolves when the range has moved, or everything failed. */
 async function untilMoved(reach: Reach): Promise<void> {

@@ -4,6 +4,9 @@
 // In: the records of a batch. Out: the logs with each record's place. Refused: an older epoch and a
 // lane that was never claimed. Invariant: a record whose offset its lane has applied is found, not
 // appended again; a log keeps what windows can still see of it, and no more (fold-log.ts).
+// With a retention, a log that no event has met for so long is gone, as its key in Redis would be: its
+// entity begins anew at ordinal 0. The clock is the highest event time of the transactions so far, so
+// it is the same log that is gone whatever the batches; a sweep now and then frees the memory.
 
 import {
   appendRow,
@@ -37,20 +40,51 @@ const NEVER_CLAIMED: Fence = {
   isIdle: false,
 }
 
-/** @param policy decides when folding is worth it; tests fold when chance wills. */
+type HeldLog = {
+  readonly log: EntityLog
+  /** The clock when an event last met it, ms. */
+  touchedMs: number
+}
+
+/** Part of the retention after which the memory of logs that are gone is freed. */
+const SWEEP_SHARE = 1 / 8
+
+/**
+ * @param policy decides when folding is worth it; tests fold when chance wills.
+ * @param retentionMs of the pipeline file's store section: longer than any window looks back. For a
+ * caller that delivers each event once: one that comes again would not find a log that is gone.
+ */
 export function createMemoryLogStore(
   kinds: readonly LogKind[],
   policy: FoldPolicy = foldWhenWorthwhile,
+  retentionMs: number = Number.POSITIVE_INFINITY,
 ): EntityLogStore {
-  const logs = kinds.map(() => new Map<string, EntityLog>())
+  const logs = kinds.map(() => new Map<string, HeldLog>())
   const fences = new Map<number, Fence>()
+  let clockMs = Number.NEGATIVE_INFINITY
+  let sweptMs = Number.NEGATIVE_INFINITY
 
-  const open = (kind: number, key: string): EntityLog => {
+  const isGone = ({ touchedMs }: HeldLog): boolean => clockMs - touchedMs > retentionMs
+
+  const open = (kind: number, key: string, eventTimeMs: number): EntityLog => {
+    // Before the first transaction there is no clock, but there may be labels.
+    const touchedMs = Math.max(clockMs, eventTimeMs)
     const known = logs[kind]!.get(key)
-    if (known !== undefined) return known
-    const made = createEntityLog(kinds[kind]!.shape)
-    logs[kind]!.set(key, made)
-    return made
+    if (known !== undefined && !isGone(known)) {
+      known.touchedMs = touchedMs
+      return known.log
+    }
+    const log = createEntityLog(kinds[kind]!.shape)
+    logs[kind]!.set(key, { log, touchedMs })
+    return log
+  }
+
+  const sweep = (): void => {
+    if (!(clockMs - sweptMs > retentionMs * SWEEP_SHARE)) return
+    sweptMs = clockMs
+    for (const ofKind of logs) {
+      for (const [key, held] of ofKind) if (isGone(held)) ofKind.delete(key)
+    }
   }
 
   const isCommitted = (source: number): boolean => {
@@ -78,7 +112,10 @@ export function createMemoryLogStore(
     }
     for (let i = 0; i < records.count; i++) {
       const kind = records.kinds[i]!
-      const log = open(kind, records.keys[i]!)
+      if (lanes[records.laneIndexes[i]!]!.stream === 'transactions') {
+        clockMs = Math.max(clockMs, records.eventTimesMs[i]!)
+      }
+      const log = open(kind, records.keys[i]!, records.eventTimesMs[i]!)
       foldLog(log, kinds[kind]!.history, isCommitted, policy)
       reply.logs[i] = log
     }
@@ -93,6 +130,7 @@ export function createMemoryLogStore(
       showAgain(reply, wasApplied)
     }
     for (const lane of lanes) raiseFence(lane, fences.get(lane.laneId)!)
+    sweep()
     return reply
   }
 

@@ -1,0 +1,202 @@
+// Topics as the source of a replay: read beside the live group, merged as live lanes are.
+//
+//   partition ─► range of offsets ─► lane queue ─► admit ─► merge by event time ─► batch
+//
+// In: a client, decoders, topics, a range of broker time. Out: batches of all partitions, each with a
+// lane of its own, whose memory (highest event time, brake) begins empty. Refused: offsets that expired
+// meanwhile (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), brokers or a registry that do not answer. Invariants: only
+// committed messages, each once; a lane that runs dry is waited for, so the order is that of live
+// scoring in one process that never waits in vain; memory holds one fetch of each partition besides
+// the buffers of topic-ranges.ts. Of equal times a label goes first, then the lower partition.
+
+import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import { offsetsAtTime, partitionBounds } from '../adapters/kafka/topic-bounds.ts'
+import {
+  openTopicRanges,
+  type TopicRange,
+  type TopicRanges,
+} from '../adapters/kafka/topic-ranges.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { mergeLanes } from '../lanes/merge-lanes.ts'
+import { observeNothing } from '../pipeline/observe/happenings.ts'
+import { admit, type PipelineDeps } from '../pipeline/pipeline.ts'
+import type { Batch, EnrichedBatch, Label, Stream } from '../pipeline/records.ts'
+import { admitMessages } from '../restore/admit-messages.ts'
+import type { BatchFeed, Refused, ReplaySource } from './replay-source.ts'
+import { createTopicLane, type TopicLane } from './topic-lane.ts'
+
+/** Broker times in ms; null = the topic's beginning, or its end as found at the start. */
+export type TopicHistory = {
+  readonly kafka: Kafka
+  readonly decoders: PipelineDeps['decoders']
+  readonly fromMs: number | null
+  /** Behind the last transaction. */
+  readonly toMs: number | null
+  /** Behind the last label: verdicts come long after their transactions. */
+  readonly labelsToMs: number | null
+}
+
+type StreamRange = TopicRange & { readonly stream: Stream }
+
+type Reading = {
+  readonly history: TopicHistory
+  readonly definition: PipelineDefinition
+  readonly ranges: readonly StreamRange[]
+  readonly signal: AbortSignal
+}
+
+export async function openTopicSource(
+  history: TopicHistory,
+  definition: PipelineDefinition,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ReplaySource> {
+  const { fromMs, toMs, labelsToMs } = history
+  const { transactions, labels } = definition.topics
+  const ranges = await findRanges(history, 'transactions', transactions, { fromMs, toMs })
+  if (labels !== null) {
+    // Labels first: the merge takes the first lane of those with equal times.
+    ranges.unshift(...(await findRanges(history, 'labels', labels, { fromMs, toMs: labelsToMs })))
+  }
+  const reading: Reading = { history, definition, ranges, signal }
+  const lanes = ranges.map(createTopicLane)
+  return {
+    transactionsExpected: ranges.reduce(
+      (sum, { stream, from, to }) => (stream === 'transactions' ? sum + to - from : sum),
+      0,
+    ),
+    readLabels: () => readLabels(reading),
+    readBatches: (feed) => readBatches(reading, lanes, feed),
+    refusedIn: (enriched) => listRefused(enriched, definition),
+    received: () => ({
+      transactions: countReceived(lanes, 'transactions'),
+      labels: countReceived(lanes, 'labels'),
+    }),
+    describe: async () => ({
+      transactions: describeTopic(lanes, 'transactions', transactions),
+      labels: labels === null ? null : describeTopic(lanes, 'labels', labels),
+    }),
+    close: async () => undefined,
+  }
+}
+
+async function findRanges(
+  { kafka }: TopicHistory,
+  stream: Stream,
+  topic: string,
+  { fromMs, toMs }: { readonly fromMs: number | null; readonly toMs: number | null },
+): Promise<StreamRange[]> {
+  const bounds = await partitionBounds(kafka, topic)
+  const starts = fromMs === null ? null : await offsetsAtTime(kafka, topic, fromMs)
+  const ends = toMs === null ? null : await offsetsAtTime(kafka, topic, toMs)
+  return bounds.map(({ partition, low, high }) => {
+    // What is written while we look does not belong to the run.
+    const within = (offset: number) => Math.max(low, Math.min(high, offset))
+    const from = within(starts?.get(partition) ?? low)
+    const to = Math.max(from, within(ends?.get(partition) ?? high))
+    return { stream, topic, partition, from, to }
+  })
+}
+
+async function* readLabels({ history, definition, ranges, signal }: Reading) {
+  const wanted = ranges.filter(({ stream }) => stream === 'labels')
+  const opened = await openUntilAborted(history.kafka, wanted, signal)
+  try {
+    for (const i of wanted.keys()) {
+      for await (const messages of opened.read(i)) {
+        const rooms = { decoders: history.decoders, validate: definition.validate }
+        const arrivals = await admitMessages('labels', messages, rooms)
+        yield arrivals.flatMap(({ label }): Label[] => (label === null ? [] : [label]))
+      }
+    }
+  } finally {
+    await opened.close()
+  }
+}
+
+async function* readBatches(
+  { history, definition, ranges, signal }: Reading,
+  lanes: readonly TopicLane[],
+  feed: BatchFeed,
+): AsyncGenerator<Batch, void, undefined> {
+  for (const { lane } of lanes) lane.epoch = await feed.claim(lane.address.laneId)
+  const opened = await openUntilAborted(history.kafka, ranges, signal)
+  try {
+    for (const [i, lane] of lanes.entries()) lane.open(opened.read(i))
+    yield* mergeTopicLanes(lanes, { history, definition, eventsMax: feed.batchEvents })
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Whoever waits for a fetch is woken when the run is ended. */
+async function openUntilAborted(
+  kafka: Kafka,
+  ranges: readonly TopicRange[],
+  signal: AbortSignal,
+): Promise<TopicRanges> {
+  signal.throwIfAborted()
+  const { read, close } = await openTopicRanges(kafka, ranges)
+  let closing: Promise<void> | null = null
+  const closeOnce = (): Promise<void> => {
+    signal.removeEventListener('abort', closeOnce)
+    closing ??= close()
+    return closing
+  }
+  signal.addEventListener('abort', closeOnce)
+  if (signal.aborted) await closeOnce()
+  return { read, close: closeOnce }
+}
+
+type MergeRules = Pick<Reading, 'history' | 'definition'> & { readonly eventsMax: number }
+
+async function* mergeTopicLanes(
+  topicLanes: readonly TopicLane[],
+  { history, definition, eventsMax }: MergeRules,
+): AsyncGenerator<Batch, void, undefined> {
+  const { decoders } = history
+  const rooms = { decoders, validate: definition.validate, observe: observeNothing }
+  const lanes = topicLanes.map(({ lane }) => lane)
+  for (;;) {
+    await Promise.all(topicLanes.filter(({ isDry }) => isDry()).map(({ pull }) => pull()))
+    // Nothing is delivered twice: what is behind us may be folded.
+    for (const lane of lanes) lane.committedOffset = lane.fromOffset
+    const merged = mergeLanes(lanes, {
+      admit: (stream, messages) => admit(stream, messages, rooms),
+      eventsMax,
+      untilMs: Number.POSITIVE_INFINITY,
+      ignoreDry: false,
+    })
+    if (merged.kind === 'batch') yield merged.batch
+    else if (merged.kind === 'unknown_schema') {
+      for (const id of merged.ids) await decoders[merged.lane.address.stream].learn(id)
+    } else if (lanes.every(({ isCaughtUp }) => isCaughtUp)) return
+  }
+}
+
+/** What live scoring publishes to its rejected and late topics. */
+function listRefused(
+  { batch, diverted }: EnrichedBatch,
+  { topics, late }: PipelineDefinition,
+): readonly Refused[] {
+  const tooLate = new Set(diverted)
+  return batch.arrivals.flatMap(({ raw, rejection }, i): Refused[] => {
+    if (rejection === null && !tooLate.has(i)) return []
+    const { stream, partition } = batch.lanes[batch.laneIndexes[i]!]!
+    const place = { topic: topics[stream]!, partition, offset: raw.offset }
+    if (rejection !== null) return [{ stream, place, rejection }]
+    const detail = `found ${batch.latenessMs[i]} ms late, expected at most ${late.allowedMs}`
+    return [{ stream, place, rejection: { code: 'WEIR_ENRICH_LATE', room: 'enrich', detail } }]
+  })
+}
+
+const countReceived = (lanes: readonly TopicLane[], wanted: Stream): number =>
+  lanes.reduce((sum, { lane, received }) => {
+    return lane.address.stream === wanted ? sum + received() : sum
+  }, 0)
+
+const describeTopic = (lanes: readonly TopicLane[], wanted: Stream, topic: string) => ({
+  topic,
+  partitions: lanes
+    .filter(({ lane }) => lane.address.stream === wanted)
+    .map(({ describe }) => describe()),
+})
