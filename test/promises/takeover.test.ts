@@ -4,13 +4,17 @@
 // session and wakes up as a zombie with work in flight; a third one joins and leaves. All that is
 // asserted is read from the topics and the label logs.
 
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startOpenLoop } from '../../load/generator/open-loop.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
 import type { ScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
 import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { uniqueName } from '../support/stack.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-topics.ts'
@@ -68,8 +72,17 @@ async function disturb(): Promise<void> {
   await untilScored(500)
 }
 
+/** The shipped pipeline; alignment has no part in this promise and makes two scorers catch up slowly. */
+function writePipeline(): string {
+  const file = join('.weir', 'tests', `${uniqueName('takeover')}.yaml`)
+  mkdirSync(join(repositoryFolder, '.weir', 'tests'), { recursive: true })
+  const shipped = readFileSync(join(repositoryFolder, 'pipelines', 'card-fraud.yaml'), 'utf8')
+  writeFileSync(join(repositoryFolder, file), `${shipped}\nalign: { maxDrift: 1h, maxWait: 10s }\n`)
+  return file
+}
+
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'takeover' })
+  place = await openScoringPlace({ purpose: 'takeover', pipelineFile: writePipeline() })
   const { definition, kafka, schemaIds, stack } = place
   collector = await collectTopics(kafka, allTopicsOf(definition))
   topics = readWeirTopics(definition, collector)

@@ -175,6 +175,8 @@ describe('a replay of tidy topics', () => {
   let place: ScoringPlace
   let received: readonly CollectedRecord[]
   let labels: readonly object[]
+  /** Broker time of the last message, labels among them. */
+  let filledUntilMs: number
 
   beforeAll(async () => {
     place = await openScoringPlace({ purpose: 'replay-tidy', partitions: PARTITIONS })
@@ -183,6 +185,9 @@ describe('a replay of tidy topics', () => {
     await collector.untilEnd()
     const topics = readWeirTopics(place.definition, collector)
     received = topics.received()
+    const { transactions, labels: labelTopic } = place.definition.topics
+    const sent = [transactions, labelTopic!].flatMap((topic) => collector.records(topic))
+    filledUntilMs = Math.max(...sent.map(({ timestampMs }) => timestampMs))
     labels = topics.labels().map(({ event }) => event)
     await collector.close()
   })
@@ -229,7 +234,7 @@ describe('a replay of tidy topics', () => {
   })
 
   it('replay - reads what the range of broker time holds, labels to their own end', async () => {
-    const behindMs = Math.max(...received.map(({ timestampMs }) => timestampMs)) + 1
+    const behindMs = filledUntilMs + 1
     await fill(place, 500, {})
     const asFeatures = { isScoring: false }
     const before = await replayTopics(place, { toMs: behindMs, labelsToMs: behindMs }, asFeatures)
