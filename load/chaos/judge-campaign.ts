@@ -4,16 +4,9 @@
 // the offenders in words. Refused: topics that cannot be read to their end. Invariant: nobody who
 // scored is asked; the books are counted apart from parity, by other code.
 
-import { createDecoder } from '../../services/adapters/registry/avro-codec.ts'
-import { readSchema, type SchemaFile } from '../../services/adapters/registry/schema-files.ts'
-import {
-  connectRegistry,
-  type Registry,
-  subjectOf,
-} from '../../services/adapters/registry/schema-registry.ts'
-import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
+import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { Finding } from '../../services/parity/findings.ts'
-import type { ParityDecoders } from '../../services/parity/parity-place.ts'
+import { openParityDecoders } from '../../services/parity/open-decoders.ts'
 import { runParity } from '../../services/parity/run-parity.ts'
 import type { ChaosPlace } from './chaos-place.ts'
 import { countOutcomes, type Outcomes } from './count-outcomes.ts'
@@ -38,7 +31,7 @@ export async function judgeCampaign(place: ChaosPlace, registryUrl: string): Pro
   const { kafka, definition, groupId } = place
   const registry = connectRegistry(registryUrl)
   try {
-    const decoders = openDecoders(registry, definition)
+    const decoders = openParityDecoders(registry, definition.topics)
     const wanted = { fromMs: null, toMs: null, sample }
     const report = await runParity({ kafka, definition, groupId, decoders }, wanted)
     const { differences, missing, duplicated, unknown, unverified } = report
@@ -72,15 +65,3 @@ export const findOffences = (figures: Omit<Judgement, 'offences'>): readonly str
 
 const describe = ({ kind, source, subject, found, expected, cause }: Finding): string =>
   `${kind} at ${source ?? 'a log'}: ${subject} is ${found}, expected ${expected} (${cause})`
-
-function openDecoders(registry: Registry, { topics }: PipelineDefinition): ParityDecoders {
-  const decoder = <T>(file: SchemaFile, topic: string) =>
-    createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
-  return {
-    transactions: decoder('transaction', topics.transactions),
-    labels: decoder('label', topics.labels ?? topics.transactions),
-    scored: decoder('scored-transaction', topics.scored),
-    rejected: decoder('rejected-transaction', topics.rejected),
-    late: decoder('late-transaction', topics.late),
-  }
-}
