@@ -92,7 +92,7 @@ test('replay command - killed and started again gives the bytes of a run that wa
   writeFiles({ directory, format: 'parquet', generator: { seed: 23, days: 12 } })
   const flags = [
     ...['--transactions', join(directory, 'transactions.parquet')],
-    ...['--labels', join(directory, 'labels.parquet'), '--features-only', '--out'],
+    ...['--labels', join(directory, 'labels.parquet'), '--out'],
   ]
   const out = join(folder, 'run')
   const child = startReplay([...flags, out])

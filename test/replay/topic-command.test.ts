@@ -10,7 +10,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 import { runReplay, startReplay } from './replay-process.ts'
 
 const DAY_MS = 86_400_000
-const COUNT = 12_000
+// Enough to take more than a second everywhere: progress is told once a second.
+const COUNT = 60_000
 let place: ScoringPlace
 let kafkaAlone: Record<string, string>
 
@@ -24,8 +25,8 @@ beforeAll(async () => {
     schemaIds,
     generator: {
       count: COUNT,
-      customers: 200,
-      terminals: 80,
+      customers: 3000,
+      terminals: 500,
       startTimeMs: Date.now() - 40 * DAY_MS,
     },
     disturbances: {},
@@ -48,10 +49,9 @@ const manifestOf = (folder: string) =>
 
 test('replay of topics - tells its progress, and the report as its last line', async () => {
   const out = join(temporaryFolder(), 'run')
-  // Small enough that it takes more than a second everywhere.
   const { code, stdout, stderr } = await runReplay(['--topics', '--out', out, '--json'], kafkaAlone)
-  expect(stderr).toMatch(/^\d+ of 12000 transactions, \d+\/s, at 20\d\d-\S+Z, \d+ s left$/m)
-  expect(stderr).toMatch(/12000 transactions, 0 rejected, \d+\.\d s \(\d+\/s\) into /)
+  expect(stderr).toMatch(/^\d+ of 60000 transactions, \d+\/s, at 20\d\d-\S+Z, \d+ s left$/m)
+  expect(stderr).toMatch(/60000 transactions, 0 rejected, \d+\.\d s \(\d+\/s\) into /)
   expect(code).toBe(0)
   const report = JSON.parse(stdout.trim().split('\n').at(-1)!)
   expect(report).toMatchObject({ events: COUNT, scored: COUNT, rejected: 0, out })
