@@ -62,7 +62,7 @@ export function addReplay(program: Command): void {
       readOffsets,
     )
     .option('--to-offsets <list>', 'offsets behind the last transactions', readOffsets)
-    .option('--labels-from-offsets <list>', 'the same for the labels', readOffsets)
+    .option('--labels-from-offsets <list>', 'first offsets of the labels', readOffsets)
     .option('--labels-to-offsets <list>', 'offsets behind the last labels', readOffsets)
     .option('--ranges-of <folder>', 'read what an earlier run of --topics read')
     .addOption(

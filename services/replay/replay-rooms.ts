@@ -4,6 +4,7 @@
 // Invariants: the hallway of services/pipeline is walked as the live path walks it, up to decide;
 // there is no publisher, no topic and no store that live scorers know, so a replay cannot touch live state.
 
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { createOnnxClassifier, type OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Classifier } from '../pipeline/classify/classifier.ts'
@@ -85,6 +86,9 @@ async function runBatches(
   let pending: Promise<void> = Promise.resolve()
   try {
     for await (const batch of batches) {
+      // Batches follow each other without a turn of the event loop, and so would a thousand answers of
+      // the worker: timers, lease and Ctrl-C would wait for seconds.
+      await turnOfTheLoop()
       signal?.throwIfAborted()
       const running = run(batch)
       // Its failure is met when it is awaited; until then it must not count as unhandled.
