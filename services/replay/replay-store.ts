@@ -49,29 +49,24 @@ async function openInRedis(
 ): Promise<ReplayStore> {
   const { buckets, retentionMs } = definition.store
   const redis = await connectRedis(redisUrl, observeNothing)
+  const keys = await openIsolatedKeys(redis, definition).catch((error) => {
+    redis.disconnect()
+    throw error
+  })
+  // What cannot be removed now is found and removed by the next run.
+  const close = async (): Promise<void> => {
+    await keys.removeAll().catch(() => undefined)
+    redis.disconnect()
+  }
   try {
-    const keys = await openIsolatedKeys(redis, definition)
-    const shared = await createRedisLogStore({
-      redis,
-      kinds: plan.kinds,
-      prefix: keys.prefix,
-      buckets,
-      retentionMs: KEYS_KEPT_MS,
-      observe: observeNothing,
-    })
-    const store = startNewLives(shared, {
-      kinds: plan.kinds.length,
-      retentionMs,
-      forget: keys.forget,
-    })
-    const close = async (): Promise<void> => {
-      // What cannot be removed now is found and removed by the next run.
-      await keys.removeAll().catch(() => undefined)
-      await store.close()
-    }
+    const place = { redis, prefix: keys.prefix, buckets, observe: observeNothing }
+    const kept = { kinds: plan.kinds, retentionMs: KEYS_KEPT_MS }
+    const shared = await createRedisLogStore({ ...place, ...kept })
+    const lives = { kinds: plan.kinds.length, retentionMs, forget: keys.forget }
+    const store = startNewLives(shared, lives)
     return { store, claim: claimIn(store), close }
   } catch (error) {
-    redis.disconnect()
+    await close()
     throw error
   }
 }

@@ -4,12 +4,13 @@
 // permits. They are compared as Redis itself writes them down.
 
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { writeFiles } from '../../load/generator/file-sink.ts'
 import { nameKeys } from '../../services/adapters/redis/redis-fences.ts'
+import { repositoryPath } from '../adapters/file/pipeline-text.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { hasRedisServer, startTestCluster } from '../support/redis-cluster.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -19,6 +20,7 @@ import { replaySmall, shippedPipeline, smallHistory } from './replay-world.ts'
 
 const HOUR_MS = 3_600_000
 const livePlace = ':card-fraud:12345678-16:'
+const page = repositoryPath('docs/reference/replay.md')
 const ours = /^\{?weir-replay\//
 
 let server: TestRedis
@@ -133,6 +135,25 @@ test('redis replay - leaves nothing behind when it fails or is ended', async () 
   })
   await expect(ended).rejects.toThrow('enough')
   expect(await keysOfReplays()).toEqual([])
+})
+
+test.runIf(hasRedisServer)('redis replay - needs no key but its own', async () => {
+  const acl = /^ACL SETUSER weir-replay on >PASSWORD .*$/m.exec(readFileSync(page, 'utf8'))![0]
+  const words = acl.replace('>PASSWORD', '>secret').split(' ').slice(1)
+  await redis.call('ACL', ...words)
+  const url = server.url.replace('//', '//weir-replay:secret@')
+  const history = smallHistory(42, 10)
+  const shared = await replaySmall(history, { redisUrl: url })
+  expect(shared.bytes.equals((await replaySmall(history)).bytes)).toBe(true)
+  await redis.call('ACL', 'SETUSER', 'weir-replay', '-sadd')
+  const refused = replaySmall(history, { redisUrl: url })
+  await expect(refused).rejects.toThrow(/^WEIR_ENRICH_STORE_AWAY.*SADD: NOPERM/)
+  await redis.call('ACL', 'DELUSER', 'weir-replay')
+  // What could not be said to be there is not found; only the sign of life goes by itself.
+  for (const key of await keysOfReplays()) {
+    expect(key).toMatch(/^weir-replay\/alive\//)
+    await redis.del(key)
+  }
 })
 
 test('redis replay - is refused where Redis does not answer', async () => {

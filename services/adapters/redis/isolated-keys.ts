@@ -5,11 +5,13 @@
 //   weir-replay/alive/<run>            there while the run's process lives: it expires otherwise
 //
 // In: a client, a definition. Out: a prefix of random name; the removal of single logs and of all. At the
-// start what runs left behind that died is removed. Invariants: WEIR_KEY_PREFIX takes no slash, so no live
+// start what runs left behind that died is removed. Refused: a Redis that does not answer, or not this
+// user (WEIR_ENRICH_STORE_AWAY). Invariants: WEIR_KEY_PREFIX takes no slash, so no live
 // key begins as these do; fences go before logs, so a run that was taken for dead and goes on is refused
 // by every bucket and never computes from logs that are gone.
 
 import { randomUUID } from 'node:crypto'
+import { WeirError } from '../../core/errors.ts'
 import { hashToBucket } from '../../core/hash.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -32,9 +34,10 @@ const ALIVE_MS = 60_000
 const RENEW_MS = 10_000
 
 export async function openIsolatedKeys(
-  redis: RedisClient,
+  client: RedisClient,
   definition: PipelineDefinition,
 ): Promise<IsolatedKeys> {
+  const redis = { ...client, command: commandOf(client) }
   await removeDead(redis)
   const run = randomUUID()
   const { buckets } = definition.store
@@ -57,6 +60,18 @@ export async function openIsolatedKeys(
     },
   }
 }
+
+/** Commands whose failure says what a user can do about it. */
+const commandOf =
+  (redis: RedisClient): RedisClient['command'] =>
+  async (name, args) => {
+    try {
+      return await redis.command(name, args)
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new WeirError('WEIR_ENRICH_STORE_AWAY', `${name}: ${reason}`, { cause })
+    }
+  }
 
 const aliveKey = (run: string): string => `${ROOT}/alive/${run}`
 
