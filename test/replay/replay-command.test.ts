@@ -9,6 +9,7 @@ import { expect, test } from 'vitest'
 import { writeFiles } from '../../load/generator/file-sink.ts'
 import { addReplay } from '../../services/cli/replay-command.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { runReplay, startReplay } from './replay-process.ts'
 import { smallHistory, writeNdjson } from './replay-world.ts'
 
@@ -89,16 +90,17 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
 test('replay command - killed and started again gives the bytes of a run that was not', async () => {
   const folder = temporaryFolder()
   const directory = join(folder, 'history')
-  writeFiles({ directory, format: 'parquet', generator: { seed: 23, days: 12 } })
+  writeFiles({ directory, format: 'parquet', generator: { seed: 23, days: 3 } })
   const flags = [
     ...['--transactions', join(directory, 'transactions.parquet')],
-    ...['--labels', join(directory, 'labels.parquet'), '--out'],
+    ...['--labels', join(directory, 'labels.parquet'), '--features-only', '--out'],
   ]
   const out = join(folder, 'run')
   const child = startReplay([...flags, out])
-  await once(child.stderr!, 'data')
-  const [left] = readdirSync(folder).filter((name) => name.includes('.partial-'))
-  expect(left).toBeDefined()
+  const findPartial = () => readdirSync(folder).find((name) => name.includes('.partial-')) ?? ''
+  const isWriting = () => existsSync(join(folder, findPartial(), 'features.parquet'))
+  await waitFor(isWriting, () => `found ${readdirSync(folder)}`, { everyMs: 2 })
+  const left = findPartial()
   child.kill('SIGKILL')
   await once(child, 'exit')
   expect(readdirSync(folder).sort()).toEqual([left, 'history'].sort())
