@@ -74,7 +74,9 @@ function findRangeFaults(range: Placed, names: readonly string[]): readonly Faul
 
 function findTimeFaults({ createdAt, histories }: ConfigFile): readonly Fault[] {
   const starts = Object.entries(histories).flatMap(([name, { generator }]) =>
-    generator === undefined ? [] : [{ path: ['histories', name, 'generator', 'start'], text: generator.start }],
+    generator === undefined
+      ? []
+      : [{ path: ['histories', name, 'generator', 'start'], text: generator.start }],
   )
   return [{ path: ['createdAt'], text: createdAt }, ...starts]
     .filter(({ text }) => !isTime(text))

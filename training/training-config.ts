@@ -133,8 +133,7 @@ export function readTrainingConfig(
       ...faults.map((fault) => ({ ...fault, position: document.locate(fault.path, fault.at) })),
     ]
     const lines = located.map(
-      (fault) =>
-        `${source}:${fault.position.line}:${fault.position.column}  ${formatFault(fault)}`,
+      (fault) => `${source}:${fault.position.line}:${fault.position.column}  ${formatFault(fault)}`,
     )
     const unique = [...new Set(lines)]
     const count = unique.length === 1 ? '1 fault' : `${unique.length} faults`
