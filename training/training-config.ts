@@ -144,7 +144,11 @@ export function readTrainingConfig(
   if (!matchesSchema(value)) {
     return refuse((matchesSchema.errors ?? []).flatMap((error) => toFault(error) ?? []))
   }
-  const faults = [...findHistoryFaults(value), ...findSplitFaults(value)]
+  const faults = [
+    ...findHistoryFaults(value),
+    ...findSplitFaults(value),
+    ...findThresholdFaults(value),
+  ]
   if (faults.length > 0) return refuse(faults)
   return toConfig(value, environment)
 }
@@ -241,6 +245,20 @@ function findHistoryFaults({ histories }: ConfigFile): readonly Fault[] {
     if (labels === undefined) return fault('no labels', 'labels: nothing is learnt without them')
     return []
   })
+}
+
+function findThresholdFaults({ thresholds }: ConfigFile): readonly Fault[] {
+  if (thresholds === undefined) return []
+  const { review, block } = thresholds
+  if (block.falsePositiveRate <= review.falsePositiveRate) return []
+  return [
+    {
+      path: ['thresholds', 'block', 'falsePositiveRate'],
+      at: 'value',
+      found: describeValue(block.falsePositiveRate),
+      expected: `${review.falsePositiveRate} or less, the rate of review: whoever is blocked is flagged`,
+    },
+  ]
 }
 
 /** One error of ajv as a fault; null where another error says it better. */

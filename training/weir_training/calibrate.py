@@ -26,7 +26,9 @@ ROWS_SHARE_PER_BIN = 0.05
 
 
 def sigmoid(margins: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.asarray(margins, np.float64)))
+    # Far below 0 the exponential is infinite and the sigmoid 0, which is right.
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-np.asarray(margins, np.float64)))
 
 
 @dataclass
@@ -156,11 +158,17 @@ def _fit_isotonic(margins: np.ndarray, verdicts: np.ndarray) -> Calibration:
 
 
 def _rising_blocks(margins: np.ndarray, verdicts: np.ndarray) -> list[tuple[float, float, float]]:
-    """(mean margin, fraud share, rows) of bins, pooled until the shares rise."""
+    """(mean margin, fraud share, rows) of bins, pooled until the shares rise.
+
+    Each bin is given one row more that has the overall share of frauds: a few rows that are all
+    frauds do not make the next one certain.
+    """
     blocks: list[tuple[float, float, float]] = []
+    overall = verdicts.mean()
     for part in _bins(verdicts):
-        block = (margins[part].mean(), verdicts[part].mean(), float(part.stop - part.start))
-        blocks.append(block)
+        rows = part.stop - part.start
+        share = (verdicts[part].sum() + overall) / (rows + 1)
+        blocks.append((margins[part].mean(), share, float(rows)))
         while len(blocks) > 1 and blocks[-2][1] >= blocks[-1][1]:
             blocks.append(_pool(blocks.pop(-2), blocks.pop()))
     return blocks

@@ -78,14 +78,14 @@ class Sample:
 
 
 def describe(wanted: dict) -> str:
-    first, last = (time_text(wanted[end]) for end in ("fromMs", "toMs"))
+    midnight = "T00:00:00Z"
+    first, last = (time_text(wanted[end]).removesuffix(midnight) for end in ("fromMs", "toMs"))
     return f"{wanted['history']}, {first} to {last}"
 
 
 def time_text(time_ms: int) -> str:
     moment = datetime.fromtimestamp(time_ms / 1000, tz=timezone.utc)
-    is_midnight = time_ms % 86_400_000 == 0
-    return moment.strftime("%Y-%m-%d" if is_midnight else "%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_history(

@@ -53,10 +53,17 @@ def threshold_at(verdicts: np.ndarray, scores: np.ndarray, false_positive_rate: 
 
     Rounded up, because people read it and write it in the pipeline file: it never flags more.
     """
-    genuine = np.sort(np.asarray(scores, np.float32)[verdicts == 0].astype(np.float64))[::-1]
+    # A graph gives float32, which may lie above the double that training knows.
+    both = np.maximum(scores, np.asarray(scores, np.float32).astype(np.float64))
+    genuine = np.sort(both[verdicts == 0])[::-1]
     allowed = int(false_positive_rate * len(genuine))
     if allowed >= len(genuine):
         return 0.0
+    if genuine[allowed] >= 1:
+        raise ValueError(
+            f"found {allowed + 1} genuine events or more with the score 1, expected a threshold that "
+            f"flags at most {false_positive_rate:.4%} of them; use calibration: isotonic"
+        )
     # Just above the first genuine score that must not be flagged.
     return min(1.0, _round_up(float(np.nextafter(genuine[allowed], np.inf))))
 
