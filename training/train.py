@@ -17,9 +17,10 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import onnx
 
 from weir_training.calibrate import Calibration, fit_calibration
-from weir_training.export_onnx import export_booster, read_trees
+from weir_training.export_onnx import export_booster, read_trees, score_rows
 from weir_training.histories import History, Sample, describe, read_history, time_text
 from weir_training.lineage import data_sha256, describe_lineage
 from weir_training.manifest import write_model
@@ -47,8 +48,11 @@ def train_model(job: dict) -> None:
     samples = read_samples(job)
     best, candidates = run_search(job["config"], samples.folds, tell)
     model = fit_final(job, samples, best)
-    results = [measure(model, samples, test) for test in samples.tests]
-    write(job, samples, model, {"candidates": candidates, "chosen": best.describe()}, results)
+    export = export_model(job, samples, model)
+    graph = onnx.load_from_string(export.graphs["cpu"])
+    results = [measure(model, graph, samples, test) for test in samples.tests]
+    search = {"candidates": candidates, "chosen": best.describe()}
+    write(job, samples, model, export=export, search=search, results=results)
 
 
 @dataclass
@@ -141,8 +145,32 @@ def fit_final(job: dict, samples: Samples, best: Candidate) -> Model:
     )
 
 
-def measure(model: Model, samples: Samples, test: Sample) -> dict:
-    scores = model.score(test.rows)
+@dataclass
+class Export:
+    graphs: dict[str, bytes]
+    parity_rows: int
+    rows: np.ndarray
+    """The reference sample: all validation rows, and LightGBM's calibrated scores of them."""
+    scores: np.ndarray
+
+
+def export_model(job: dict, samples: Samples, model: Model) -> Export:
+    rows = np.concatenate([later.rows for _, later in samples.folds])
+    scores = model.score(rows)
+    parity_rows = choose_parity_rows(read_trees(model.booster), rows, scores, job["config"]["seed"])
+    graphs = export_booster(
+        model.booster,
+        parity_rows,
+        with_gpu=True,
+        thresholds=(model.thresholds["review"], model.thresholds["block"]),
+        calibration=model.calibration,
+    )
+    return Export(graphs, len(parity_rows), rows, scores)
+
+
+def measure(model: Model, graph: onnx.ModelProto, samples: Samples, test: Sample) -> dict:
+    """By the graph that is shipped: float32 scores tie where doubles do not."""
+    scores = score_rows(graph, test.rows).astype(np.float64)
     return {
         "range": test.what,
         "rows": len(test.rows),
@@ -166,15 +194,10 @@ def score_logistic(train: Sample, test: Sample) -> np.ndarray:
     return model.predict_proba(test.rows)[:, 1]
 
 
-def write(job: dict, samples: Samples, model: Model, search: dict, results: list[dict]) -> None:
+def write(
+    job: dict, samples: Samples, model: Model, *, export: Export, search: dict, results: list[dict]
+) -> None:
     config, lineage = job["config"], describe_lineage(job)
-    rows = np.concatenate([later.rows for _, later in samples.folds])
-    scores = model.score(rows)
-    parity_rows = choose_parity_rows(read_trees(model.booster), rows, scores, config["seed"])
-    bands = (model.thresholds["review"], model.thresholds["block"])
-    graphs = export_booster(
-        model.booster, parity_rows, with_gpu=True, thresholds=bands, calibration=model.calibration
-    )
     folder = Path(job["folder"])
     last = results[-1]
     manifest = write_model(
@@ -182,10 +205,10 @@ def write(job: dict, samples: Samples, model: Model, search: dict, results: list
         name=config["model"]["name"],
         version=config["model"]["version"],
         created_at=config["createdAt"],
-        graphs=graphs,
+        graphs=export.graphs,
         names=job["features"],
-        rows=rows,
-        scores=scores,
+        rows=export.rows,
+        scores=export.scores,
         thresholds=model.thresholds,
         calibration={**model.calibration.describe(), "before": model.before, "after": model.after},
         training={
@@ -208,7 +231,7 @@ def write(job: dict, samples: Samples, model: Model, search: dict, results: list
     )
     record = {
         "trees": model.booster.num_trees(),
-        "parityRows": len(parity_rows),
+        "parityRows": export.parity_rows,
         "thresholds": model.thresholds,
         **search,
         "results": results,

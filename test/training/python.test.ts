@@ -15,13 +15,15 @@ beforeAll(() => {
   interpreter = findInterpreter()
 })
 
-test.each(files)('training - %s', { timeout: 300_000 }, (file, context = {}) => {
-  const { python, absent } = interpreter
-  if (python === null) return (context as { skip: (why: string) => void }).skip(absent)
-  const asked = spawnSync(python, ['-B', '-m', 'unittest', '-v', basename(file, '.py')], {
-    cwd: folder,
-    env: { ...process.env, PYTHONPATH: repositoryPath('training') },
-    encoding: 'utf8',
+for (const file of files) {
+  test(`training - ${file}`, { timeout: 300_000 }, (context) => {
+    const { python, absent } = interpreter
+    if (python === null) return context.skip(absent)
+    const asked = spawnSync(python, ['-B', '-m', 'unittest', '-v', basename(file, '.py')], {
+      cwd: folder,
+      env: { ...process.env, PYTHONPATH: repositoryPath('training') },
+      encoding: 'utf8',
+    })
+    expect(asked.stderr).toMatch(/\nRan [1-9]\d* tests? in .*\n\nOK\n$/)
   })
-  expect(asked.stderr).toMatch(/\nRan [1-9]\d* tests? in .*\n\nOK\n$/)
-})
+}
