@@ -16,7 +16,7 @@ beforeAll(() => {
 })
 
 for (const file of files) {
-  test(`training - ${file}`, { timeout: 300_000 }, (context) => {
+  test(`training - ${file}`, { timeout: 600_000 }, (context) => {
     const { python, absent } = interpreter
     if (python === null) return context.skip(absent)
     const asked = spawnSync(python, ['-B', '-m', 'unittest', '-v', basename(file, '.py')], {

@@ -22,7 +22,7 @@ import {
   writeWorld,
 } from './training-world.ts'
 
-const generous = 300_000
+const generous = 600_000
 let interpreter: Interpreter | null = null
 let python = ''
 

@@ -39,7 +39,7 @@ export const trainingHistory = (): SmallHistory =>
     transactionsPerCustomerPerDay: 2,
     fraudShare: 0.06,
     genuineLabelShare: 0,
-    labelDelayMeanDays: 4,
+    labelDelayMeanDays: 6,
   })
 
 /** The ranges of the config below, in ms. */
