@@ -50,7 +50,8 @@ def train_model(job: dict) -> None:
     model = fit_final(job, samples, best)
     export = export_model(job, samples, model)
     graph = onnx.load_from_string(export.graphs["cpu"])
-    results = [measure(model, graph, samples, test) for test in samples.tests]
+    logistic = fit_logistic(samples.final)
+    results = [measure(model, graph, logistic, test) for test in samples.tests]
     search = {"candidates": candidates, "chosen": best.describe()}
     write(job, samples, model, export=export, search=search, results=results)
 
@@ -168,7 +169,7 @@ def export_model(job: dict, samples: Samples, model: Model) -> Export:
     return Export(graphs, len(parity_rows), rows, scores)
 
 
-def measure(model: Model, graph: onnx.ModelProto, samples: Samples, test: Sample) -> dict:
+def measure(model: Model, graph: onnx.ModelProto, logistic, test: Sample) -> dict:
     """By the graph that is shipped: float32 scores tie where doubles do not."""
     scores = score_rows(graph, test.rows).astype(np.float64)
     return {
@@ -179,19 +180,18 @@ def measure(model: Model, graph: onnx.ModelProto, samples: Samples, test: Sample
         "review": at_threshold(test.verdicts, scores, model.thresholds["review"]),
         "block": at_threshold(test.verdicts, scores, model.thresholds["block"]),
         "calibration": calibration(test.verdicts, scores),
-        "logisticRegression": ranking(test.verdicts, score_logistic(samples.final, test)),
+        "logisticRegression": ranking(test.verdicts, logistic.predict_proba(test.rows)[:, 1]),
     }
 
 
-def score_logistic(train: Sample, test: Sample) -> np.ndarray:
+def fit_logistic(train: Sample):
     """The comparison: logistic regression on the same rows, standardised."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    model.fit(train.rows, train.verdicts)
-    return model.predict_proba(test.rows)[:, 1]
+    return model.fit(train.rows, train.verdicts)
 
 
 def write(

@@ -96,10 +96,9 @@ def read_history(
     found = [column for column in file.schema_arrow.names if column not in OTHER_COLUMNS]
     if found != names:
         raise ValueError(f"{features}: columns are {found}, the pipeline has {names}")
-    parts = [
-        _wanted_rows(file.read_row_group(group, columns=["transactionId", "eventTime", *names]), ranges)
-        for group in range(file.num_row_groups)
-    ]
+    columns = ["transactionId", "eventTime", *names]
+    groups = range(file.num_row_groups)
+    parts = [_wanted_rows(file.read_row_group(group, columns=columns), ranges) for group in groups]
     table = pa.concat_tables(parts)
     return History(
         name=name,
