@@ -2,9 +2,9 @@
 //
 // In: both streams in the order of time, of the transactions only what labels repeat. Out: the labels
 // in their order with event time, customer and terminal of the transaction with their id. Refused row
-// by row: a label before its transaction, without one, or later than `waitMsMax` after it, when no
-// window holds the transaction any more. Invariant: memory holds the transactions that wait for a
-// label, at most those of the last `waitMsMax`.
+// by row: a label before its transaction, without one, or later than `keptMsMax` after it, when no
+// window holds the transaction any more. Invariants: which labels are refused follows from the times
+// alone; memory holds the keys of the last `keptMsMax`, as a transaction may be labelled again.
 
 import type { BareLabel, FileEvent, TransactionKeys } from '../adapters/file/event-block.ts'
 import type { Label } from '../pipeline/records.ts'
@@ -14,15 +14,15 @@ type Blocks<T> = AsyncGenerator<readonly FileEvent<T>[], void, undefined>
 export async function* completeLabels(
   labels: Blocks<BareLabel>,
   transactions: Blocks<TransactionKeys>,
-  waitMsMax: number,
+  keptMsMax: number,
 ): Blocks<Label> {
-  const waiting = createWaitingRoom(transactions, waitMsMax)
+  const register = createRegister(transactions, keptMsMax)
   for await (const events of labels) {
     const completed: FileEvent<Label>[] = []
     for (const event of events) {
       // A promise per label would cost more than the label.
-      if (waiting.isBehind(event.timeMs)) await waiting.advanceTo(event.timeMs)
-      completed.push(complete(event, waiting.take(event)))
+      if (register.isBehind(event.timeMs)) await register.advanceTo(event.timeMs)
+      completed.push(complete(event, register.find(event)))
     }
     yield completed
   }
@@ -33,7 +33,7 @@ function complete(event: FileEvent<BareLabel>, keys: TransactionKeys | null): Fi
   if (value === null) return { ...event, value }
   const { transactionId, isFraud, labelTime, source } = value
   if (keys === null) {
-    const fault = 'found no transaction of this id that waits for its label (input.labelLookup)'
+    const fault = 'found no transaction of this id in reach before the label (input.labelLookup)'
     return { ...event, value: null, fault }
   }
   const { eventTime, customerId, terminalId } = keys
@@ -41,17 +41,17 @@ function complete(event: FileEvent<BareLabel>, keys: TransactionKeys | null): Fi
   return { ...event, value: whole }
 }
 
-/** Transactions up to a moment that have no label yet, the oldest first. */
-function createWaitingRoom(transactions: Blocks<TransactionKeys>, waitMsMax: number) {
-  const waiting = new Map<string, TransactionKeys>()
+/** Transactions up to a moment, the oldest first. */
+function createRegister(transactions: Blocks<TransactionKeys>, keptMsMax: number) {
+  const kept = new Map<string, TransactionKeys>()
   let events: readonly FileEvent<TransactionKeys>[] = []
   let index = 0
   let isAtEnd = false
 
   const forgetBefore = (timeMs: number): void => {
-    for (const [id, { eventTime }] of waiting) {
+    for (const [id, { eventTime }] of kept) {
       if (eventTime >= timeMs) return
-      waiting.delete(id)
+      kept.delete(id)
     }
   }
 
@@ -63,20 +63,18 @@ function createWaitingRoom(transactions: Blocks<TransactionKeys>, waitMsMax: num
         for (; index < events.length; index++) {
           const { value, timeMs: eventTimeMs } = events[index]!
           if (eventTimeMs > timeMs) return
-          if (value !== null) waiting.set(value.transactionId, value)
+          if (value !== null) kept.set(value.transactionId, value)
         }
-        forgetBefore(timeMs - waitMsMax)
+        forgetBefore(timeMs - keptMsMax)
         const next = await transactions.next()
         isAtEnd = next.done === true
         events = next.done ? [] : next.value
         index = 0
       }
     },
-    take: ({ value, timeMs }: FileEvent<BareLabel>): TransactionKeys | null => {
-      const keys = value === null ? undefined : waiting.get(value.transactionId)
-      if (keys === undefined || keys.eventTime < timeMs - waitMsMax) return null
-      waiting.delete(keys.transactionId)
-      return keys
+    find: ({ value, timeMs }: FileEvent<BareLabel>): TransactionKeys | null => {
+      const keys = value === null ? undefined : kept.get(value.transactionId)
+      return keys === undefined || keys.eventTime < timeMs - keptMsMax ? null : keys
     },
   }
 }

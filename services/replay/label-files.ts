@@ -58,8 +58,7 @@ export async function openLabelFiles(
     files,
     // A verdict on a transaction that is not there is looked up by nobody.
     readVerdicts: () => readVerdicts(files, () => null),
-    readInOrder: () =>
-      completeLabels(mergeByTime(files), readKeys(), definition.store.retentionMs),
+    readInOrder: () => completeLabels(mergeByTime(files), readKeys(), definition.store.retentionMs),
   }
 }
 
