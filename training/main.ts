@@ -1,50 +1,84 @@
-// `npm run train`: histories, features, then the model, from nothing.
+// `npm run train -- --config FILE`: features, model and backtest in one command.
 //
-// In: `--config FILE` (training/card-fraud.json) and what else train.py takes (`--out`, `--keep`).
-// Out: models/<name>/<version>/, the policy's thresholds, the results in training/README.md. The
-// Python side runs in training/.venv, made from requirements.txt when it is missing or older than
-// that; PYTHON names another interpreter. Refused: a machine without Python 3.11.
+// In: `--config` (training/card-fraud.yaml) and `--out`, which takes the place of the config's. Out: the
+// run's folder, and on stdout where it is, what the backtest measured and the policy lines for the pipeline file;
+// with --json one object as the last line. Exit code 2: something was refused and nothing was written.
+// SIGINT and SIGTERM end it and leave nothing half-written.
 
-import { spawnSync } from 'node:child_process'
-import { existsSync, statSync, utimesSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { prepareHistories } from './prepare-histories.ts'
+import { WeirError } from '../services/core/errors.ts'
+import { openPython } from './open-python.ts'
+import { runTraining, type TrainingOutcome } from './run-training.ts'
+import { loadTrainingConfig, type TrainingConfig, TrainingFault } from './training-config.ts'
 
-const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 
-const { values } = parseArgs({
-  options: { config: { type: 'string' }, out: { type: 'string' }, keep: { type: 'boolean' } },
-})
-const config = values.config ?? pathOf('card-fraud.json')
-await prepareHistories(config)
-run(openPython(), [
-  pathOf('train.py'),
-  ...['--config', config],
-  ...(values.out === undefined ? [] : ['--out', values.out]),
-  ...(values.keep === true ? ['--keep'] : []),
-])
-
-function openPython(): string {
-  const own = process.env.PYTHON
-  if (own !== undefined) return own
-  const python = pathOf('.venv/bin/python')
-  const requirements = pathOf('requirements.txt')
-  if (existsSync(python) && statSync(pathOf('.venv')).mtimeMs > statSync(requirements).mtimeMs) {
-    return python
+async function main(): Promise<void> {
+  const stop = new AbortController()
+  for (const name of Object.keys(exitCodes)) process.once(name, (signal) => stop.abort(signal))
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: 'string', default: 'training/card-fraud.yaml' },
+        out: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    })
+    const config = loadTrainingConfig(values.config)
+    const wanted = values.out === undefined ? config : { ...config, out: values.out }
+    const outcome = await runTraining(wanted, {
+      python: openPython(),
+      signal: stop.signal,
+      tell: (text) => void process.stderr.write(`${text}\n`),
+    })
+    tell(wanted, outcome, values.json)
+  } catch (error) {
+    if (stop.signal.aborted) {
+      process.exitCode = exitCodes[stop.signal.reason as keyof typeof exitCodes]
+    } else if (isRefusal(error)) {
+      process.stderr.write(`${(error as Error).message}\n`)
+      process.exitCode = 2
+    } else throw error
   }
-  run('python3', ['-m', 'venv', pathOf('.venv')])
-  run(python, ['-m', 'pip', 'install', '--quiet', '--requirement', requirements])
-  utimesSync(pathOf('.venv'), new Date(), new Date())
-  return python
 }
 
-function run(command: string, given: readonly string[]): void {
-  const { status, error } = spawnSync(command, given, { stdio: 'inherit' })
-  if (status === 0) return
-  process.stderr.write(
-    `${command} ${given.join(' ')} failed${error === undefined ? '' : `: ${error.message}`}; ` +
-      'training needs Python 3.11 or newer with venv and pip.\n',
+const isRefusal = (error: unknown): boolean =>
+  error instanceof TrainingFault ||
+  error instanceof WeirError ||
+  // Flags that are not known, knobs of the generator that are out of range.
+  error instanceof RangeError ||
+  String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
+
+function tell(config: TrainingConfig, { record, backtests }: TrainingOutcome, json: boolean): void {
+  const { name, version } = config.model
+  const { review, block } = record.thresholds
+  const lines = backtests.map(({ folder, report }) => {
+    const { averagePrecision, rocAuc, cardPrecisionAt100 } = report
+    return { folder, averagePrecision, rocAuc, cardPrecisionAt100 }
+  })
+  if (json) {
+    const summary = { out: config.out, model: { name, version }, ...record.thresholds }
+    process.stdout.write(
+      `${JSON.stringify({ ...summary, trees: record.trees, backtests: lines })}\n`,
+    )
+    return
+  }
+  const table = lines.map(
+    (line) =>
+      `${line.folder}: average precision ${show(line.averagePrecision)}, ROC AUC ` +
+      `${show(line.rocAuc)}, card precision@100 ${show(line.cardPrecisionAt100)}`,
   )
-  process.exit(1)
+  process.stdout.write(
+    `${config.out}: ${name} ${version}, ${record.trees} trees\n${table.join('\n')}\n\n` +
+      `For the pipeline file:\n` +
+      `model: { name: ${name}, version: "${version}", source: ${config.model.folder ?? `${config.out}/models`} }\n` +
+      `policy:\n` +
+      `  review: ${review} # flags at most ${percent(config.thresholds.review)} of the genuine events\n` +
+      `  block: ${block} # at most ${percent(config.thresholds.block)}\n`,
+  )
 }
+
+const show = (measure: number | null): string => measure?.toFixed(4) ?? 'unmeasured'
+const percent = (share: number): string => `${Number((share * 100).toPrecision(6))} %`
+
+await main()

@@ -1,9 +1,10 @@
 """LightGBM booster in, ONNX graphs out: trees for the CPU, the same trees as tensors for a GPU.
 
-In: a binary LightGBM booster trained on float32 features without categorical splits.
-Out: `tree_graph` holds one TreeEnsembleRegressor and an explicit Sigmoid; `tensor_graph` holds the
-same trees as Gather, LessOrEqual, MatMul and Equal, because ONNX Runtime has no GPU kernel for tree
-ensembles. Both take `features` [n, F] float32 and give `score` [n, 1] float32 in [0, 1].
+In: a binary LightGBM booster trained on float32 features without categorical splits, and how its
+margins become probabilities (calibrate.py).
+Out: `tree_graph` holds one TreeEnsembleRegressor, `tensor_graph` the same trees as Gather,
+LessOrEqual, MatMul and Equal, because ONNX Runtime has no GPU kernel for tree ensembles; in both
+the calibration follows. They take `features` [n, F] float32 and give `score` [n, 1] float32.
 Refused: other objectives, categorical splits, averaged output, and zero taken as missing.
 Invariant: every graph takes exactly the branches that LightGBM takes on float32 features. LightGBM
 compares with doubles and ONNX with float32, so thresholds are rounded down: for a float32 x,
@@ -19,9 +20,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from .calibrate import Calibration
+
 INPUT = "features"
 OUTPUT = "score"
 PARITY_MAX = 1e-5
+PARITY_ROWS_MIN = 10_000
+# The tensors of a graph grow with rows times trees times leaves.
+ROWS_AT_A_TIME = 2_000
 # IR and opsets that the pinned onnxruntime-node reads, whatever the installed onnx would write.
 IR_VERSION = 10
 OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
@@ -88,8 +94,10 @@ def _read_tree(root: dict, slope: float) -> Tree:
     return tree
 
 
-def tree_graph(trees: list[Tree], feature_count: int) -> onnx.ModelProto:
-    """One TreeEnsembleRegressor and a Sigmoid.
+def tree_graph(
+    trees: list[Tree], feature_count: int, calibration: Calibration = Calibration()
+) -> onnx.ModelProto:
+    """One TreeEnsembleRegressor, and the way from margin to score.
 
     The Sigmoid is a node of its own because ONNX Runtime ignores post_transform LOGISTIC on a
     regressor with a single target.
@@ -109,9 +117,8 @@ def tree_graph(trees: list[Tree], feature_count: int) -> onnx.ModelProto:
         **columns,
         **targets,
     )
-    return make_model(
-        "trees", [ensemble, helper.make_node("Sigmoid", ["margin"], [OUTPUT])], [], feature_count
-    )
+    nodes, constants = calibration.nodes("margin", OUTPUT)
+    return make_model("trees", [ensemble, *nodes], constants, feature_count)
 
 
 _NODE_COLUMNS = (
@@ -147,7 +154,9 @@ def _append_tree(columns: dict, targets: dict, number: int, tree: Tree) -> None:
             targets[name].append(entry)
 
 
-def tensor_graph(trees: list[Tree], feature_count: int) -> onnx.ModelProto:
+def tensor_graph(
+    trees: list[Tree], feature_count: int, calibration: Calibration = Calibration()
+) -> onnx.ModelProto:
     """The same trees as plain tensor operations (the GEMM form of a decision tree).
 
     A row goes left at node i where x[feature i] <= threshold i. Leaf l is reached exactly when the
@@ -180,7 +189,9 @@ def tensor_graph(trees: list[Tree], feature_count: int) -> onnx.ModelProto:
         "leaf_axis": np.array([2], np.int64),
         "tree_axis": np.array([0], np.int64),
     }
-    return make_model("tensors", _tensor_nodes(constants["paths"].dtype), constants, feature_count)
+    nodes, more = calibration.nodes("margin", OUTPUT)
+    nodes = [*_tensor_nodes(constants["paths"].dtype), *nodes]
+    return make_model("tensors", nodes, {**constants, **more}, feature_count)
 
 
 def _tensor_nodes(paths_type: np.dtype) -> list[onnx.NodeProto]:
@@ -203,7 +214,6 @@ def _tensor_nodes(paths_type: np.dtype) -> list[onnx.NodeProto]:
         node("Mul", ["reached", "leaf_values"], ["weighted"]),
         node("ReduceSum", ["weighted", "leaf_axis"], ["by_leaf"], keepdims=1),
         node("ReduceSum", ["by_leaf", "tree_axis"], ["margin"], keepdims=0),
-        node("Sigmoid", ["margin"], [OUTPUT]),
     ]
 
 
@@ -239,10 +249,14 @@ def score_rows(model: onnx.ModelProto, rows: np.ndarray) -> np.ndarray:
     """Scores of a graph under ONNX Runtime on the CPU, [n] float32."""
     import onnxruntime
 
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return session.run([OUTPUT], {INPUT: rows.astype(np.float32)})[0].reshape(-1)
+    rows = rows.astype(np.float32)
+    parts = [rows[i : i + ROWS_AT_A_TIME] for i in range(0, len(rows), ROWS_AT_A_TIME)]
+    return np.concatenate([session.run([OUTPUT], {INPUT: part})[0].reshape(-1) for part in parts])
 
 
 def check_parity(
@@ -250,6 +264,7 @@ def check_parity(
     models: dict[str, onnx.ModelProto],
     rows: np.ndarray,
     thresholds: tuple[float, ...] = (0.5,),
+    calibration: Calibration = Calibration(),
 ) -> dict[str, float]:
     """The largest difference of each graph from LightGBM; raises above PARITY_MAX.
 
@@ -257,12 +272,13 @@ def check_parity(
     within PARITY_MAX of it.
     """
     rows = rows.astype(np.float32)
-    expected = booster.predict(rows)
+    expected = calibration.apply(booster.predict(rows, raw_score=True))
     differences: dict[str, float] = {}
     for name, model in models.items():
         scores = score_rows(model, rows)
         differences[name] = float(np.abs(scores - expected).max())
-        if differences[name] > PARITY_MAX:
+        # Not a number is above nothing.
+        if not differences[name] <= PARITY_MAX:
             raise ValueError(f"{name}: scores differ by {differences[name]}, allowed {PARITY_MAX}")
         for threshold in thresholds:
             crossed = (scores >= threshold) != (expected >= threshold)
@@ -277,11 +293,12 @@ def export_booster(
     *,
     with_gpu: bool,
     thresholds: tuple[float, ...] = (0.5,),
+    calibration: Calibration = Calibration(),
 ) -> dict[str, bytes]:
     """The graphs by manifest role, `cpu` and optionally `gpu`, after the parity check on `rows`."""
     trees = read_trees(booster)
-    models = {"cpu": tree_graph(trees, booster.num_feature())}
+    models = {"cpu": tree_graph(trees, booster.num_feature(), calibration)}
     if with_gpu:
-        models["gpu"] = tensor_graph(trees, booster.num_feature())
-    check_parity(booster, models, rows, thresholds)
+        models["gpu"] = tensor_graph(trees, booster.num_feature(), calibration)
+    check_parity(booster, models, rows, thresholds, calibration)
     return {role: model.SerializeToString(deterministic=True) for role, model in models.items()}

@@ -96,6 +96,7 @@ def write_model(
     so that the golden check at load compares two implementations.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    thresholds = {band: thresholds[band] for band in ("review", "block")}
     golden_json = json.dumps(golden or choose_golden(rows, scores)).encode() + b"\n"
     contents = {**graphs, "golden": golden_json}
     files = {}

@@ -1,7 +1,7 @@
 """Measures of scores against verdicts, and the choice of thresholds.
 
 In: verdicts (0 or 1) and scores of the same rows. Out: plain floats, for the manifest and README.
-Refused: nothing. Invariant: thresholds are chosen on the validation range and only reported on
+Refused: nothing. Invariant: thresholds are chosen on validation ranges and only reported on
 later ones.
 """
 
@@ -26,6 +26,7 @@ def at_threshold(verdicts: np.ndarray, scores: np.ndarray, threshold: float) -> 
     flagged = int(is_flagged.sum())
     return {
         "threshold": threshold,
+        "falsePositiveRate": false_positive_rate(verdicts, scores, threshold),
         "alertShare": flagged / len(scores),
         "precision": hits / flagged if flagged else 0.0,
         "recall": hits / max(1, int(verdicts.sum())),
@@ -43,20 +44,38 @@ def calibration(verdicts: np.ndarray, scores: np.ndarray, bins: int = 20) -> dic
         "meanScore": float(scores.mean()),
         "fraudShare": float(verdicts.mean()),
         "expectedError": sum(gaps) / len(scores),
+        "brier": float(np.mean((scores - verdicts) ** 2)),
     }
 
 
-def choose_thresholds(
-    verdicts: np.ndarray, scores: np.ndarray, *, review_alert_share: float, block_precision: float
-) -> dict[str, float]:
-    """`review` flags the given share of events; `block` is the lowest with the given precision.
+def threshold_at(verdicts: np.ndarray, scores: np.ndarray, false_positive_rate: float) -> float:
+    """The lowest threshold, to four digits, that flags no larger share of the genuine events.
 
-    Rounded up to two digits that matter, because people read and write them in the pipeline file.
+    Rounded up, because people read it and write it in the pipeline file: it never flags more.
     """
-    review = float(np.quantile(scores, 1 - review_alert_share))
-    order = np.argsort(-scores, kind="stable")
-    precision = np.cumsum(verdicts[order]) / np.arange(1, len(order) + 1)
-    reached = np.flatnonzero(precision >= block_precision)
-    block = float(scores[order][reached[-1]]) if len(reached) else 1.0
-    review = math.ceil(review * 100) / 100
-    return {"review": review, "block": max(review, math.ceil(block * 100) / 100)}
+    # A graph gives float32, which may lie above the double that training knows.
+    both = np.maximum(scores, np.asarray(scores, np.float32).astype(np.float64))
+    genuine = np.sort(both[verdicts == 0])[::-1]
+    allowed = int(false_positive_rate * len(genuine))
+    if allowed >= len(genuine):
+        return 0.0
+    if genuine[allowed] >= 1:
+        raise ValueError(
+            f"found {allowed + 1} genuine events or more with the score 1, expected a threshold that "
+            f"flags at most {false_positive_rate:.4%} of them; use calibration: isotonic"
+        )
+    # Just above the first genuine score that must not be flagged.
+    return min(1.0, _round_up(float(np.nextafter(genuine[allowed], np.inf))))
+
+
+def _round_up(value: float, digits: int = 4) -> float:
+    """The smallest number of so many digits that is not below the value."""
+    if value <= 0:
+        return 0.0
+    places = digits - 1 - math.floor(math.log10(value))
+    rounded = round(value, places)
+    return rounded if rounded >= value else round(rounded + 10.0**-places, places)
+
+
+def false_positive_rate(verdicts: np.ndarray, scores: np.ndarray, threshold: float) -> float:
+    return float((scores[verdicts == 0] >= threshold).mean())

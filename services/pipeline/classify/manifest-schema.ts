@@ -57,15 +57,19 @@ export const manifestSchema = closed({
     },
     score: closed(histogram),
   }),
-  training: closed({
-    from: text,
-    to: text,
-    rows: countOf,
-    frauds: countOf,
-    dataSha256: sha256,
-    seed: { type: 'integer' },
-    code: text,
-  }),
+  training: closed(
+    {
+      from: text,
+      to: text,
+      rows: countOf,
+      frauds: countOf,
+      dataSha256: sha256,
+      seed: { type: 'integer' },
+      code: text,
+      lineage: { type: 'object' },
+    },
+    ['lineage'],
+  ),
   metrics: open({ ...measures, logisticRegression: open(measures) }),
   biasTable: { type: 'array', items: { type: 'object' } },
 })

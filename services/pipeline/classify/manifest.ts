@@ -64,6 +64,8 @@ export type ModelManifest = {
     readonly dataSha256: string
     readonly seed: number
     readonly code: string
+    /** Hashes of what went in; absent from models that were trained before it was written. */
+    readonly lineage?: Readonly<Record<string, unknown>>
   }
   /** Measured on a time range after the training's; logisticRegression is there to compare with. */
   readonly metrics: ModelMetrics & { readonly logisticRegression: ModelMetrics }
