@@ -6,6 +6,7 @@
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readTable, type Table } from '../../load/handbook/read-table.ts'
 import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
 import { repositoryPath } from '../adapters/file/pipeline-text.ts'
@@ -16,11 +17,9 @@ import {
   handbookFolder,
   hasHandbook,
   readHandbookRows,
-  readTable,
-  type Table,
   whySkipped,
   writeHandbookFiles,
-} from './data-set.ts'
+} from './handbook-files.ts'
 import { naiveFeatures } from './naive-features.ts'
 
 const hourMs = 3_600_000

@@ -4,7 +4,7 @@
 // are open on the left and closed on the right. A customer's hold the row itself and no later one; a
 // terminal's end seven days ago, when each label in them is known.
 
-import { type HandbookRow, labelDelayMs } from './data-set.ts'
+import { type HandbookRow, labelDelayMs } from './handbook-files.ts'
 
 const dayMs = 86_400_000
 const windowDays = [1, 7, 30] as const

@@ -1,33 +1,19 @@
 // The public data set where it lies, and files in its format.
 //
 // In: the folder WEIR_DATA, or ../shared/data beside the checkout. Out: its path or the reason why a
-// test skips; columns of a Parquet file; transactions and labels written as the data set has them.
+// test skips; its rows; transactions and labels written as the data set has them.
 // Invariant: nothing of the data set is copied into the repository; excerpts are made in a test's folder.
 
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parquetWriteFile } from 'hyparquet-writer'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
-import { readParquetCells } from '../../services/adapters/file/parquet-events.ts'
+import { readTable } from '../../load/handbook/read-table.ts'
 
 const dataFolder = process.env.WEIR_DATA ?? resolve(repositoryFolder, '../shared/data')
 export const handbookFolder = join(dataFolder, 'handbook')
 export const hasHandbook = existsSync(join(handbookFolder, 'transactions.parquet'))
 export const whySkipped = `no data set in ${handbookFolder} (WEIR_DATA)`
-
-/** Whole columns: numbers and times as numbers, flags as 0 and 1, ids as text. */
-export type Table = ReadonlyMap<string, readonly number[]>
-
-export async function readTable(path: string, columns: readonly string[]): Promise<Table> {
-  const table = new Map(columns.map((column) => [column, [] as number[]]))
-  for await (const block of readParquetCells(path, columns)) {
-    for (const [column, values] of table) {
-      const cells = block.cells(column)!
-      for (let i = 0; i < block.count; i++) values.push(Number(cells[i]))
-    }
-  }
-  return table
-}
 
 export type HandbookRow = {
   readonly transactionId: number
