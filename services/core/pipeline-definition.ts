@@ -134,7 +134,11 @@ export type PipelineDefinition = {
   readonly topics: TopicNames
   readonly input: {
     readonly transactionColumns: ColumnMap
+    /** Value of a text field where the file has none. */
+    readonly transactionDefaults: Readonly<Record<string, string>>
     readonly labelColumns: ColumnMap
+    /** Whether label files lack the time and the keys of the transaction, which then are looked up. */
+    readonly isLabelLookup: boolean
   }
   readonly entities: readonly EntityDefinition[]
   readonly features: readonly FeatureDefinition[]

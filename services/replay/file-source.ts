@@ -5,11 +5,11 @@
 // that is no event goes to `reject` and into no batch; the same rows give the same batches' content,
 // however they are spread over files.
 
-import { openLabelFile, openTransactionFile } from '../adapters/file/event-file.ts'
+import { openTransactionFile } from '../adapters/file/event-file.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createBrake } from '../pipeline/decide/decide.ts'
-import type { Label, Transaction } from '../pipeline/records.ts'
-import { type ValidateRules, validateLabel } from '../pipeline/validate/validate.ts'
+import type { Transaction } from '../pipeline/records.ts'
+import { openLabelFiles } from './label-files.ts'
 import { type ExaminedFile, examineFile, mergeByTime } from './ordered-events.ts'
 import { LABEL_LANE, replayBatches, TRANSACTION_LANE } from './replay-batches.ts'
 import type { ReplaySource } from './replay-source.ts'
@@ -24,26 +24,24 @@ export async function openFileSource(
   definition: PipelineDefinition,
   signal?: AbortSignal,
 ): Promise<ReplaySource> {
-  const { transactionColumns, labelColumns } = definition.input
+  const { transactionColumns, transactionDefaults } = definition.input
   const transactions: ExaminedFile<Transaction>[] = []
   for (const [i, path] of transactionFiles.entries()) {
-    transactions.push(await examineFile(openTransactionFile(path, transactionColumns, i), signal))
+    const file = openTransactionFile(path, transactionColumns, i, transactionDefaults)
+    transactions.push(await examineFile(file, signal))
   }
-  const labels: ExaminedFile<Label>[] = []
-  for (const [i, path] of labelFiles.entries()) {
-    labels.push(await examineFile(openLabelFile(path, labelColumns, i), signal))
-  }
+  const labels = await openLabelFiles(labelFiles, transactions, definition, signal)
   const names = {
     transactions: transactions.map(({ file }) => file.name),
-    labels: labels.map(({ file }) => file.name),
+    labels: labels.files.map(({ file }) => file.name),
   }
   return {
     transactionsExpected: countRows(transactions),
-    readLabels: () => readLabels(labels, definition.validate),
+    readLabels: labels.readVerdicts,
     readBatches: async function* ({ claim, batchEvents, reject }) {
       yield* replayBatches({
         transactions: mergeByTime(transactions),
-        labels: mergeByTime(labels),
+        labels: labels.readInOrder(),
         rules: definition.validate,
         batchEvents,
         epochs: [await claim(TRANSACTION_LANE), await claim(LABEL_LANE)],
@@ -56,29 +54,12 @@ export async function openFileSource(
       })
     },
     refusedIn: () => [],
-    received: () => ({ transactions: countRows(transactions), labels: countRows(labels) }),
+    received: () => ({ transactions: countRows(transactions), labels: countRows(labels.files) }),
     describe: async () => ({
       transactions: await describeFiles(transactions),
-      labels: await describeFiles(labels),
+      labels: await describeFiles(labels.files),
     }),
     close: async () => undefined,
-  }
-}
-
-async function* readLabels(
-  files: readonly ExaminedFile<Label>[],
-  rules: ValidateRules,
-): AsyncGenerator<readonly Label[], void, undefined> {
-  for (const { file } of files) {
-    for await (const events of file.readEvents()) {
-      const accepted: Label[] = []
-      for (const { value, timeMs } of events) {
-        if (value === null) continue
-        const raw = { offset: 0, brokerTimeMs: timeMs, key: null, value: null }
-        if (validateLabel(value, raw, rules) === null) accepted.push(value)
-      }
-      yield accepted
-    }
   }
 }
 

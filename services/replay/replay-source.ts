@@ -22,11 +22,14 @@ export type BatchFeed = {
   readonly reject: (refused: Refused) => void
 }
 
+/** Of a label, what is measured by. */
+export type Verdict = Pick<Label, 'transactionId' | 'isFraud' | 'labelTime'>
+
 export type ReplaySource = {
   /** As far as that is known before they are read. */
   readonly transactionsExpected: number
   /** All labels that the rooms accept, in any order: for verdicts, which no feature sees. */
-  readonly readLabels: () => AsyncGenerator<readonly Label[], void, undefined>
+  readonly readLabels: () => AsyncGenerator<readonly Verdict[], void, undefined>
   /** Once. */
   readonly readBatches: (feed: BatchFeed) => AsyncGenerator<Batch, void, undefined>
   /** What stands in a batch and gets no row, in the batch's order. */

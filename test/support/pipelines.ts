@@ -35,7 +35,12 @@ export function pipelineOf(parts: PipelineParts): PipelineDefinition {
       driftReports: 'drift.reports',
       modelControl: 'model.control',
     },
-    input: { transactionColumns: {}, labelColumns: {} },
+    input: {
+      transactionColumns: {},
+      transactionDefaults: {},
+      labelColumns: {},
+      isLabelLookup: false,
+    },
     validate: { ageMaxMs: 365 * DAY_MS, futureMaxMs: 60_000 },
     late: { allowedMs: 600_000, then: 'score_only' },
     align: { driftMsMax: 1000, waitMsMax: 1000 },

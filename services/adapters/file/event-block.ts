@@ -74,18 +74,61 @@ const labelFields = {
   source: optional('file'),
 } as const satisfies Record<keyof Label, FieldSpec>
 
-/** @param file index of the file among those given. */
-export const createTransactionDecoder = (columns: ColumnMap, file: number) =>
-  createDecoder<Transaction>({ fields: transactionFields, time: 'eventTime', columns, file })
+/** What a label repeats of its transaction. */
+export type TransactionKeys = Pick<
+  Transaction,
+  'transactionId' | 'eventTime' | 'customerId' | 'terminalId'
+>
+/** A label without what it repeats of its transaction. */
+export type BareLabel = Pick<Label, 'transactionId' | 'isFraud' | 'labelTime' | 'source'>
+
+const keyFields = {
+  transactionId: transactionFields.transactionId,
+  eventTime: transactionFields.eventTime,
+  customerId: transactionFields.customerId,
+  terminalId: transactionFields.terminalId,
+} as const satisfies Record<keyof TransactionKeys, FieldSpec>
+
+const bareLabelFields = {
+  transactionId: labelFields.transactionId,
+  isFraud: labelFields.isFraud,
+  labelTime: labelFields.labelTime,
+  source: labelFields.source,
+} as const satisfies Record<keyof BareLabel, FieldSpec>
+
+const streamFields = {
+  transactions: transactionFields,
+  transactionKeys: keyFields,
+  labels: labelFields,
+  bareLabels: bareLabelFields,
+} as const
+
+/**
+ * @param file index of the file among those given.
+ * @param defaults values of text fields where the file has none.
+ */
+export const createTransactionDecoder = (
+  columns: ColumnMap,
+  file: number,
+  defaults: Readonly<Record<string, string>> = {},
+) => {
+  const filled = Object.entries(defaults).map(([field, value]) => [field, optional(value)])
+  const fields = { ...transactionFields, ...Object.fromEntries(filled) }
+  return createDecoder<Transaction>({ fields, time: 'eventTime', columns, file })
+}
+
+export const createKeyDecoder = (columns: ColumnMap, file: number) =>
+  createDecoder<TransactionKeys>({ fields: keyFields, time: 'eventTime', columns, file })
 
 export const createLabelDecoder = (columns: ColumnMap, file: number) =>
   createDecoder<Label>({ fields: labelFields, time: 'labelTime', columns, file })
 
-/** The columns that a reader of transactions or labels asks a file for. */
-export const columnsOf = (stream: 'transactions' | 'labels', columns: ColumnMap): string[] =>
-  Object.keys(stream === 'transactions' ? transactionFields : labelFields).map(
-    (field) => columns[field] ?? field,
-  )
+export const createBareLabelDecoder = (columns: ColumnMap, file: number) =>
+  createDecoder<BareLabel>({ fields: bareLabelFields, time: 'labelTime', columns, file })
+
+/** The columns that a reader of a stream asks a file for. */
+export const columnsOf = (stream: keyof typeof streamFields, columns: ColumnMap): string[] =>
+  Object.keys(streamFields[stream]).map((field) => columns[field] ?? field)
 
 /** Times alone; the row number of the first is that of the block. */
 export function createTimeDecoder(columns: ColumnMap, field: 'eventTime' | 'labelTime') {
@@ -177,7 +220,8 @@ function convertColumn(block: CellBlock, column: string, field: string, spec: Fi
 const missingColumn = (column: string, field: string): WeirError => {
   const detail =
     `found no column "${column}", expected one for the field ${field}: ` +
-    `name it in the pipeline file's input section (input.columns, input.labelColumns).`
+    `name it in the pipeline file's input section (input.columns, input.labelColumns), or say there ` +
+    `what takes its place (input.defaults, input.labelLookup).`
   return new WeirError('WEIR_FILE_INVALID', detail)
 }
 

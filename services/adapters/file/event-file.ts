@@ -11,13 +11,17 @@ import { WeirError } from '../../core/errors.ts'
 import type { ColumnMap } from '../../core/pipeline-definition.ts'
 import type { Label, Transaction } from '../../pipeline/records.ts'
 import {
+  type BareLabel,
   type BlockDecoder,
   type CellBlock,
   columnsOf,
+  createBareLabelDecoder,
+  createKeyDecoder,
   createLabelDecoder,
   createTimeDecoder,
   createTransactionDecoder,
   type FileEvent,
+  type TransactionKeys,
 } from './event-block.ts'
 import { readNdjsonCells } from './ndjson-events.ts'
 import { readParquetCells } from './parquet-events.ts'
@@ -43,12 +47,29 @@ const readers: Readonly<Record<string, CellReader>> = {
 /** Rows handed on at a time, whatever the file's row groups are. */
 const blockRowsMax = 4096
 
-/** @param file index of the file among those given. */
-export const openTransactionFile = (path: string, columns: ColumnMap, file: number) =>
+/**
+ * @param file index of the file among those given.
+ * @param defaults values of text fields where the file has none.
+ */
+export const openTransactionFile = (
+  path: string,
+  columns: ColumnMap,
+  file: number,
+  defaults?: Readonly<Record<string, string>>,
+) =>
   openEventFile<Transaction>(path, {
     columns: columnsOf('transactions', columns),
     timeColumn: columns.eventTime ?? 'eventTime',
-    createDecoder: () => createTransactionDecoder(columns, file),
+    createDecoder: () => createTransactionDecoder(columns, file, defaults),
+    createTimeDecoder: () => createTimeDecoder(columns, 'eventTime'),
+  })
+
+/** The same file, of which only what labels repeat is read. */
+export const openKeyFile = (path: string, columns: ColumnMap, file: number) =>
+  openEventFile<TransactionKeys>(path, {
+    columns: columnsOf('transactionKeys', columns),
+    timeColumn: columns.eventTime ?? 'eventTime',
+    createDecoder: () => createKeyDecoder(columns, file),
     createTimeDecoder: () => createTimeDecoder(columns, 'eventTime'),
   })
 
@@ -57,6 +78,15 @@ export const openLabelFile = (path: string, columns: ColumnMap, file: number) =>
     columns: columnsOf('labels', columns),
     timeColumn: columns.labelTime ?? 'labelTime',
     createDecoder: () => createLabelDecoder(columns, file),
+    createTimeDecoder: () => createTimeDecoder(columns, 'labelTime'),
+  })
+
+/** Labels without time and keys of their transactions. */
+export const openBareLabelFile = (path: string, columns: ColumnMap, file: number) =>
+  openEventFile<BareLabel>(path, {
+    columns: columnsOf('bareLabels', columns),
+    timeColumn: columns.labelTime ?? 'labelTime',
+    createDecoder: () => createBareLabelDecoder(columns, file),
     createTimeDecoder: () => createTimeDecoder(columns, 'labelTime'),
   })
 

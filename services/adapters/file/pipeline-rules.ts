@@ -30,6 +30,7 @@ const sectionRules: readonly SectionRule[] = [
     findColumnFaults(['input', 'columns'], definition.input.transactionColumns, transactionFields),
   ({ definition, labelFields }) =>
     findColumnFaults(['input', 'labelColumns'], definition.input.labelColumns, labelFields),
+  findDefaultFaults,
   findEntityFaults,
   ({ definition }) =>
     findCeilingFault(['entities'], definition.entities.length, limits.entitiesMax),
@@ -83,6 +84,19 @@ function findColumnFaults(path: Path, columns: ColumnMap, fields: AvroFields): r
     if (owner === undefined) return []
     const found = `${quote(column)}, the column of ${owner} too`
     return [{ path: [...path, field], at: 'value', found, expected: 'a column of its own' }]
+  })
+}
+
+/** An id that all transactions share would be no id; of the required texts only the currency is none. */
+function findDefaultFaults({ definition, transactionFields }: SectionContext): readonly Fault[] {
+  return Object.keys(definition.input.transactionDefaults).flatMap((field): readonly Fault[] => {
+    const place = { path: ['input', 'defaults', field], at: 'key' } as const
+    const unknown = checkField(field, transactionFields)
+    if (unknown !== null) return [{ ...place, ...unknown }]
+    const { type, avroType, isOptional } = transactionFields.get(field)!
+    if (type === 'text' && (isOptional || field === 'currency')) return []
+    const found = `the ${avroType} field ${field}`
+    return [{ ...place, found, expected: 'currency or an optional string field' }]
   })
 }
 

@@ -30,6 +30,7 @@ export const defaults = {
     driftReports: 'drift.reports',
     modelControl: 'model.control',
   },
+  input: { labelLookup: false },
   validate: { ageMax: '400d', futureMax: '60s' },
   late: { allowed: '10m', then: 'score_only' },
   align: { maxDrift: '1s', maxWait: '2s' },
@@ -69,7 +70,9 @@ export function readTopics(file: SoundValue, { topicPrefix }: Place): TopicNames
 
 export const readInput = (file: SoundValue): PipelineDefinition['input'] => ({
   transactionColumns: file.read(['input', 'columns'], {}),
+  transactionDefaults: file.read(['input', 'defaults'], {}),
   labelColumns: file.read(['input', 'labelColumns'], {}),
+  isLabelLookup: file.read<boolean>(['input', 'labelLookup'], defaults.input.labelLookup),
 })
 
 export const readEntities = (file: SoundValue): readonly EntityDefinition[] =>

@@ -78,6 +78,21 @@ describe('event file', () => {
     )
   })
 
+  test('event file - fills a field from the defaults where file or row has none', async () => {
+    const path = join(temporaryFolder(), 'transactions.ndjson')
+    const { currency: _currency, ...rest } = transactionOf()
+    const rows = [rest, { ...rest, currency: 'USD', channel: 'app' }]
+    writeFileSync(path, rows.map((row) => JSON.stringify(row)).join('\n'))
+    const events = await readAll(
+      openTransactionFile(path, {}, 0, { currency: 'EUR', channel: 'pos' }),
+    )
+    expect(events.map(({ value }) => [value?.currency, value?.channel])).toEqual([
+      ['EUR', 'pos'],
+      ['USD', 'app'],
+    ])
+    await expect(readAll(openLabelFile(path, {}, 0))).rejects.toThrow(/input\.labelLookup/)
+  })
+
   test('event file - reads times of NDJSON as numbers and as ISO 8601', async () => {
     const path = join(temporaryFolder(), 'labels.ndjson')
     const label = { transactionId: 't', customerId: 'c', terminalId: 'm', isFraud: 1 }

@@ -64,6 +64,18 @@ const cases: readonly Case[] = [
     faults: ['3:46  input.labelColumns.source  found "y", the column of isFraud too'],
   },
   {
+    title: 'defaults for an id, a number and a field that does not exist',
+    change: [
+      'entities:',
+      'input: { defaults: { customerId: x, amountMinor: y, curency: EUR } }\nentities:',
+    ],
+    faults: [
+      '3:22  input.defaults.customerId  found the string field customerId, expected currency or an optional string field',
+      '3:37  input.defaults.amountMinor  found the long field amountMinor, expected currency or an optional string field',
+      '3:53  input.defaults.curency  found unknown field "curency"',
+    ],
+  },
+  {
     title: 'a key field that does not exist',
     change: ['key: [customerId]', 'key: [customerID]'],
     faults: ['4:21  entities.customer.key[0]  found unknown field "customerID"'],
