@@ -33,6 +33,8 @@ test('score columns - are the version, and the name too where that is taken', ()
 test.each([[['score']], [['decision']], [['score_2', 'score_a_2']]])(
   'score columns - refuses features named %j',
   (features) => {
-    expect(() => columnsFor(['a 2'], features)).toThrow(/^WEIR_PIPELINE_INVALID: .*found the column/)
+    expect(() => columnsFor(['a 2'], features)).toThrow(
+      /^WEIR_PIPELINE_INVALID: .*found the column/,
+    )
   },
 )
