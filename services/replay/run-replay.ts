@@ -12,6 +12,7 @@ import { readManifest } from '../adapters/file/pipeline-manifest.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { type FileHistory, openFileSource } from './file-source.ts'
+import { createKnownFrauds, type KnownFraudTable } from './known-frauds.ts'
 import { openRejectionFile, type RejectionFile } from './rejection-file.ts'
 import { openReplayRooms, type ReplayRooms } from './replay-rooms.ts'
 import type { ReplaySource } from './replay-source.ts'
@@ -44,6 +45,8 @@ type RunOptions = {
   /** Event times in [measureFromMs, measureToMs) are measured; all of them are in the rows. */
   readonly measureFromMs?: number
   readonly measureToMs?: number
+  /** Leaves out of the measures whoever had a fraud since then that was known before the day. */
+  readonly knownSinceMs?: number
   /** Events in one micro-batch; the output does not depend on it. */
   readonly batchEvents?: number
   /** Ends the run early with its reason; the folder is not made then. */
@@ -94,11 +97,18 @@ async function replaySource(
   options: ReplayOptions,
 ): Promise<ReplayReport> {
   const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
-  const verdicts = await collectVerdicts(source, signal)
+  const { knownSinceMs } = options
+  const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
+  const verdicts = await collectVerdicts(source, knownFrauds, signal)
   const rooms = await openReplayRooms(definition, isScoring)
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
   const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
-  const desk = openDesk(folder.pathOf(rowsName), options, { source, verdicts, rejections })
+  const desk = openDesk(folder.pathOf(rowsName), options, {
+    source,
+    verdicts,
+    knownFrauds,
+    rejections,
+  })
   try {
     const feed = { claim: rooms.claim, batchEvents, reject: rejections.add }
     await rooms.run(source.readBatches(feed), desk.write, signal)
@@ -125,12 +135,17 @@ async function replaySource(
 }
 
 /** Every valid label, whatever its time: for the isFraud column and the measures, never a feature. */
-async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Promise<VerdictTable> {
+async function collectVerdicts(
+  source: ReplaySource,
+  knownFrauds: KnownFraudTable | null,
+  signal?: AbortSignal,
+): Promise<VerdictTable> {
   const verdicts = createVerdictTable()
   for await (const labels of source.readLabels()) {
     signal?.throwIfAborted()
-    for (const { transactionId, isFraud, labelTime } of labels) {
-      verdicts.add(transactionId, isFraud, labelTime)
+    for (const label of labels) {
+      verdicts.add(label.transactionId, label.isFraud, label.labelTime)
+      knownFrauds?.add(label)
     }
   }
   return verdicts
@@ -139,6 +154,7 @@ async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Prom
 type DeskNeeds = {
   readonly source: ReplaySource
   readonly verdicts: VerdictTable
+  readonly knownFrauds: KnownFraudTable | null
   readonly rejections: RejectionFile
 }
 
@@ -146,7 +162,7 @@ type DeskNeeds = {
 function openDesk(
   path: string,
   options: ReplayOptions,
-  { source, verdicts, rejections }: DeskNeeds,
+  { source, verdicts, knownFrauds, rejections }: DeskNeeds,
 ) {
   const { definition, isScoring, onProgress = () => undefined } = options
   const rowFile = openFeatureFile(path, {
@@ -154,7 +170,7 @@ function openDesk(
     scores: isScoring ? nameScoreColumns(definition) : [],
   })
   const { transactionsExpected } = source
-  const backtest = isScoring ? openBacktest(options, verdicts) : null
+  const backtest = isScoring ? openBacktest(options, verdicts, knownFrauds) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
   const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): void => {
     const rows = toRows(enriched, decided, verdicts)
@@ -191,7 +207,11 @@ function toRows(
   return { count, transactionIds, eventTimesMs, vectors, scores, decisions, isFraud }
 }
 
-function openBacktest(options: ReplayOptions, verdicts: VerdictTable): BacktestTally {
+function openBacktest(
+  options: ReplayOptions,
+  verdicts: VerdictTable,
+  knownFrauds: KnownFraudTable | null,
+): BacktestTally {
   const { definition, costs, measureFromMs, measureToMs } = options
   const { genuine, fraud } = verdicts.counts()
   return createBacktest({
@@ -200,6 +220,7 @@ function openBacktest(options: ReplayOptions, verdicts: VerdictTable): BacktestT
     // Where the labels name frauds alone, whoever has no label counts as genuine.
     unlabelled: genuine === 0 && fraud > 0 ? false : null,
     ...(costs === undefined ? {} : { costs }),
+    ...(knownFrauds === null ? {} : { knownFrauds }),
     ...(measureFromMs === undefined ? {} : { fromMs: measureFromMs }),
     ...(measureToMs === undefined ? {} : { toMs: measureToMs }),
   })

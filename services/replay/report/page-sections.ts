@@ -3,8 +3,7 @@
 // In: the detail of a backtest. Out: HTML text per section. Nothing is refused; where there is nothing to
 // draw, the section says so. Tables are listed as columns of data, plots as series.
 
-import type { BacktestDetail, ModelMeasures } from './backtest.ts'
-import type { Interval } from './day-bootstrap.ts'
+import type { BacktestDetail } from './backtest.ts'
 import type { FeatureDrift } from './feature-drift.ts'
 import { type Axis, decades, drawPlot, evenTicks, type Point } from './page-plots.ts'
 import {
@@ -299,35 +298,6 @@ export function drawDrift({ drift }: BacktestDetail): string {
         title: 'largest change of a bin',
         say: (row) => (row.found.length === 0 ? '–' : bins(row)),
       },
-    ]),
-  )
-}
-
-export function drawModels({ models }: BacktestDetail): string {
-  const say = (value: number | null, interval: Interval | null | undefined): string => {
-    if (interval == null) return sayMeasure(value)
-    return `${sayMeasure(value)} (${sayMeasure(interval.from)} to ${sayMeasure(interval.to)})`
-  }
-  const measure =
-    (name: 'rocAuc' | 'averagePrecision' | 'cardPrecisionAt100') => (row: ModelMeasures) =>
-      say(row[name], row.intervals?.[name])
-  const champion = models[0]
-  const gain = (row: ModelMeasures): string => {
-    const interval = row.difference?.averagePrecision
-    const own = row.averagePrecision
-    if (own === null || champion?.averagePrecision == null || row === champion) return '–'
-    return say(own - champion.averagePrecision, interval)
-  }
-  return drawSection(
-    'Champion and challengers',
-    'In brackets the range in which the measure falls 95 times of 100 when other days had been drawn (from 5 days on). Good: a challenger is better where the whole range of its gain lies above 0.',
-    drawTable(models, [
-      { title: 'model', say: ({ name, version }) => `${name} ${version}`, isText: true },
-      { title: 'role', say: ({ role }) => role, isText: true },
-      { title: 'average precision', say: measure('averagePrecision') },
-      { title: 'ROC AUC', say: measure('rocAuc') },
-      { title: 'card precision@100', say: measure('cardPrecisionAt100') },
-      { title: 'gain in average precision', say: gain },
     ]),
   )
 }

@@ -5,12 +5,12 @@
 // same report gives the same bytes.
 
 import type { BacktestDetail, Headline } from './backtest.ts'
+import { drawModels } from './page-models.ts'
 import { escapeText } from './page-plots.ts'
 import {
   drawCalibration,
   drawDays,
   drawDrift,
-  drawModels,
   drawScores,
   drawSegments,
   drawSimulation,
@@ -59,7 +59,10 @@ function describeRun({ measured, frauds }: PageReport, { days, models, events }:
   return `${who} on ${sayCount(events)} payments${span}: ${sayCount(measured)} of them with a verdict, ${sayCount(frauds)} frauds.`
 }
 
-function describeLimits(report: PageReport, { currencies }: BacktestDetail): string[] {
+function describeLimits(
+  report: PageReport,
+  { currencies, knownSince, leftOut }: BacktestDetail,
+): string[] {
   const { unmeasured, unlabelled } = report
   const notes = []
   if (unmeasured !== null) {
@@ -67,6 +70,12 @@ function describeLimits(report: PageReport, { currencies }: BacktestDetail): str
   }
   if (unlabelled === 'genuine') {
     notes.push('The labels name frauds alone: a payment without a label counts as genuine.')
+  }
+  if (knownSince !== null) {
+    const since = knownSince.slice(0, 10)
+    notes.push(
+      `${sayCount(leftOut)} payments are left out: a fraud of their customers since ${since} was known before the day.`,
+    )
   }
   if (currencies.length > 1) {
     const list = currencies.slice(0, 8).join(', ')
