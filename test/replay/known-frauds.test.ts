@@ -7,6 +7,7 @@ import { compressors } from 'hyparquet-compressors'
 import { describe, expect, test } from 'vitest'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { createKnownFrauds } from '../../services/replay/known-frauds.ts'
+import { rankCards } from '../../services/replay/report/card-precision.ts'
 import { fraudLabelOf, transactionOf } from '../support/batches.ts'
 import { replaySmall, smallHistory } from './replay-world.ts'
 
@@ -68,7 +69,7 @@ describe.skipIf(!existsSync(folder))('known frauds of the handbook (needs its da
   type Event = { readonly event_time: Date; readonly customer_id: number }
   type Verdict = { readonly is_fraud: boolean; readonly label_time: Date }
 
-  test('known frauds - leave what the handbook measured: 58,264 transactions, 385 frauds', async () => {
+  test('known frauds - leave what the handbook measured: its events, frauds and perfect model', async () => {
     const events = await readColumns<Event>('transactions.parquet', ['event_time', 'customer_id'])
     const labels = await readColumns<Verdict>('labels.parquet', ['is_fraud', 'label_time'])
     expect(events[0]!.event_time.getTime()).toBeLessThan(Date.UTC(2018, 6, 25))
@@ -81,15 +82,23 @@ describe.skipIf(!existsSync(folder))('known frauds of the handbook (needs its da
       })
       table.add(fraudLabelOf(transaction, { isFraud, labelTime: labelTime.getTime() }))
     })
-    let measured = 0
-    let frauds = 0
+    const left: { day: number; customer: number; isFraud: boolean }[] = []
     events.forEach(({ event_time: time, customer_id: customer }, i) => {
       const eventMs = time.getTime()
       if (eventMs < Date.UTC(2018, 7, 8) || eventMs >= Date.UTC(2018, 7, 15)) return
       if (table.isKnown(String(customer), dayOf(eventMs))) return
-      measured++
-      if (labels[i]!.is_fraud) frauds++
+      left.push({ day: dayOf(eventMs), customer, isFraud: labels[i]!.is_fraud })
     })
-    expect([measured, frauds]).toEqual([58_264, 385])
+    expect([left.length, left.filter(({ isFraud }) => isFraud).length]).toEqual([58_264, 385])
+    const isFraudAt = (i: number): boolean => left[i]!.isFraud
+    const perfect = rankCards({
+      count: left.length,
+      customerIds: Array.from({ length: 5000 }, (_, id) => String(id)),
+      dayAt: (i) => left[i]!.day,
+      customerAt: (i) => left[i]!.customer,
+      scoreAt: (i) => Number(isFraudAt(i)),
+      isFraudAt,
+    })
+    expect(perfect.measure().mean).toBeCloseTo(0.397, 3)
   })
 })

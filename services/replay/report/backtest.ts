@@ -67,6 +67,8 @@ export type BacktestDetail = {
   readonly simulation: readonly SimulatedThreshold[]
   readonly calibration: CalibrationMeasures
   readonly scores: ScoreHistogram
+  /** Card precision@100 of a model that knows every fraud. */
+  readonly cardPrecisionBest: number | null
   readonly days: readonly DayMeasures[]
   readonly segments: Readonly<Record<SegmentKind, readonly SegmentMeasures[]>>
   readonly drift: readonly FeatureDrift[] | null
@@ -134,7 +136,7 @@ export type Backtest = { readonly headline: Headline; readonly detail: BacktestD
 function composeBacktest(setup: BacktestSetup, tallies: Tallies): Backtest {
   const { values, scores, calibration, segments, drift, currencies } = tallies
   const costs = setup.costs ?? defaultCosts
-  const { models, ...figuresOfDays } = tallies.models.measure()
+  const { models, cardPrecisionBest, ...figuresOfDays } = tallies.models.measure()
   const ranking = tallies.models.champion()
   const days = tallies.days.measure(figuresOfDays)
   const measures = ranking.measure()
@@ -163,6 +165,7 @@ function composeBacktest(setup: BacktestSetup, tallies: Tallies): Backtest {
     }),
     calibration: calibration.measure(),
     scores: scores.histogram(),
+    cardPrecisionBest: measures.frauds === 0 ? null : cardPrecisionBest,
     days,
     segments: segments.measure(),
     drift: drift?.measure() ?? null,

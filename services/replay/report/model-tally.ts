@@ -110,6 +110,7 @@ export function createModelTally(thresholds: Thresholds, costs: CostTable) {
       return {
         models: models.map((one, i) => describe(one, i, prepared[i]!, drawn)),
         ...figuresOfDays(prepared[0], days.all),
+        cardPrecisionBest: measureBestCards(models[0], columns),
       }
     },
   }
@@ -130,18 +131,15 @@ type Prepared = {
 }
 
 function prepare({ ranking, byDay, byCustomer }: OneModel, columns: Columns): Prepared {
-  const { days, customers, dayColumn, customerColumn } = columns
+  const { days, dayColumn, customerColumn } = columns
   const events = {
     count: dayColumn.length(),
-    scoreAt: ranking.scoreAt,
     isFraudAt: ranking.isFraudAt,
     binAt: (i: number) => binOf(ranking.scoreAt(i)),
   }
   const cards = rankCards({
-    ...events,
-    dayAt: (i) => days.all[dayColumn.at(i)]!,
-    customerAt: customerColumn.at,
-    customerIds: customers.all,
+    ...cardEvents(ranking.isFraudAt, columns),
+    scoreAt: ranking.scoreAt,
   })
   const scoresByDay = groupScores({ ...events, unitAt: dayColumn.at })
   const scoresByCustomer = groupScores({ ...events, unitAt: customerColumn.at })
@@ -173,6 +171,22 @@ function weighedMean(values: readonly (number | null)[], weights: Uint32Array): 
   }
   return all === 0 ? null : sum / all
 }
+
+/** What a model would get that knows every fraud: few days have as many cards with one as are looked at. */
+function measureBestCards(model: OneModel | undefined, columns: Columns): number | null {
+  if (model === undefined) return null
+  const { isFraudAt } = model.ranking
+  const events = cardEvents(isFraudAt, columns)
+  return rankCards({ ...events, scoreAt: (i) => Number(isFraudAt(i)) }).measure().mean
+}
+
+const cardEvents = (isFraudAt: Ranking['isFraudAt'], columns: Columns) => ({
+  count: columns.dayColumn.length(),
+  isFraudAt,
+  dayAt: (i: number) => columns.days.all[columns.dayColumn.at(i)]!,
+  customerAt: columns.customerColumn.at,
+  customerIds: columns.customers.all,
+})
 
 type DrawnBy = Readonly<Record<keyof IntervalsBy, readonly ModelIntervals[] | null>>
 

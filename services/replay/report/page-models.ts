@@ -62,13 +62,13 @@ function drawChallenger(challenger: ModelMeasures, champion: ModelMeasures): str
     { title: `challenger: ${nameOf(challenger)}`, say: (name) => rows[name].title, isText: true },
     { title: 'value', say: (name) => rows[name].say(challenger[name]) },
     { title: 'difference', say: (name) => sayGain(name, gainOf(name)) },
-    rangeColumn('its range by days', (name) => days?.[name], sayGain),
-    rangeColumn('by customers', (name) => customers?.[name], sayGain),
     {
       title: 'the challenger is',
       say: (name) => judge(name, [days?.[name], customers?.[name]]),
       isText: true,
     },
+    rangeColumn('its range by days', (name) => days?.[name], sayGain),
+    rangeColumn('by customers', (name) => customers?.[name], sayGain),
   ])
 }
 

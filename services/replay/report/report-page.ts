@@ -86,13 +86,17 @@ function describeLimits(
   return notes
 }
 
-function drawTiles(report: PageReport, { thresholds, currencies }: BacktestDetail): string {
+function drawTiles(report: PageReport, detail: BacktestDetail): string {
+  const { thresholds, currencies, cardPrecisionBest } = detail
   const review = thresholds.find(({ name }) => name === 'review')
   const unit = currencies.length === 1 ? `, ${currencies[0]}` : ''
   const tiles: [string, string][] = [
     [sayMeasure(report.averagePrecision), 'average precision (1 is perfect)'],
     [sayMeasure(report.rocAuc), 'ROC AUC (0.5 is chance)'],
-    [sayMeasure(report.cardPrecisionAt100), 'card precision@100 per day'],
+    [
+      sayMeasure(report.cardPrecisionAt100),
+      `card precision@100 per day (${sayMeasure(cardPrecisionBest)} is perfect here)`,
+    ],
     [sayShare(review?.recall ?? null), 'of the frauds are flagged'],
     [sayShare(review?.precision ?? null), 'of the alerts are fraud'],
     [sayShare(review?.valueDetectedShare ?? null), `of the fraud’s value is found${unit}`],
