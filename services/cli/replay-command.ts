@@ -1,21 +1,26 @@
 // `weir replay`: flags in, a run folder out.
 //
 // Progress goes to stderr once a second; with --json the last line of stdout is the report as one
-// object. SIGINT and SIGTERM end the run and leave nothing behind. Only --topics reads the environment,
-// and of it the way to brokers and registry and the prefix of the topics that are read. No flag names
-// a topic to write to, a group or a key prefix: a replay cannot touch live state.
+// object. SIGINT and SIGTERM end the run and leave nothing behind. --topics reads of the environment
+// the way to brokers and registry and the prefix of the topics that are read, --store redis the way to
+// Redis; files and memory read nothing of it. No flag names a topic to write to, a group or a key
+// prefix: a replay cannot touch live state.
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { readCostFile } from '../adapters/file/cost-file.ts'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readManifest } from '../adapters/file/pipeline-manifest.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { WeirError } from '../core/errors.ts'
+import type { TopicNames } from '../core/pipeline-definition.ts'
 import { readSettings } from '../core/settings.ts'
 import { openInputDecoders } from '../replay/open-input-decoders.ts'
+import { rangesOfRun } from '../replay/ranges-of-run.ts'
 import type { ReplayReport } from '../replay/run-records.ts'
 import { type ReplayOptions, type ReplayProgress, runReplay } from '../replay/run-replay.ts'
+import type { TopicHistory } from '../replay/topic-source.ts'
 import { openKafka, openRegistry } from '../scorer/open-place.ts'
+import { readOffsets } from './read-offsets.ts'
 import { readTime } from './read-time.ts'
 
 type Flags = {
@@ -26,6 +31,12 @@ type Flags = {
   readonly from?: number
   readonly to?: number
   readonly labelsTo?: number
+  readonly fromOffsets?: ReadonlyMap<number, number>
+  readonly toOffsets?: ReadonlyMap<number, number>
+  readonly labelsFromOffsets?: ReadonlyMap<number, number>
+  readonly labelsToOffsets?: ReadonlyMap<number, number>
+  readonly rangesOf?: string
+  readonly store: 'memory' | 'redis'
   readonly featuresOnly?: boolean
   readonly costs?: string
   readonly measureFrom?: number
@@ -46,6 +57,20 @@ export function addReplay(program: Command): void {
     .option('--from <time>', 'first broker time of the topics, such as 2026-01-31T08:00Z', readTime)
     .option('--to <time>', 'the broker time behind the last transaction', readTime)
     .option('--labels-to <time>', 'the broker time behind the last label', readTime)
+    .option(
+      '--from-offsets <list>',
+      'first offsets of partitions, such as 0:118204,1:97311',
+      readOffsets,
+    )
+    .option('--to-offsets <list>', 'offsets behind the last transactions', readOffsets)
+    .option('--labels-from-offsets <list>', 'first offsets of the labels', readOffsets)
+    .option('--labels-to-offsets <list>', 'offsets behind the last labels', readOffsets)
+    .option('--ranges-of <folder>', 'read what an earlier run of --topics read')
+    .addOption(
+      new Option('--store <kind>', "where entities' logs are kept: this process, or WEIR_REDIS_URL")
+        .choices(['memory', 'redis'])
+        .default('memory'),
+    )
     .option('--features-only', 'compute features without a model, for training')
     .option(
       '--costs <file>',
@@ -79,6 +104,7 @@ async function replay(flags: Flags): Promise<void> {
     ...(flags.measureFrom === undefined ? {} : { measureFromMs: flags.measureFrom }),
     ...(flags.measureTo === undefined ? {} : { measureToMs: flags.measureTo }),
     ...(flags.knownSince === undefined ? {} : { knownSinceMs: flags.knownSince }),
+    ...(flags.store === 'redis' ? { redisUrl: readSettings(process.env).redis.url } : {}),
     outFolder: flags.out,
     signal: stop.signal,
     onProgress: createProgress(startedMs),
@@ -96,23 +122,32 @@ async function replay(flags: Flags): Promise<void> {
   }
 }
 
-type Run = Pick<ReplayOptions, 'isScoring' | 'outFolder' | 'signal' | 'onProgress'>
+type Run = Pick<ReplayOptions, 'isScoring' | 'redisUrl' | 'outFolder' | 'signal' | 'onProgress'>
 
-function refuseMixed({ transactions, labels, topics, from, to, labelsTo }: Flags): void {
+function refuseMixed(flags: Flags): void {
+  const { transactions, labels, topics, from, to, rangesOf } = flags
   const hasFiles = transactions !== undefined || labels !== undefined
-  const hasTimes = [from, to, labelsTo].some((time) => time !== undefined)
+  const hasEdges = edgesOf(flags).some((edge) => edge !== undefined)
   if (topics === true && hasFiles)
     throw refused('found --topics and files, expected one of the two')
   if (topics !== true && transactions === undefined) {
     throw refused('found no input, expected --transactions <file...> or --topics')
   }
-  if (topics !== true && hasTimes) {
-    throw refused('found a range of time, expected it with --topics: files are read whole')
+  if (topics !== true && (hasEdges || rangesOf !== undefined)) {
+    throw refused('found a range, expected it with --topics: files are read whole')
+  }
+  if (rangesOf !== undefined && hasEdges) {
+    throw refused('found --ranges-of and another range, expected one of the two')
   }
   if (from !== undefined && to !== undefined && from >= to) {
     throw refused(`found --from ${new Date(from).toISOString()}, expected a time before --to`)
   }
 }
+
+const edgesOf = (flags: Flags): readonly unknown[] => [
+  ...[flags.from, flags.to, flags.labelsTo],
+  ...[flags.fromOffsets, flags.toOffsets, flags.labelsFromOffsets, flags.labelsToOffsets],
+]
 
 const refused = (detail: string) =>
   new WeirError('WEIR_SETTINGS_INVALID', `weir replay: ${detail}.`)
@@ -140,10 +175,20 @@ async function replayTopics(flags: Flags, run: Run): Promise<ReplayReport> {
       fromMs: flags.from ?? null,
       toMs: flags.to ?? null,
       labelsToMs: flags.labelsTo ?? null,
+      offsets: offsetsOf(flags, definition.topics),
     }
     return await runReplay({ ...run, definition, topicHistory })
   } finally {
     await registry.close()
+  }
+}
+
+function offsetsOf(flags: Flags, topics: TopicNames): NonNullable<TopicHistory['offsets']> {
+  if (flags.rangesOf !== undefined) return rangesOfRun(flags.rangesOf, topics)
+  const none = new Map<number, number>()
+  return {
+    transactions: { from: flags.fromOffsets ?? none, to: flags.toOffsets ?? none },
+    labels: { from: flags.labelsFromOffsets ?? none, to: flags.labelsToOffsets ?? none },
   }
 }
 

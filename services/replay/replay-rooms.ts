@@ -1,19 +1,19 @@
-// The house for a replay: the rooms of the live path, with the memory store and files at the ends.
+// The house for a replay: the rooms of the live path, with a store of its own and files at the ends.
 //
 // In: batches in their order. Out: rows, in the same order, to `write`. Thrown: what a port throws.
 // Invariants: the hallway of services/pipeline is walked as the live path walks it, up to decide;
-// there is no publisher, no topic and no shared store, so a replay cannot touch live state.
+// there is no publisher, no topic and no store that live scorers know, so a replay cannot touch live state.
 
-import { createMemoryLogStore } from '../adapters/memory/memory-log-store.ts'
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { createOnnxClassifier, type OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Classifier } from '../pipeline/classify/classifier.ts'
 import { planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
-import { foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
 import { observeNothing } from '../pipeline/observe/happenings.ts'
 import { createJudge } from '../pipeline/pipeline.ts'
 import type { Batch, DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
+import { openReplayStore } from './replay-store.ts'
 
 export type ReplayRooms = {
   /** Takes a lane of the run's own store and gives its epoch. */
@@ -32,17 +32,27 @@ export type ReplayRooms = {
 /** Gets each batch once, in order; `decided` is null where only features are computed. */
 export type RowSink = (enriched: EnrichedBatch, decided: DecidedBatch | null) => void
 
+export type RoomOptions = {
+  readonly isScoring: boolean
+  /** Where the entities' logs are kept; null = in this process' memory. */
+  readonly redisUrl: string | null
+}
+
 /** Above every score: reasons are for those who act on a single event. */
 const noReasons = 2
 
 export async function openReplayRooms(
   definition: PipelineDefinition,
-  isScoring: boolean,
+  { isScoring, redisUrl }: RoomOptions,
 ): Promise<ReplayRooms> {
   const plan = planFeatures(definition)
-  const { retentionMs } = definition.store
-  const store = createMemoryLogStore(plan.kinds, foldWhenWorthwhile, retentionMs)
   const classifier = isScoring ? await openClassifier(definition) : null
+  const { store, claim, close } = await openReplayStore(definition, plan, redisUrl).catch(
+    async (error) => {
+      await classifier?.close()
+      throw error
+    },
+  )
   const judge = createJudge({
     enrich: { plan, store, late: definition.late },
     classify: { classifier: classifier ?? featuresAlone, reasonsFrom: noReasons },
@@ -50,7 +60,7 @@ export async function openReplayRooms(
     observe: observeNothing,
   })
   return {
-    claim: async (laneId) => (await store.claim(laneId)).epoch,
+    claim,
     classifier,
     run: (batches, write, signal) =>
       runBatches(batches, signal, (batch) =>
@@ -60,7 +70,7 @@ export async function openReplayRooms(
       ),
     close: async () => {
       await classifier?.close()
-      await store.close()
+      await close()
     },
   }
 }
@@ -76,6 +86,9 @@ async function runBatches(
   let pending: Promise<void> = Promise.resolve()
   try {
     for await (const batch of batches) {
+      // Batches follow each other without a turn of the event loop, and so would a thousand answers of
+      // the worker: timers, lease and Ctrl-C would wait for seconds.
+      await turnOfTheLoop()
       signal?.throwIfAborted()
       const running = run(batch)
       // Its failure is met when it is awaited; until then it must not count as unhandled.

@@ -41,6 +41,8 @@ type RunOptions = {
   readonly definition: PipelineDefinition
   readonly isScoring: boolean
   readonly outFolder: string
+  /** Keeps the entities' logs there, under keys of the run's own, and not in this process' memory. */
+  readonly redisUrl?: string
   readonly costs?: CostTable
   /** Event times in [measureFromMs, measureToMs) are measured; all of them are in the rows. */
   readonly measureFromMs?: number
@@ -97,10 +99,10 @@ async function replaySource(
   options: ReplayOptions,
 ): Promise<ReplayReport> {
   const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
-  const { knownSinceMs } = options
+  const { redisUrl = null, knownSinceMs } = options
   const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
   const verdicts = await collectVerdicts(source, knownFrauds, signal)
-  const rooms = await openReplayRooms(definition, isScoring)
+  const rooms = await openReplayRooms(definition, { isScoring, redisUrl })
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
   const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
   const desk = openDesk(folder.pathOf(rowsName), options, {

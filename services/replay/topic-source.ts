@@ -2,7 +2,7 @@
 //
 //   partition ─► range of offsets ─► lane queue ─► admit ─► merge by event time ─► batch
 //
-// In: a client, decoders, topics, a range of broker time. Out: batches of all partitions, each with a
+// In: a client, decoders, topics, a range of broker times or offsets. Out: batches of all partitions, each with a
 // lane of its own, whose memory (highest event time, brake) begins empty. Refused: offsets that expired
 // meanwhile (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), brokers or a registry that do not answer. Invariants: only
 // committed messages, each once; a lane that runs dry is waited for, so the order is that of live
@@ -10,7 +10,6 @@
 // the buffers of topic-ranges.ts. Of equal times a label goes first, then the lower partition.
 
 import type { Kafka } from '../adapters/kafka/kafka-client.ts'
-import { offsetsAtTime, partitionBounds } from '../adapters/kafka/topic-bounds.ts'
 import {
   openTopicRanges,
   type TopicRange,
@@ -22,6 +21,7 @@ import { observeNothing } from '../pipeline/observe/happenings.ts'
 import { admit, type PipelineDeps } from '../pipeline/pipeline.ts'
 import type { Batch, EnrichedBatch, Label, Stream } from '../pipeline/records.ts'
 import { admitMessages } from '../restore/admit-messages.ts'
+import { findRanges, type StreamOffsets, type StreamRange } from './find-ranges.ts'
 import type { BatchFeed, Refused, ReplaySource } from './replay-source.ts'
 import { createTopicLane, type TopicLane } from './topic-lane.ts'
 
@@ -34,9 +34,9 @@ export type TopicHistory = {
   readonly toMs: number | null
   /** Behind the last label: verdicts come long after their transactions. */
   readonly labelsToMs: number | null
+  /** What is given here goes before the times. */
+  readonly offsets?: Readonly<Partial<Record<Stream, StreamOffsets>>>
 }
-
-type StreamRange = TopicRange & { readonly stream: Stream }
 
 type Reading = {
   readonly history: TopicHistory
@@ -50,12 +50,14 @@ export async function openTopicSource(
   definition: PipelineDefinition,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ReplaySource> {
-  const { fromMs, toMs, labelsToMs } = history
+  const { kafka, fromMs, toMs, labelsToMs, offsets } = history
   const { transactions, labels } = definition.topics
-  const ranges = await findRanges(history, 'transactions', transactions, { fromMs, toMs })
+  const edges = { fromMs, toMs, offsets: offsets?.transactions }
+  const ranges = await findRanges(kafka, 'transactions', transactions, edges)
   if (labels !== null) {
     // Labels first: the merge takes the first lane of those with equal times.
-    ranges.unshift(...(await findRanges(history, 'labels', labels, { fromMs, toMs: labelsToMs })))
+    const labelEdges = { fromMs, toMs: labelsToMs, offsets: offsets?.labels }
+    ranges.unshift(...(await findRanges(kafka, 'labels', labels, labelEdges)))
   }
   const reading: Reading = { history, definition, ranges, signal }
   const lanes = ranges.map(createTopicLane)
@@ -77,24 +79,6 @@ export async function openTopicSource(
     }),
     close: async () => undefined,
   }
-}
-
-async function findRanges(
-  { kafka }: TopicHistory,
-  stream: Stream,
-  topic: string,
-  { fromMs, toMs }: { readonly fromMs: number | null; readonly toMs: number | null },
-): Promise<StreamRange[]> {
-  const bounds = await partitionBounds(kafka, topic)
-  const starts = fromMs === null ? null : await offsetsAtTime(kafka, topic, fromMs)
-  const ends = toMs === null ? null : await offsetsAtTime(kafka, topic, toMs)
-  return bounds.map(({ partition, low, high }) => {
-    // What is written while we look does not belong to the run.
-    const within = (offset: number) => Math.max(low, Math.min(high, offset))
-    const from = within(starts?.get(partition) ?? low)
-    const to = Math.max(from, within(ends?.get(partition) ?? high))
-    return { stream, topic, partition, from, to }
-  })
 }
 
 async function* readLabels({ history, definition, ranges, signal }: Reading) {

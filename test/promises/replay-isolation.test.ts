@@ -75,7 +75,7 @@ describe('a replay beside live scoring', () => {
   const folders: string[] = []
   const asked = new Set<string>()
 
-  const replay = async (): Promise<ReplayReport> => {
+  const replay = async (redisUrl?: string): Promise<ReplayReport> => {
     const folder = mkdtempSync(join(tmpdir(), 'weir-isolation-'))
     folders.push(folder)
     const { stack, definition, kafka } = place
@@ -86,6 +86,7 @@ describe('a replay beside live scoring', () => {
         definition,
         isScoring: true,
         outFolder: join(folder, 'run'),
+        ...(redisUrl === undefined ? {} : { redisUrl }),
         topicHistory: {
           kafka: watch(kafka, asked),
           decoders,
@@ -123,9 +124,9 @@ describe('a replay beside live scoring', () => {
     try {
       const scorer = await place.startScorer()
       await untilScored(500)
-      for (let run = 0; run < 3; run++) {
+      for (const redisUrl of [undefined, stack.redisUrl, undefined]) {
         const before = topics.scored().length
-        beside.push(await replay())
+        beside.push(await replay(redisUrl))
         await untilScored(before + 100)
         scorer.assertRunning()
       }
@@ -163,6 +164,9 @@ describe('a replay beside live scoring', () => {
     expect(events).toBe(sent.transactions + sent.poison)
     expect(before.keys.size).toBeGreaterThan(300)
     expect(before.committed.flat().length).toBeGreaterThan(0)
+    expect(await photograph(place)).toEqual(before)
+    // Also where the replay keeps its state in the Redis of live scoring.
+    expect(await replay(place.stack.redisUrl)).toMatchObject({ events })
     expect(await photograph(place)).toEqual(before)
   })
 

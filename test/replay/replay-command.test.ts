@@ -1,48 +1,17 @@
 // `weir replay` as a process: its last line, its exit codes, its end by a signal, and that no flag and no
 // variable could lead it to live state.
 
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { writeFiles } from '../../load/generator/file-sink.ts'
 import { addReplay } from '../../services/cli/replay-command.ts'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+import { waitFor } from '../support/wait-for.ts'
+import { runReplay, startReplay } from './replay-process.ts'
 import { smallHistory, writeNdjson } from './replay-world.ts'
-
-/** Nobody answers here: a replay that asked would fail. */
-const nowhere = {
-  WEIR_KAFKA_BROKERS: 'localhost:1',
-  WEIR_REDIS_URL: 'redis://localhost:1',
-  WEIR_REGISTRY_URL: 'http://localhost:1',
-}
-
-function startReplay(flags: readonly string[]): ChildProcess {
-  const child = spawn(
-    process.execPath,
-    [repositoryPath('services/cli/main.ts'), 'replay', ...flags],
-    { cwd: repositoryPath('.'), env: { ...process.env, ...nowhere } },
-  )
-  onTestFinished(() => void child.kill('SIGKILL'))
-  return child
-}
-
-async function runReplay(flags: readonly string[]) {
-  const child = startReplay(flags)
-  let stdout = ''
-  let stderr = ''
-  child.stdout!.on('data', (text) => {
-    stdout += text
-  })
-  child.stderr!.on('data', (text) => {
-    stderr += text
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
-}
 
 test('replay command - prints the report as its last line and fills the folder', async () => {
   const folder = temporaryFolder()
@@ -79,7 +48,16 @@ test('replay command - ends with 2 and one line where a file cannot be read', as
 test.each([
   [['--topics', '--transactions', 'a.ndjson'], 'found --topics and files'],
   [[], 'found no input'],
-  [['--transactions', 'a.ndjson', '--to', '2026-01-31'], 'found a range of time'],
+  [
+    ['--transactions', 'a.ndjson', '--to', '2026-01-31'],
+    'found a range, expected it with --topics',
+  ],
+  [
+    ['--transactions', 'a.ndjson', '--to-offsets', '0:5'],
+    'found a range, expected it with --topics',
+  ],
+  [['--transactions', 'a.ndjson', '--ranges-of', 'b'], 'found a range, expected it with --topics'],
+  [['--topics', '--ranges-of', 'b', '--to-offsets', '0:5'], 'found --ranges-of and another range'],
   [['--topics', '--from', '2026-02-01', '--to', '2026-01-31'], 'found --from 2026-02-01'],
 ])('replay command - refuses %j', async (flags, found) => {
   const { code, stderr } = await runReplay([...flags, '--out', join(temporaryFolder(), 'run')])
@@ -109,6 +87,42 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   },
 )
 
+test('replay command - killed and started again gives the bytes of a run that was not', async () => {
+  const folder = temporaryFolder()
+  const directory = join(folder, 'history')
+  writeFiles({ directory, format: 'parquet', generator: { seed: 23, days: 3 } })
+  const flags = [
+    ...['--transactions', join(directory, 'transactions.parquet')],
+    ...['--labels', join(directory, 'labels.parquet'), '--features-only', '--out'],
+  ]
+  const out = join(folder, 'run')
+  const child = startReplay([...flags, out])
+  const findPartial = () => readdirSync(folder).find((name) => name.includes('.partial-')) ?? ''
+  const isWriting = () => existsSync(join(folder, findPartial(), 'features.parquet'))
+  await waitFor(isWriting, () => `found ${readdirSync(folder)}`, { everyMs: 2 })
+  const left = findPartial()
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  expect(readdirSync(folder).sort()).toEqual([left, 'history'].sort())
+
+  expect(await runReplay([...flags, out])).toMatchObject({ code: 0 })
+  expect(readdirSync(folder).sort()).toEqual(['history', 'run'])
+  expect(await runReplay([...flags, join(folder, 'other')])).toMatchObject({ code: 0 })
+  for (const name of readdirSync(out)) {
+    const again = readFileSync(join(out, name))
+    expect(again.equals(readFileSync(join(folder, 'other', name))), name).toBe(true)
+  }
+})
+
+test('replay command - says what offsets look like', async () => {
+  for (const wrong of ['5', '0:5,0:6', '0:-1', '0:5;1:6']) {
+    const flags = ['--topics', '--from-offsets', wrong, '--out', join(temporaryFolder(), 'run')]
+    const { code, stderr } = await runReplay(flags)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/partition:offset pairs such as 0:118204|partition 0 twice/)
+  }
+})
+
 test('replay command - has no flag that could name live state', () => {
   const program = new Command()
   addReplay(program)
@@ -121,6 +135,12 @@ test('replay command - has no flag that could name live state', () => {
     '--from',
     '--to',
     '--labels-to',
+    '--from-offsets',
+    '--to-offsets',
+    '--labels-from-offsets',
+    '--labels-to-offsets',
+    '--ranges-of',
+    '--store',
     '--features-only',
     '--costs',
     '--measure-from',

@@ -14,6 +14,7 @@ import { connectRegistry } from '../../services/adapters/registry/schema-registr
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Label } from '../../services/pipeline/records.ts'
 import { openInputDecoders } from '../../services/replay/open-input-decoders.ts'
+import { rangesOfRun } from '../../services/replay/ranges-of-run.ts'
 import { runReplay, type TopicReplayOptions } from '../../services/replay/run-replay.ts'
 import type { PartitionRead } from '../../services/replay/topic-lane.ts'
 import type { TopicHistory } from '../../services/replay/topic-source.ts'
@@ -22,7 +23,7 @@ import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { type CollectedRecord, collectTopics } from '../support/topic-collector.ts'
 import { allTopicsOf, decodeTransaction, readWeirTopics } from '../support/weir-topics.ts'
-import { type Run, readRun, replaySmall, writeNdjson } from './replay-world.ts'
+import { type Run, readRun, replaySmall, smallHistory, writeNdjson } from './replay-world.ts'
 
 const DAY_MS = 86_400_000
 const PARTITIONS = 3
@@ -244,5 +245,61 @@ describe('a replay of tidy topics', () => {
     expect(labelled.report.labels).toBeGreaterThan(labels.length)
     const after = await replayTopics(place, { fromMs: behindMs }, asFeatures)
     expect(after.report.events).toBe(500)
+  })
+
+  it('replay - reads offsets as they were given, and what times say elsewhere', async () => {
+    const offsets = {
+      transactions: { from: new Map([[0, 10]]), to: new Map([[0, 30]]) },
+      labels: { from: new Map<number, number>(), to: new Map([[1, 0]]) },
+    }
+    const run = await replayTopics(place, { offsets }, { isScoring: false })
+    const { inputs } = JSON.parse(run.read('manifest.json'))
+    const [first, second] = inputs.transactions.partitions as PartitionRead[]
+    expect(first).toMatchObject({ partition: 0, from: 10, to: 30, messages: 20 })
+    expect(second!.from).toBe(0)
+    expect(second!.messages).toBeGreaterThan(100)
+    expect(inputs.labels.partitions[1]).toMatchObject({ from: 0, to: 0, messages: 0 })
+    expect(inputs.labels.partitions[0].messages).toBeGreaterThan(0)
+  })
+
+  it.each([
+    [{ from: new Map([[7, 0]]) }, /found an offset of partition 7, expected one of 0, 1, 2/],
+    [{ to: new Map([[1, 1e9]]) }, /\/1: found offset 1000000000, expected at most \d+, its end/],
+    [{ from: new Map([[0, 9]]), to: new Map([[0, 8]]) }, /found the range from 9 to 8/],
+  ])('replay - refuses offsets that the topic cannot have: %j', async (edges, expected) => {
+    const none = new Map<number, number>()
+    const offsets = { transactions: { from: none, to: none, ...edges } }
+    await expect(replayTopics(place, { offsets })).rejects.toThrow(expected)
+  })
+
+  it('replay - reads the ranges of an earlier run: the same bytes, although the topics grew', async () => {
+    const range = { fromMs: null, toMs: filledUntilMs + 1 }
+    const first = await replayTopics(place, range)
+    await fill(place, 300, {})
+    const offsets = rangesOfRun(first.folder, place.definition.topics)
+    const again = await replayTopics(place, { offsets })
+    expect(again.bytes.equals(first.bytes)).toBe(true)
+    expect(again.read('manifest.json')).toBe(first.read('manifest.json'))
+    const withoutRanges = await replayTopics(place, {}, { isScoring: false })
+    expect(withoutRanges.report.events).toBeGreaterThan(first.report.events)
+  })
+
+  it('replay - refuses ranges of other topics, of files, and of no run', async () => {
+    const { folder } = await replayTopics(place, {}, { isScoring: false })
+    const files = await replaySmall(smallHistory(41, 2))
+    const { topics } = place.definition
+    const other = { ...topics, transactions: 'elsewhere' }
+    expect(() => rangesOfRun(folder, other)).toThrow(/expected one of elsewhere/)
+    expect(() => rangesOfRun(files.folder, topics)).toThrow(/found a run of files/)
+    expect(() => rangesOfRun(join(folder, 'none'), topics)).toThrow(
+      /^WEIR_SETTINGS_INVALID.*ENOENT/,
+    )
+  })
+
+  it('replay - gives the same bytes with its state in Redis', async () => {
+    const memory = await replayTopics(place)
+    const shared = await replayTopics(place, {}, { redisUrl: place.stack.redisUrl })
+    expect(shared.bytes.equals(memory.bytes)).toBe(true)
+    expect(shared.read('manifest.json')).toBe(memory.read('manifest.json'))
   })
 })

@@ -15,7 +15,7 @@ import type { Observe } from '../../pipeline/observe/happenings.ts'
 import { checkRedis } from './check-redis.ts'
 import { FunctionCall } from './function-call.ts'
 import type { RedisClient } from './redis-client.ts'
-import { loadLibrary, patience } from './server-client.ts'
+import { loadLibrary, patience, scanKeys } from './server-client.ts'
 
 /** Where a call is sent on to, and how often a migrating slot is tried, before it fails. */
 const REDIRECTIONS_MAX = 8
@@ -88,8 +88,14 @@ function createClusterClient(cluster: Cluster, observe: Observe): RedisClient {
   return {
     loadFunctions: (code) => loadEverywhere(cluster, code),
     call,
+    command: (name, args) => cluster.call(name, ...args),
+    scan: (match) => scanMasters(cluster, match),
     disconnect: () => cluster.disconnect(),
   }
+}
+
+async function* scanMasters(cluster: Cluster, match: string): AsyncGenerator<readonly string[]> {
+  for (const node of cluster.nodes('master')) yield* scanKeys(node, match)
 }
 
 /** One master that is away keeps none of the others from having the functions. */

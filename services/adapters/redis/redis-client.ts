@@ -1,4 +1,4 @@
-// The narrow port to ioredis: load the functions, call one of them, close.
+// The narrow port to ioredis: load the functions, call one of them, find keys, close.
 //
 // In: WEIR_REDIS_URL. Out: a client of one server, or of a Redis Cluster where the server says that
 // it belongs to one (cluster-client.ts); to the store they are the same. Errors are thrown as they
@@ -23,6 +23,10 @@ export type RedisClient = {
     keys: readonly string[],
     args: readonly (string | Buffer)[],
   ) => Promise<unknown>
+  /** One plain command; the first argument, if there is one, is its only key. */
+  readonly command: (name: string, args: readonly string[]) => Promise<unknown>
+  /** The keys that match, of all masters, some at a time; each at least once. */
+  readonly scan: (match: string) => AsyncIterable<readonly string[]>
   readonly disconnect: () => void
 }
 

@@ -45,9 +45,16 @@ export function createServerClient(redis: Redis, observe: Observe): RedisClient 
     loadFunctions: (code) => loadLibrary(redis, code),
     call: (name, keys, args) =>
       redis.sendCommand(new FunctionCall(name, keys, args)) as Promise<unknown>,
+    command: (name, args) => redis.call(name, ...args),
+    scan: (match) => scanKeys(redis, match),
     disconnect: () => redis.disconnect(),
   }
 }
+
+const SCAN_COUNT = 1000
+
+export const scanKeys = (redis: Redis, match: string): AsyncIterable<readonly string[]> =>
+  redis.scanStream({ match, count: SCAN_COUNT })
 
 /** Not REPLACE: loading again would wipe what the library remembers. */
 export async function loadLibrary(redis: Redis, code: string): Promise<void> {
