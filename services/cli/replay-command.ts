@@ -41,6 +41,7 @@ type Flags = {
   readonly costs?: string
   readonly measureFrom?: number
   readonly measureTo?: number
+  readonly knownSince?: number
   readonly out: string
   readonly json?: boolean
 }
@@ -81,6 +82,11 @@ export function addReplay(program: Command): void {
       readTime,
     )
     .option('--measure-to <time>', 'the event time behind the last of the report', readTime)
+    .option(
+      '--known-since <time>',
+      'leave customers out of the report once a fraud of theirs since then is known',
+      readTime,
+    )
     .requiredOption('--out <folder>', 'new or empty folder for the run')
     .option('--json', 'print the report as one JSON object')
     .action(replay)
@@ -97,6 +103,7 @@ async function replay(flags: Flags): Promise<void> {
     ...(flags.costs === undefined ? {} : { costs: readCostFile(flags.costs) }),
     ...(flags.measureFrom === undefined ? {} : { measureFromMs: flags.measureFrom }),
     ...(flags.measureTo === undefined ? {} : { measureToMs: flags.measureTo }),
+    ...(flags.knownSince === undefined ? {} : { knownSinceMs: flags.knownSince }),
     ...(flags.store === 'redis' ? { redisUrl: readSettings(process.env).redis.url } : {}),
     outFolder: flags.out,
     signal: stop.signal,

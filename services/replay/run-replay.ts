@@ -12,6 +12,7 @@ import { readManifest } from '../adapters/file/pipeline-manifest.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { type FileHistory, openFileSource } from './file-source.ts'
+import { createKnownFrauds, type KnownFraudTable } from './known-frauds.ts'
 import { openRejectionFile, type RejectionFile } from './rejection-file.ts'
 import { openReplayRooms, type ReplayRooms } from './replay-rooms.ts'
 import type { ReplaySource } from './replay-source.ts'
@@ -25,6 +26,7 @@ import {
   type ReplayReport,
   type RunOutcome,
 } from './run-records.ts'
+import { nameScoreColumns } from './score-columns.ts'
 import { openTopicSource, type TopicHistory } from './topic-source.ts'
 import { createVerdictTable, type VerdictTable } from './verdict-table.ts'
 
@@ -45,6 +47,8 @@ type RunOptions = {
   /** Event times in [measureFromMs, measureToMs) are measured; all of them are in the rows. */
   readonly measureFromMs?: number
   readonly measureToMs?: number
+  /** Leaves out of the measures whoever had a fraud since then that was known before the day. */
+  readonly knownSinceMs?: number
   /** Events in one micro-batch; the output does not depend on it. */
   readonly batchEvents?: number
   /** Ends the run early with its reason; the folder is not made then. */
@@ -95,12 +99,18 @@ async function replaySource(
   options: ReplayOptions,
 ): Promise<ReplayReport> {
   const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
-  const { redisUrl = null } = options
-  const verdicts = await collectVerdicts(source, signal)
+  const { redisUrl = null, knownSinceMs } = options
+  const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
+  const verdicts = await collectVerdicts(source, knownFrauds, signal)
   const rooms = await openReplayRooms(definition, { isScoring, redisUrl })
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
   const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
-  const desk = openDesk(folder.pathOf(rowsName), options, { source, verdicts, rejections })
+  const desk = openDesk(folder.pathOf(rowsName), options, {
+    source,
+    verdicts,
+    knownFrauds,
+    rejections,
+  })
   try {
     const feed = { claim: rooms.claim, batchEvents, reject: rejections.add }
     await rooms.run(source.readBatches(feed), desk.write, signal)
@@ -120,19 +130,24 @@ async function replaySource(
   if (page !== null) await writeFile(folder.pathOf('report.html'), page)
   await writeJson(folder.pathOf('report.json'), report)
   const inputs = await source.describe()
-  const model = modelOf(rooms)
-  const manifest = await composeManifest({ ...outcome, inputs, model, pathOf: folder.pathOf })
+  const models = describeModels(rooms, definition)
+  const manifest = await composeManifest({ ...outcome, inputs, models, pathOf: folder.pathOf })
   await writeJson(folder.pathOf('manifest.json'), manifest)
   return report
 }
 
 /** Every valid label, whatever its time: for the isFraud column and the measures, never a feature. */
-async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Promise<VerdictTable> {
+async function collectVerdicts(
+  source: ReplaySource,
+  knownFrauds: KnownFraudTable | null,
+  signal?: AbortSignal,
+): Promise<VerdictTable> {
   const verdicts = createVerdictTable()
   for await (const labels of source.readLabels()) {
     signal?.throwIfAborted()
-    for (const { transactionId, isFraud, labelTime } of labels) {
-      verdicts.add(transactionId, isFraud, labelTime)
+    for (const label of labels) {
+      verdicts.add(label.transactionId, label.isFraud, label.labelTime)
+      knownFrauds?.add(label)
     }
   }
   return verdicts
@@ -141,6 +156,7 @@ async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Prom
 type DeskNeeds = {
   readonly source: ReplaySource
   readonly verdicts: VerdictTable
+  readonly knownFrauds: KnownFraudTable | null
   readonly rejections: RejectionFile
 }
 
@@ -148,13 +164,15 @@ type DeskNeeds = {
 function openDesk(
   path: string,
   options: ReplayOptions,
-  { source, verdicts, rejections }: DeskNeeds,
+  { source, verdicts, knownFrauds, rejections }: DeskNeeds,
 ) {
   const { definition, isScoring, onProgress = () => undefined } = options
-  const features = definition.features.map(({ name }) => name)
-  const rowFile = openFeatureFile(path, features, isScoring)
+  const rowFile = openFeatureFile(path, {
+    features: definition.features.map(({ name }) => name),
+    scores: isScoring ? nameScoreColumns(definition) : [],
+  })
   const { transactionsExpected } = source
-  const backtest = isScoring ? openBacktest(options, verdicts) : null
+  const backtest = isScoring ? openBacktest(options, verdicts, knownFrauds) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
   const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): void => {
     const rows = toRows(enriched, decided, verdicts)
@@ -186,12 +204,16 @@ function toRows(
     eventTimesMs[row] = eventTime
     isFraud[row] = verdicts.find(transactionId)
   }
-  const scores = decided?.scored.scores ?? null
+  const scores = decided === null ? [] : [decided.scored.scores, ...decided.scored.challengerScores]
   const decisions = decided?.decisions ?? null
   return { count, transactionIds, eventTimesMs, vectors, scores, decisions, isFraud }
 }
 
-function openBacktest(options: ReplayOptions, verdicts: VerdictTable): BacktestTally {
+function openBacktest(
+  options: ReplayOptions,
+  verdicts: VerdictTable,
+  knownFrauds: KnownFraudTable | null,
+): BacktestTally {
   const { definition, costs, measureFromMs, measureToMs } = options
   const { genuine, fraud } = verdicts.counts()
   return createBacktest({
@@ -200,12 +222,17 @@ function openBacktest(options: ReplayOptions, verdicts: VerdictTable): BacktestT
     // Where the labels name frauds alone, whoever has no label counts as genuine.
     unlabelled: genuine === 0 && fraud > 0 ? false : null,
     ...(costs === undefined ? {} : { costs }),
+    ...(knownFrauds === null ? {} : { knownFrauds }),
     ...(measureFromMs === undefined ? {} : { fromMs: measureFromMs }),
     ...(measureToMs === undefined ? {} : { toMs: measureToMs }),
   })
 }
 
-const modelOf = ({ classifier }: ReplayRooms) => classifier?.models[0] ?? null
+const describeModels = ({ classifier }: ReplayRooms, definition: PipelineDefinition) =>
+  (classifier?.models ?? []).map((model, i) => ({
+    model,
+    column: nameScoreColumns(definition)[i]!,
+  }))
 
 const writeJson = (path: string, value: unknown): Promise<void> =>
   writeFile(path, `${JSON.stringify(value, null, 2)}\n`)

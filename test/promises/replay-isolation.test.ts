@@ -1,10 +1,12 @@
 // Promise 4: a replay cannot touch live state.
 //
 // It runs at full speed over the topics that a live scorer reads, first beside that scorer under load,
-// then with the scorer stopped. Under load the scorer's history must be that of a run without replay
-// (every ordinal, vector and offset, judged from topics and logs); at rest every key in Redis, every
-// committed offset, every topic's end and every group are the same before and after, to the byte.
-// What the replay asked of the brokers is written down: nothing of it writes.
+// then with the scorer stopped. Under load the scorer's history must be what it has to be (every ordinal,
+// vector and offset, judged from topics and logs); at rest every key in Redis, every committed offset,
+// every topic's end and every group are the same before and after, to the byte. Then two places with
+// the same backlog: beside one scorer history is replayed again and again, and its scored topic, its
+// committed offsets and its keys are those of the other. What the replay asked of the brokers is
+// written down: nothing of it writes.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,6 +14,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startOpenLoop } from '../../load/generator/open-loop.ts'
+import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
 import type { Kafka } from '../../services/adapters/kafka/kafka-client.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
@@ -65,6 +68,35 @@ function watch(kafka: Kafka, asked: Set<string>): Kafka {
   })
 }
 
+type ReplayBeside = {
+  readonly folders: string[]
+  readonly asked: Set<string>
+  readonly redisUrl?: string
+}
+
+/** The whole history of the place's topics, at full speed. */
+async function replayTopics(
+  { stack, definition, kafka }: ScoringPlace,
+  { folders, asked, ...store }: ReplayBeside,
+): Promise<ReplayReport> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-isolation-'))
+  folders.push(folder)
+  const registry = connectRegistry(stack.registryUrl)
+  const decoders = openInputDecoders(registry, definition.topics)
+  const all = { fromMs: null, toMs: null, labelsToMs: null }
+  try {
+    return await runReplay({
+      definition,
+      isScoring: true,
+      ...store,
+      outFolder: join(folder, 'run'),
+      topicHistory: { kafka: watch(kafka, asked), decoders, ...all },
+    })
+  } finally {
+    await registry.close()
+  }
+}
+
 describe('a replay beside live scoring', () => {
   let place: ScoringPlace
   let collector: TopicCollector
@@ -75,30 +107,8 @@ describe('a replay beside live scoring', () => {
   const folders: string[] = []
   const asked = new Set<string>()
 
-  const replay = async (redisUrl?: string): Promise<ReplayReport> => {
-    const folder = mkdtempSync(join(tmpdir(), 'weir-isolation-'))
-    folders.push(folder)
-    const { stack, definition, kafka } = place
-    const registry = connectRegistry(stack.registryUrl)
-    const decoders = openInputDecoders(registry, definition.topics)
-    try {
-      return await runReplay({
-        definition,
-        isScoring: true,
-        outFolder: join(folder, 'run'),
-        ...(redisUrl === undefined ? {} : { redisUrl }),
-        topicHistory: {
-          kafka: watch(kafka, asked),
-          decoders,
-          fromMs: null,
-          toMs: null,
-          labelsToMs: null,
-        },
-      })
-    } finally {
-      await registry.close()
-    }
-  }
+  const replay = (redisUrl?: string) =>
+    replayTopics(place, { folders, asked, ...(redisUrl === undefined ? {} : { redisUrl }) })
 
   const untilScored = (count: number) =>
     waitFor(
@@ -175,6 +185,138 @@ describe('a replay beside live scoring', () => {
     expect([...asked].filter((name) => !READING.includes(name))).toEqual([])
   })
 })
+
+describe('the same backlog with and without a replay beside its scorer', () => {
+  const EVENTS = 12_000
+  const startTimeMs = Date.now() - 40 * 86_400_000
+  const folders: string[] = []
+  const asked = new Set<string>()
+  const places: ScoringPlace[] = []
+  let replays = 0
+
+  async function openBacklog(): Promise<ScoringPlace> {
+    const place = await openScoringPlace({ purpose: 'isolation-twin' })
+    places.push(place)
+    const { stack, definition, schemaIds } = place
+    await prefillTopic({
+      brokers: stack.kafkaBrokers,
+      transactionsTopic: definition.topics.transactions,
+      labelsTopic: definition.topics.labels,
+      schemaIds,
+      generator: { count: EVENTS, customers: 300, terminals: 100, fraudShare: 0.02, startTimeMs },
+      disturbances: { poisonShare: 0.01, lateShare: 0.01 },
+    })
+    return place
+  }
+
+  async function drain(
+    place: ScoringPlace,
+    beside: (() => Promise<void>) | null,
+  ): Promise<Outcome> {
+    const scorer = await place.startScorer()
+    let isDone = false
+    const drained = untilCommitted(place).finally(() => {
+      isDone = true
+    })
+    if (beside !== null) {
+      do await beside()
+      while (!isDone)
+    }
+    await drained
+    scorer.signal('SIGTERM')
+    expect(await scorer.ended).toBe('exited with code 0')
+    return describeOutcome(place)
+  }
+
+  afterAll(async () => {
+    for (const place of places) await place.close()
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('leaves scored events, committed offsets and keys as they are without it', async () => {
+    const alone = await drain(await openBacklog(), null)
+    const place = await openBacklog()
+    const accompanied = await drain(place, async () => {
+      const { events } = await replayTopics(place, { folders, asked })
+      expect(events).toBeGreaterThanOrEqual(EVENTS)
+      replays++
+    })
+    expect(replays).toBeGreaterThan(0)
+    expect(alone.scored).toHaveLength(EVENTS)
+    expect(alone.keys.size).toBeGreaterThan(300)
+    expect(accompanied.scored).toEqual(alone.scored)
+    expect(accompanied.committed).toEqual(alone.committed)
+    expect([...accompanied.keys.keys()]).toEqual([...alone.keys.keys()])
+    for (const [key, value] of alone.keys) {
+      if (accompanied.keys.get(key) !== value) throw new Error(`${key} holds something else`)
+    }
+    expect([...asked].filter((name) => !READING.includes(name))).toEqual([])
+  })
+})
+
+type Outcome = {
+  /** In the order of partitions and offsets, without the two fields that are clocks. */
+  readonly scored: readonly object[]
+  readonly committed: readonly unknown[]
+  /** Logs to the byte but for their generation, which no two incarnations share; applied offsets. */
+  readonly keys: ReadonlyMap<string, string>
+}
+
+async function describeOutcome(place: ScoringPlace): Promise<Outcome> {
+  const { kafka, definition } = place
+  const collector = await collectTopics(kafka, allTopicsOf(definition))
+  try {
+    await collector.untilEnd()
+    const scored = readWeirTopics(definition, collector)
+      .scored()
+      .map(({ brokerTime: _, scoredTime: __, ...event }) => event)
+      .sort((a, b) => a.sourcePartition - b.sourcePartition || a.sourceOffset - b.sourceOffset)
+    return { scored, committed: await readCommittedWithMemory(place), keys: await readLogs(place) }
+  } finally {
+    await collector.close()
+  }
+}
+
+async function readCommittedWithMemory({ kafka, groupId, definition }: ScoringPlace) {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const found = await admin.fetchOffsets({ groupId, topics: [...inputTopicsOf(definition)] })
+    return found.map(({ partitions }) => partitions.toSorted((a, b) => a.partition - b.partition))
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+const GENERATION_AT = 4
+const GENERATION_SIZE = 4
+const APPLIED_AT = 8
+
+async function readLogs({ stack, keyPrefix }: ScoringPlace): Promise<Map<string, string>> {
+  const redis = new Redis(stack.redisUrl)
+  const found = new Map<string, string>()
+  try {
+    for await (const keys of redis.scanStream({ match: `*${keyPrefix}*`, count: 1000 })) {
+      for (const key of keys as string[]) {
+        // The tag spreads buckets over slots and so follows from the prefix; the bucket does not.
+        const name = key.replace(/^\{.*:(\d+)\.[^}]*\}/, '$1 ')
+        if (name.endsWith(' fence')) {
+          for (const [lane, value] of Object.entries(await redis.hgetallBuffer(key))) {
+            if (!/^\d+$/.test(lane)) continue
+            found.set(`${name} ${lane}`, String((value as Buffer).readDoubleLE(APPLIED_AT)))
+          }
+          continue
+        }
+        const log = (await redis.getBuffer(key))!
+        log.fill(0, GENERATION_AT, GENERATION_AT + GENERATION_SIZE)
+        found.set(name, log.toString('base64'))
+      }
+    }
+  } finally {
+    redis.disconnect()
+  }
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
 
 type Photograph = {
   readonly keys: ReadonlyMap<string, string>

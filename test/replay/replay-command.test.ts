@@ -145,6 +145,7 @@ test('replay command - has no flag that could name live state', () => {
     '--costs',
     '--measure-from',
     '--measure-to',
+    '--known-since',
     '--out',
     '--json',
   ])

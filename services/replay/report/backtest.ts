@@ -3,18 +3,17 @@
 // In: batches in the order of time with what is known of each transaction; thresholds, cost table, the
 // champion's reference, the measured stretch of time. Out: plain objects for report.json. What cannot
 // be measured is null, and `unmeasured` says why; never NaN. Invariants: the same rows give the same
-// numbers whatever the batches; memory is 4 bytes per measured event and model, 10 kB per day and
-// model, and a few numbers per customer.
+// numbers whatever the batches; memory grows with measured events, customers and models alone, by
+// a few numbers each (model-tally.ts).
 
 import type { FeatureReference } from '../../pipeline/classify/manifest.ts'
-import type { DecidedBatch, ScoringModel } from '../../pipeline/records.ts'
+import type { DecidedBatch } from '../../pipeline/records.ts'
 import { type CalibrationMeasures, createCalibration } from './calibration.ts'
-import { createCardPrecision } from './card-precision.ts'
 import { type CostTable, defaultCosts } from './cost-table.ts'
-import { bootstrapSeed, drawIntervals, type Intervals, type MeasureName } from './day-bootstrap.ts'
 import { createDayTally, type DayMeasures, dayMs } from './day-tally.ts'
 import { createFeatureDrift, type FeatureDrift } from './feature-drift.ts'
-import { createRanking, type OperatingPoint, type RankingMeasures } from './ranking-measures.ts'
+import { createModelTally, type ModelMeasures } from './model-tally.ts'
+import type { OperatingPoint, RankingMeasures } from './ranking-measures.ts'
 import { createScoreTally, type ScoreHistogram, type SimulatedThreshold } from './score-tally.ts'
 import { createSegmentTally, type SegmentKind, type SegmentMeasures } from './segment-tally.ts'
 import {
@@ -34,15 +33,14 @@ export type BacktestSetup = {
   /** Event times in [fromMs, toMs) are measured; those before it only warm up. */
   readonly fromMs?: number
   readonly toMs?: number
+  /** Given where customers that are known to be defrauded are left out. */
+  readonly knownFrauds?: KnownFrauds
 }
 
-export type ModelMeasures = Record<MeasureName, number | null> & {
-  readonly name: string
-  readonly version: string
-  readonly role: 'champion' | 'challenger'
-  /** 95 %, by drawing days; null below 5 days. */
-  readonly intervals: Intervals | null
-  readonly difference: Intervals | null
+export type KnownFrauds = {
+  readonly sinceMs: number
+  /** Whether a fraud of the customer since then was known before that moment. */
+  readonly isKnown: (customerId: string, beforeMs: number) => boolean
 }
 
 /** The figures that a run is judged by first. */
@@ -56,7 +54,11 @@ export type BacktestDetail = {
   /** The measured stretch of event times, ISO 8601; null where it is open. */
   readonly from: string | null
   readonly to: string | null
-  /** Scored events in it, with and without a label. */
+  /** Customers with a fraud since then that was known before the day are left out; null: nobody. */
+  readonly knownSince: string | null
+  /** Events in the stretch that were left out for it. */
+  readonly leftOut: number
+  /** Scored events that are measured, with and without a label. */
   readonly events: number
   readonly currencies: readonly string[]
   readonly thresholds: readonly ThresholdPoint[]
@@ -65,6 +67,8 @@ export type BacktestDetail = {
   readonly simulation: readonly SimulatedThreshold[]
   readonly calibration: CalibrationMeasures
   readonly scores: ScoreHistogram
+  /** Card precision@100 of a model that knows every fraud. */
+  readonly cardPrecisionBest: number | null
   readonly days: readonly DayMeasures[]
   readonly segments: Readonly<Record<SegmentKind, readonly SegmentMeasures[]>>
   readonly drift: readonly FeatureDrift[] | null
@@ -83,89 +87,71 @@ export function createBacktest(setup: BacktestSetup) {
     /** @param isFraud verdicts by row, null where none is known. */
     add: ({ scored }: DecidedBatch, isFraud: readonly (boolean | null)[]): void => {
       const { batch, count, arrivalIndexes } = scored.enriched
-      tallies.meetModels([scored.champion, ...scored.challengers])
+      tallies.models.meet([scored.champion, ...scored.challengers])
       for (let row = 0; row < count; row++) {
         const transaction = batch.arrivals[arrivalIndexes[row]!]!.transaction!
         const { eventTime, amountMinor, customerId, currency } = transaction
         tallies.segments.see(transaction)
         if (eventTime < fromMs || eventTime >= toMs) continue
-        const verdict = isFraud[row] ?? setup.unlabelled
         const day = Math.floor(eventTime / dayMs)
+        if (setup.knownFrauds?.isKnown(customerId, day * dayMs)) {
+          tallies.leftOut++
+          continue
+        }
+        const verdict = isFraud[row] ?? setup.unlabelled
         const score = scored.scores[row]!
         tallies.currencies.add(currency)
         tallies.values.add(score, verdict, amountMinor)
         tallies.scores.add(score, verdict, amountMinor)
         tallies.segments.add(transaction, score, verdict)
-        tallies.days().add(day, score, verdict)
+        tallies.days.add(day, score, verdict)
         tallies.drift?.add(scored.enriched.vectors, row)
-        if (verdict === null) continue
-        tallies.calibration.add(score, verdict)
-        tallies.models.forEach((model, i) => {
-          const own = i === 0 ? score : scored.challengerScores[i - 1]![row]!
-          model.ranking.add(own, verdict)
-          model.cards.add(day, customerId, own, verdict)
-          tallies.days().addScore(day, i, own, verdict)
-        })
+        tallies.models.add({ day, customerId, amountMinor, isFraud: verdict }, (model) =>
+          model === 0 ? score : scored.challengerScores[model - 1]![row]!,
+        )
+        if (verdict !== null) tallies.calibration.add(score, verdict)
       }
     },
     measure: (): Backtest => composeBacktest(setup, tallies),
   }
 }
 
-type ModelTally = {
-  readonly model: ScoringModel
-  readonly ranking: ReturnType<typeof createRanking>
-  readonly cards: ReturnType<typeof createCardPrecision>
-}
-
 type Tallies = ReturnType<typeof createTallies>
 
-function createTallies({ thresholds, references }: BacktestSetup) {
-  const models: ModelTally[] = []
-  let days: ReturnType<typeof createDayTally> | null = null
-  return {
-    models,
-    values: createValueTally(thresholds),
-    scores: createScoreTally(),
-    segments: createSegmentTally(thresholds.review),
-    calibration: createCalibration(),
-    drift: references === null ? null : createFeatureDrift(references),
-    currencies: new Set<string>(),
-    /** The models are known from the first batch on, and never change within a run. */
-    meetModels: (found: readonly ScoringModel[]): void => {
-      if (models.length > 0) return
-      for (const model of found) {
-        models.push({ model, ranking: createRanking(), cards: createCardPrecision() })
-      }
-    },
-    days: () => {
-      days ??= createDayTally(Math.max(1, models.length), thresholds.review)
-      return days
-    },
-  }
-}
+const createTallies = ({ thresholds, references, costs = defaultCosts }: BacktestSetup) => ({
+  models: createModelTally(thresholds, costs),
+  values: createValueTally(thresholds),
+  scores: createScoreTally(),
+  segments: createSegmentTally(thresholds.review),
+  calibration: createCalibration(),
+  drift: references === null ? null : createFeatureDrift(references),
+  days: createDayTally(thresholds.review),
+  currencies: new Set<string>(),
+  /** Events of customers that were known to be defrauded. */
+  leftOut: 0,
+})
 
 export type Backtest = { readonly headline: Headline; readonly detail: BacktestDetail }
 
 function composeBacktest(setup: BacktestSetup, tallies: Tallies): Backtest {
   const { values, scores, calibration, segments, drift, currencies } = tallies
   const costs = setup.costs ?? defaultCosts
-  const models = measureModels(tallies)
-  const champion = tallies.models[0]
-  const ranking = champion?.ranking ?? createRanking()
-  const cards = new Map(models.cards[0]?.map(({ day, precision }) => [day, precision]))
-  const days = tallies.days().measure((day) => cards.get(day) ?? null)
+  const { models, cardPrecisionBest, ...figuresOfDays } = tallies.models.measure()
+  const ranking = tallies.models.champion()
+  const days = tallies.days.measure(figuresOfDays)
   const measures = ranking.measure()
   const blocked = values.blocked()
   const scored = values.all().alerts
   const headline = {
     ...measures,
-    cardPrecisionAt100: models.measures[0]?.cardPrecisionAt100 ?? null,
+    cardPrecisionAt100: models[0]?.cardPrecisionAt100 ?? null,
     unmeasured: whyUnmeasured(scored, measures),
   }
   const detail = {
     from: toIso(setup.fromMs),
     to: toIso(setup.toMs),
+    knownSince: toIso(setup.knownFrauds?.sinceMs),
+    leftOut: tallies.leftOut,
     events: scored,
     currencies: [...currencies].sort(),
     thresholds: values.points(),
@@ -179,45 +165,17 @@ function composeBacktest(setup: BacktestSetup, tallies: Tallies): Backtest {
     }),
     calibration: calibration.measure(),
     scores: scores.histogram(),
+    cardPrecisionBest: measures.frauds === 0 ? null : cardPrecisionBest,
     days,
     segments: segments.measure(),
     drift: drift?.measure() ?? null,
-    models: models.measures,
+    models,
   }
   return { headline, detail }
 }
 
 const toIso = (timeMs: number | undefined): string | null =>
   timeMs === undefined ? null : new Date(timeMs).toISOString()
-
-function measureModels({ models, days }: Tallies) {
-  const counts = days().counts()
-  const measured = models.map(({ model, ranking, cards }) => ({
-    model,
-    ranking: ranking.measure(),
-    cards: cards.measure(),
-  }))
-  const cards = measured.map((one) => one.cards.days)
-  const cardPrecision = cards.map((own) => {
-    const byDay = new Map(own.map(({ day, precision }) => [day, precision]))
-    return counts.map(({ day }) => byDay.get(day) ?? null)
-  })
-  const intervals = drawIntervals({ days: counts, cardPrecision, seed: bootstrapSeed })
-  const measures = measured.map(
-    ({ model, ranking, cards: own }, i): ModelMeasures => ({
-      name: model.name,
-      version: model.version,
-      role: i === 0 ? 'champion' : 'challenger',
-      rocAuc: ranking.rocAuc,
-      averagePrecision: ranking.averagePrecision,
-      // Without a fraud a precision of 0 would say something about the cards, not about the model.
-      cardPrecisionAt100: ranking.frauds === 0 ? null : own.mean,
-      intervals: intervals?.[i]?.measures ?? null,
-      difference: intervals?.[i]?.difference ?? null,
-    }),
-  )
-  return { measures, cards }
-}
 
 function whyUnmeasured(scored: number, { events, frauds }: RankingMeasures): string | null {
   if (scored === 0) return 'no event was scored in the measured time'

@@ -1,10 +1,9 @@
 // Day by day, in UTC: does the model do today what it did last week?
 //
-// In: events in any order with a score per model. Out: alerts, precision, recall and ROC AUC per day
-// for the champion, and the binned scores per day and model that the bootstrap draws from.
-// Nothing is refused; what a day cannot tell is null. Memory: about 10 kB per day and model.
+// In: events in any order with the champion's score; what others know of a day. Out: alerts, precision,
+// recall, ROC AUC and card precision per day. Nothing is refused; what a day cannot tell is null.
+// Memory: a few numbers per day.
 
-import { binOf, measureBins, scoreBins } from './score-bins.ts'
 import { shareOf } from './shares.ts'
 
 export const dayMs = 86_400_000
@@ -21,14 +20,8 @@ export type DayMeasures = {
   readonly cardPrecision: number | null
 }
 
-export type DayCounts = {
+type Day = {
   readonly day: number
-  /** Per model, champion first. */
-  readonly genuine: readonly Uint32Array[]
-  readonly fraud: readonly Uint32Array[]
-}
-
-type Day = DayCounts & {
   events: number
   alerts: number
   frauds: number
@@ -36,18 +29,21 @@ type Day = DayCounts & {
   caught: number
 }
 
-export function createDayTally(models: number, reviewFrom: number) {
+/** What others know of a day. */
+export type DayFigures = {
+  readonly rocAucOf: (day: number) => number | null
+  readonly cardPrecisionOf: (day: number) => number | null
+}
+
+export function createDayTally(reviewFrom: number) {
   const days = new Map<number, Day>()
-  const createBins = () => Array.from({ length: models }, () => new Uint32Array(scoreBins))
   const dayOf = (day: number): Day => {
     const known = days.get(day)
     if (known !== undefined) return known
-    const bins = { genuine: createBins(), fraud: createBins() }
-    const fresh = { day, ...bins, events: 0, alerts: 0, frauds: 0, falseAlerts: 0, caught: 0 }
+    const fresh = { day, events: 0, alerts: 0, frauds: 0, falseAlerts: 0, caught: 0 }
     days.set(day, fresh)
     return fresh
   }
-  const inOrder = (): Day[] => [...days.values()].sort((a, b) => a.day - b.day)
   return {
     /** The champion's score and verdict, null where it is not known. */
     add: (dayNumber: number, score: number, isFraud: boolean | null): void => {
@@ -59,22 +55,18 @@ export function createDayTally(models: number, reviewFrom: number) {
       if (isFraud === true) day.caught++
       else if (isFraud === false) day.falseAlerts++
     },
-    addScore: (dayNumber: number, model: number, score: number, isFraud: boolean): void => {
-      const day = dayOf(dayNumber)
-      const bins = (isFraud ? day.fraud : day.genuine)[model]!
-      bins[binOf(score)]!++
-    },
-    counts: (): readonly DayCounts[] => inOrder(),
-    measure: (cardPrecisionOf: (day: number) => number | null): DayMeasures[] =>
-      inOrder().map(({ day, events, alerts, frauds, falseAlerts, caught, genuine, fraud }) => ({
-        day: new Date(day * dayMs).toISOString().slice(0, 10),
-        events,
-        alerts,
-        frauds,
-        precision: shareOf(caught, caught + falseAlerts),
-        recall: shareOf(caught, frauds),
-        rocAuc: measureBins({ genuine: genuine[0]!, fraud: fraud[0]! }).rocAuc,
-        cardPrecision: cardPrecisionOf(day),
-      })),
+    measure: ({ rocAucOf, cardPrecisionOf }: DayFigures): DayMeasures[] =>
+      [...days.values()]
+        .sort((a, b) => a.day - b.day)
+        .map(({ day, events, alerts, frauds, falseAlerts, caught }) => ({
+          day: new Date(day * dayMs).toISOString().slice(0, 10),
+          events,
+          alerts,
+          frauds,
+          precision: shareOf(caught, caught + falseAlerts),
+          recall: shareOf(caught, frauds),
+          rocAuc: rocAucOf(day),
+          cardPrecision: cardPrecisionOf(day),
+        })),
   }
 }

@@ -61,7 +61,9 @@ export function drawPlot({ x, y, series, marks = [], height = 260 }: Plot): stri
   ]
   const name = escapeText(`${y.title} by ${x.title}`)
   const box = `viewBox="0 0 ${width} ${height}"`
-  return `${drawLegend(series)}<svg ${box} role="img" aria-label="${name}">${parts.join('')}</svg>`
+  const plot = `<svg ${box} role="img" aria-label="${name}">${parts.join('')}</svg>`
+  // On a narrow screen a plot scrolls, so that its texts stay readable.
+  return `${drawLegend(series)}<div class="wide" tabindex="0">${plot}</div>`
 }
 
 type Scale = (value: number) => number
@@ -155,6 +157,16 @@ export function decades(from: number, to: number, say: (value: number) => string
     ticks.push([value, say(value)])
   }
   return ticks
+}
+
+const roundSteps = [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10]
+
+/** The end of an axis whose quarters are round: 78 as 80. */
+export function roundUp(value: number): number {
+  if (value <= 0) return 1
+  const unit = 10 ** Math.floor(Math.log10(value))
+  const steps = roundSteps.map((step) => Number((step * unit).toPrecision(6)))
+  return steps.find((step) => step >= value) ?? unit * 10
 }
 
 /** Four even steps. */

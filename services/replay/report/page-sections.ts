@@ -3,18 +3,23 @@
 // In: the detail of a backtest. Out: HTML text per section. Nothing is refused; where there is nothing to
 // draw, the section says so. Tables are listed as columns of data, plots as series.
 
-import type { BacktestDetail, ModelMeasures } from './backtest.ts'
-import type { Interval } from './day-bootstrap.ts'
+import type { BacktestDetail } from './backtest.ts'
+import { shareInterval } from './calibration.ts'
+import { type CostTable, defaultCosts } from './cost-table.ts'
 import type { FeatureDrift } from './feature-drift.ts'
-import { type Axis, decades, drawPlot, evenTicks, type Point } from './page-plots.ts'
+import { type Axis, decades, drawPlot, evenTicks, type Point, roundUp } from './page-plots.ts'
 import {
+  type Column,
+  drawFolded,
   drawSection,
   drawTable,
   sayCount,
   sayFew,
   sayMeasure,
   sayMoney,
+  sayRough,
   sayRoughMoney,
+  sayRoughShare,
   sayScore,
   sayShare,
 } from './page-tables.ts'
@@ -23,7 +28,7 @@ import type { SegmentKind, SegmentMeasures } from './segment-tally.ts'
 const shareAxis = (title: string): Axis => ({
   from: 0,
   to: 1,
-  ticks: evenTicks(0, 1, sayShare),
+  ticks: evenTicks(0, 1, sayRoughShare),
   title,
 })
 
@@ -95,7 +100,7 @@ export function drawCalibration({ calibration }: BacktestDetail): string {
   const bins = calibration.bins.filter(({ events }) => events > 0)
   const axis: Axis = {
     ...{ from: 0.0001, to: 1, isLog: true, title: 'share that was fraud' },
-    ticks: decades(0.0001, 1, sayShare),
+    ticks: decades(0.0001, 1, sayRoughShare),
   }
   const points = bins.map((bin) => ({
     ...{ x: bin.meanScore!, y: bin.fraudShare, low: bin.fraudShareFrom, high: bin.fraudShareTo },
@@ -126,26 +131,32 @@ export function drawCalibration({ calibration }: BacktestDetail): string {
   )
 }
 
-export function drawSimulation({ simulation, costs, days, thresholds }: BacktestDetail): string {
+export function drawSimulation(detail: BacktestDetail): string {
+  const { simulation, costs, days, thresholds, currencies } = detail
   const title = 'If the review threshold stood elsewhere'
   if (simulation.length === 0) return drawSection(title, 'No event was scored.')
   const perDay = simulation.map(({ alertsPerDay }) => alertsPerDay)
   const x: Axis = {
     ...{ from: perDay[0]!, to: perDay.at(-1)!, isLog: true, title: 'alerts a day' },
-    ticks: decades(perDay[0]!, perDay.at(-1)!, sayScore).filter(
+    ticks: decades(perDay[0]!, perDay.at(-1)!, sayRough).filter(
       ([at]) => at >= perDay[0]! && at <= perDay.at(-1)!,
     ),
   }
+  const inUnit = currencies.length === 1 ? `, ${currencies[0]}` : ''
   const curve = (pick: (row: (typeof simulation)[number]) => number | null): Point[] =>
     simulation.map((row) => ({ x: row.alertsPerDay, y: pick(row) }))
-  const highest = Math.max(
-    1,
-    ...simulation.map(({ totalMinor }) => Math.min(totalMinor, costs.withoutPolicyMinor * 1.5)),
+  const highest = roundUp(
+    Math.max(
+      ...simulation.map(({ totalMinor }) => Math.min(totalMinor, costs.withoutPolicyMinor * 1.5)),
+    ),
   )
-  const marks = thresholds
-    .filter(({ name, alerts }) => name === 'review' && alerts > 0)
-    .map(({ alerts }) => ({ x: alerts / days.length, text: 'review today' }))
   const best = simulation.reduce((a, b) => (b.totalMinor < a.totalMinor ? b : a))
+  const marks = [
+    ...thresholds
+      .filter(({ name, alerts }) => name === 'review' && alerts > 0)
+      .map(({ alerts }) => ({ x: alerts / days.length, text: 'review today' })),
+    { x: best.alertsPerDay, text: 'cheapest' },
+  ]
   return drawSection(
     title,
     'From strict (left, few alerts) to loose (right, many). Good: recall climbs early while precision stays high. The second plot adds up reviews, false blocks and missed fraud with the cost table; its lowest point is the cheapest threshold.',
@@ -166,26 +177,42 @@ export function drawSimulation({ simulation, costs, days, thresholds }: Backtest
     }),
     drawPlot({
       x,
-      y: { from: 0, to: highest, ticks: evenTicks(0, highest, sayRoughMoney), title: 'cost' },
+      y: {
+        from: 0,
+        to: highest,
+        ticks: evenTicks(0, highest, sayRoughMoney),
+        title: `cost${inUnit}`,
+      },
       series: [
         { name: 'total cost', tone: 'a', kind: 'line', points: curve((row) => row.totalMinor) },
         { name: 'missed fraud', tone: 'b', kind: 'line', points: curve((row) => row.missedMinor) },
       ],
       marks,
     }),
+    isDefault(costs)
+      ? '<p class="note">The cost table is the built-in example: give your own with --costs before you choose a threshold by it.</p>'
+      : '',
     `<p>Today: reviews ${sayMoney(costs.reviewsMinor)}, false blocks ${sayMoney(costs.falseBlocksMinor)}, missed fraud ${sayMoney(costs.missedMinor)}, together ${sayMoney(costs.totalMinor)}; without any model ${sayMoney(costs.withoutPolicyMinor)}. Cheapest here: a review threshold of ${sayScore(best.threshold)} with ${sayFew(best.alertsPerDay)} alerts a day, ${sayMoney(best.totalMinor)}. Cost table: a review ${sayMoney(costs.reviewMinor)}, a false block ${sayMoney(costs.falseBlockMinor)}, ${sayShare(costs.lostShare)} of a missed fraud is lost.</p>`,
-    drawTable(simulation, [
-      { title: 'review from score', say: (row) => sayScore(row.threshold) },
-      { title: 'alerts a day', say: (row) => sayFew(row.alertsPerDay) },
-      { title: 'precision', say: (row) => sayShare(row.precision) },
-      { title: 'recall', say: (row) => sayShare(row.recall) },
-      { title: 'false-positive rate', say: (row) => sayShare(row.falsePositiveRate) },
-      { title: 'value found', say: (row) => sayShare(row.valueDetectedShare) },
-      { title: 'missed fraud', say: (row) => sayMoney(row.missedMinor) },
-      { title: 'total cost', say: (row) => sayMoney(row.totalMinor) },
-    ]),
+    drawFolded(
+      `All ${simulation.length} thresholds`,
+      drawTable(simulation, [
+        { title: 'review from score', say: (row) => sayScore(row.threshold) },
+        { title: 'alerts a day', say: (row) => sayFew(row.alertsPerDay) },
+        { title: 'precision', say: (row) => sayShare(row.precision) },
+        { title: 'recall', say: (row) => sayShare(row.recall) },
+        { title: 'false-positive rate', say: (row) => sayShare(row.falsePositiveRate) },
+        { title: 'value found', say: (row) => sayShare(row.valueDetectedShare) },
+        { title: 'missed fraud', say: (row) => sayMoney(row.missedMinor) },
+        { title: 'total cost', say: (row) => sayMoney(row.totalMinor) },
+      ]),
+    ),
   )
 }
+
+const isDefault = (costs: CostTable): boolean =>
+  (Object.keys(defaultCosts) as (keyof CostTable)[]).every(
+    (key) => costs[key] === defaultCosts[key],
+  )
 
 export function drawDays({ days }: BacktestDetail): string {
   const title = 'Day by day'
@@ -199,7 +226,7 @@ export function drawDays({ days }: BacktestDetail): string {
   }
   const curve = (pick: (day: (typeof days)[number]) => number | null): Point[] =>
     days.map((day, i) => ({ x: i, y: pick(day) }))
-  const most = Math.max(1, ...days.map(({ alerts }) => alerts))
+  const most = roundUp(Math.max(...days.map(({ alerts, frauds }) => Math.max(alerts, frauds))))
   const names = { name: '', kind: 'line' } as const
   return drawSection(
     title,
@@ -248,28 +275,44 @@ const segmentTitles: Readonly<Record<SegmentKind, string>> = {
   customer: 'New and known customers',
 }
 
+const segmentWords: Readonly<Record<string, string>> = {
+  too_early: 'too early to tell (the first 7 days)',
+  new: 'new (in the 7 days after their first payment)',
+  known: 'known for longer',
+}
+
+function sayRange({ falseAlerts, genuine }: SegmentMeasures): string {
+  if (genuine === 0) return '–'
+  const [from, to] = shareInterval(falseAlerts, genuine)
+  return `${sayShare(from)} to ${sayShare(to)}`
+}
+
 export function drawSegments({ segments }: BacktestDetail): string {
   const drawKind = ([kind, rows]: [string, readonly SegmentMeasures[]]): string => {
     const rest = rows.length - segmentsShown
     const more =
       rest > 0 ? `<p>The ${segmentsShown} largest; ${rest} more are in report.json.</p>` : ''
     const table = drawTable(rows.slice(0, segmentsShown), [
-      { title: 'segment', say: ({ segment }) => segment, isText: true },
+      { title: 'segment', say: ({ segment }) => segmentWords[segment] ?? segment, isText: true },
       { title: 'events', say: (row) => sayCount(row.events) },
       { title: 'frauds', say: (row) => sayCount(row.frauds) },
       { title: 'alerts', say: (row) => sayCount(row.alerts) },
       { title: 'false alerts', say: (row) => sayCount(row.falseAlerts) },
       { title: 'false-positive rate', say: (row) => sayShare(row.falsePositiveRate) },
+      { title: 'its 95 % range', say: sayRange },
       { title: 'recall', say: (row) => sayShare(row.recall) },
     ])
     return `<h3>${segmentTitles[kind as SegmentKind]}</h3>${table}${more}`
   }
   return drawSection(
     'Whom the false alarms hit',
-    'False-positive rates at the review threshold. Good: similar rates everywhere. A group with a much higher rate is treated worse than others; look at its count first, because small groups swing by chance.',
+    'False-positive rates at the review threshold. Good: similar rates everywhere. A group whose whole range lies above that of others is treated worse; small groups swing by chance.',
     ...Object.entries(segments).map(drawKind),
   )
 }
+
+/** The rest is folded away. */
+const driftShown = 15
 
 export function drawDrift({ drift }: BacktestDetail): string {
   const title = 'Do the inputs look as they did in training?'
@@ -283,51 +326,29 @@ export function drawDrift({ drift }: BacktestDetail): string {
     }, 0)
     return `${most > 0 ? '+' : ''}${(most * 100).toFixed(1)} points`
   }
+  const columns: readonly Column<FeatureDrift>[] = [
+    { title: 'feature', say: ({ feature }) => feature, isText: true },
+    { title: 'PSI', say: (row) => sayMeasure(row.psi) },
+    { title: 'chance stays below', say: (row) => sayScore(row.chanceMax) },
+    {
+      title: 'verdict',
+      say: (row) => (row.isDrifted ? 'drifted' : 'as in training'),
+      isText: true,
+    },
+    {
+      title: 'largest change of a bin',
+      say: (row) => (row.found.length === 0 ? '–' : bins(row)),
+    },
+  ]
   return drawSection(
     title,
-    'The index (PSI) compares each feature with the model’s training data. Good: below 0.1; from 0.25 on the model sees another world than it learned. “Drifted” is said only where chance cannot explain it.',
-    drawTable(drift, [
-      { title: 'feature', say: ({ feature }) => feature, isText: true },
-      { title: 'PSI', say: (row) => sayMeasure(row.psi) },
-      { title: 'chance stays below', say: (row) => sayMeasure(row.chanceMax) },
-      {
-        title: 'verdict',
-        say: (row) => (row.isDrifted ? 'drifted' : 'as in training'),
-        isText: true,
-      },
-      {
-        title: 'largest change of a bin',
-        say: (row) => (row.found.length === 0 ? '–' : bins(row)),
-      },
-    ]),
-  )
-}
-
-export function drawModels({ models }: BacktestDetail): string {
-  const say = (value: number | null, interval: Interval | null | undefined): string => {
-    if (interval == null) return sayMeasure(value)
-    return `${sayMeasure(value)} (${sayMeasure(interval.from)} to ${sayMeasure(interval.to)})`
-  }
-  const measure =
-    (name: 'rocAuc' | 'averagePrecision' | 'cardPrecisionAt100') => (row: ModelMeasures) =>
-      say(row[name], row.intervals?.[name])
-  const champion = models[0]
-  const gain = (row: ModelMeasures): string => {
-    const interval = row.difference?.averagePrecision
-    const own = row.averagePrecision
-    if (own === null || champion?.averagePrecision == null || row === champion) return '–'
-    return say(own - champion.averagePrecision, interval)
-  }
-  return drawSection(
-    'Champion and challengers',
-    'In brackets the range in which the measure falls 95 times of 100 when other days had been drawn (from 5 days on). Good: a challenger is better where the whole range of its gain lies above 0.',
-    drawTable(models, [
-      { title: 'model', say: ({ name, version }) => `${name} ${version}`, isText: true },
-      { title: 'role', say: ({ role }) => role, isText: true },
-      { title: 'average precision', say: measure('averagePrecision') },
-      { title: 'ROC AUC', say: measure('rocAuc') },
-      { title: 'card precision@100', say: measure('cardPrecisionAt100') },
-      { title: 'gain in average precision', say: gain },
-    ]),
+    'The index (PSI) compares each feature with the model’s training data. Good: below 0.1; from 0.25 on the model sees another world than it learned. “Drifted” is said only where chance cannot explain it. A run begins with empty entities, so its long windows drift until they are full: begin earlier than you measure (--measure-from).',
+    drawTable(drift.slice(0, driftShown), columns),
+    drift.length > driftShown
+      ? drawFolded(
+          `The other ${drift.length - driftShown} features`,
+          drawTable(drift.slice(driftShown), columns),
+        )
+      : '',
   )
 }

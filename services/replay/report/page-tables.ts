@@ -24,6 +24,12 @@ export const sayShare: Say = orDash((value) => {
   if (percent === 0) return '0 %'
   return `${percent < 1 ? percent.toPrecision(2) : percent.toFixed(1)} %`
 })
+/** Short enough for an axis: 0.01 %, 25 %, 100 %. */
+export const sayRoughShare: Say = orDash((value) => `${Number((value * 100).toPrecision(3))} %`)
+/** Numbers of an axis that may begin below 1. */
+export const sayRough: Say = orDash((value) =>
+  value >= 1 ? group(String(Math.round(value))) : String(Number(value.toPrecision(2))),
+)
 export const sayMeasure: Say = orDash((value) => value.toFixed(3))
 export const sayScore: Say = orDash((value) => String(Number(value.toPrecision(4))))
 
@@ -64,6 +70,10 @@ export function drawTable<T>(rows: readonly T[], columns: readonly Column<T>[]):
   // A wide table scrolls by itself, and can be scrolled with the keyboard.
   return `<div class="wide" tabindex="0">${table}</div>`
 }
+
+/** What only some readers want: closed until it is asked for. */
+export const drawFolded = (summary: string, content: string): string =>
+  `<details><summary>${escapeText(summary)}</summary>${content}</details>`
 
 export const drawSection = (title: string, sentence: string, ...parts: readonly string[]): string =>
   `<section><h2>${escapeText(title)}</h2><p>${escapeText(sentence)}</p>${parts.join('\n')}</section>`

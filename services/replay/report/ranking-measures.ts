@@ -6,6 +6,8 @@
 // for average precision, as in scikit-learn. Memory is 4 bytes per score, the only thing in a replay
 // that grows with history: the bits of a float32 in [0, 1] leave room for the verdict.
 
+import { createColumn } from './growing-column.ts'
+
 export type RankingMeasures = {
   readonly events: number
   readonly frauds: number
@@ -15,6 +17,8 @@ export type RankingMeasures = {
 
 export type Ranking = {
   readonly add: (score: number, isFraud: boolean) => void
+  readonly scoreAt: (event: number) => number
+  readonly isFraudAt: (event: number) => boolean
   readonly measure: () => RankingMeasures
   /** One point per largest share of genuine events that may be flagged, in the order given. */
   readonly atFalsePositiveRates: (rates: readonly number[]) => readonly OperatingPoint[]
@@ -31,27 +35,24 @@ export type OperatingPoint = {
   readonly recall: number | null
 }
 
-const firstCapacity = 65_536
-
 export function createRanking(): Ranking {
-  let packed = new Uint32Array(firstCapacity)
-  let count = 0
+  const packed = createColumn()
   const float = new Float32Array(1)
   const bits = new Uint32Array(float.buffer)
   return {
     add: (score, isFraud) => {
-      if (count === packed.length) {
-        const grown = new Uint32Array(count * 2)
-        grown.set(packed)
-        packed = grown
-      }
       // Bits of floats from 0 on rise with the floats; -0 is made 0 first.
       float[0] = score + 0
-      packed[count++] = ((bits[0]! << 1) | (isFraud ? 1 : 0)) >>> 0
+      packed.push(((bits[0]! << 1) | (isFraud ? 1 : 0)) >>> 0)
     },
-    measure: () => measure(packed.slice(0, count).sort()),
+    scoreAt: (event) => {
+      bits[0] = packed.at(event) >>> 1
+      return float[0]!
+    },
+    isFraudAt: (event) => (packed.at(event) & 1) === 1,
+    measure: () => measure(packed.view().slice().sort()),
     atFalsePositiveRates: (rates) => {
-      const sorted = packed.slice(0, count).sort()
+      const sorted = packed.view().slice().sort()
       return rates.map((rate) => findOperatingPoint(sorted, rate))
     },
   }

@@ -5,12 +5,12 @@
 // same report gives the same bytes.
 
 import type { BacktestDetail, Headline } from './backtest.ts'
+import { drawModels } from './page-models.ts'
 import { escapeText } from './page-plots.ts'
 import {
   drawCalibration,
   drawDays,
   drawDrift,
-  drawModels,
   drawScores,
   drawSegments,
   drawSimulation,
@@ -59,7 +59,10 @@ function describeRun({ measured, frauds }: PageReport, { days, models, events }:
   return `${who} on ${sayCount(events)} payments${span}: ${sayCount(measured)} of them with a verdict, ${sayCount(frauds)} frauds.`
 }
 
-function describeLimits(report: PageReport, { currencies }: BacktestDetail): string[] {
+function describeLimits(
+  report: PageReport,
+  { currencies, knownSince, leftOut }: BacktestDetail,
+): string[] {
   const { unmeasured, unlabelled } = report
   const notes = []
   if (unmeasured !== null) {
@@ -67,6 +70,12 @@ function describeLimits(report: PageReport, { currencies }: BacktestDetail): str
   }
   if (unlabelled === 'genuine') {
     notes.push('The labels name frauds alone: a payment without a label counts as genuine.')
+  }
+  if (knownSince !== null) {
+    const since = knownSince.slice(0, 10)
+    notes.push(
+      `${sayCount(leftOut)} payments are left out: a fraud of their customers since ${since} was known before the day.`,
+    )
   }
   if (currencies.length > 1) {
     const list = currencies.slice(0, 8).join(', ')
@@ -77,13 +86,17 @@ function describeLimits(report: PageReport, { currencies }: BacktestDetail): str
   return notes
 }
 
-function drawTiles(report: PageReport, { thresholds, currencies }: BacktestDetail): string {
+function drawTiles(report: PageReport, detail: BacktestDetail): string {
+  const { thresholds, currencies, cardPrecisionBest } = detail
   const review = thresholds.find(({ name }) => name === 'review')
   const unit = currencies.length === 1 ? `, ${currencies[0]}` : ''
   const tiles: [string, string][] = [
     [sayMeasure(report.averagePrecision), 'average precision (1 is perfect)'],
     [sayMeasure(report.rocAuc), 'ROC AUC (0.5 is chance)'],
-    [sayMeasure(report.cardPrecisionAt100), 'card precision@100 per day'],
+    [
+      sayMeasure(report.cardPrecisionAt100),
+      `card precision@100 per day (${sayMeasure(cardPrecisionBest)} is perfect here)`,
+    ],
     [sayShare(review?.recall ?? null), 'of the frauds are flagged'],
     [sayShare(review?.precision ?? null), 'of the alerts are fraud'],
     [sayShare(review?.valueDetectedShare ?? null), `of the fraud’s value is found${unit}`],

@@ -1,7 +1,7 @@
 // Card precision@k against plain loops over the definition, and its rules one by one.
 
 import { describe, expect, test } from 'vitest'
-import { createCardPrecision } from '../../../services/replay/report/card-precision.ts'
+import { rankCards } from '../../../services/replay/report/card-precision.ts'
 import { createRandom } from '../../support/random.ts'
 
 type Event = { day: number; customer: string; score: number; isFraud: boolean }
@@ -28,9 +28,19 @@ function naive(events: readonly Event[], k: number): number[] {
   })
 }
 
-function measure(events: readonly Event[], k: number) {
-  const cards = createCardPrecision(k)
-  for (const { day, customer, score, isFraud } of events) cards.add(day, customer, score, isFraud)
+function measure(events: readonly Event[], k?: number) {
+  const customerIds = [...new Set(events.map(({ customer }) => customer))]
+  const cards = rankCards(
+    {
+      count: events.length,
+      customerIds,
+      dayAt: (i) => events[i]!.day,
+      customerAt: (i) => customerIds.indexOf(events[i]!.customer),
+      scoreAt: (i) => events[i]!.score,
+      isFraudAt: (i) => events[i]!.isFraud,
+    },
+    k,
+  )
   return cards.measure()
 }
 
@@ -57,12 +67,25 @@ describe('card precision', () => {
     const abuse = (day: number): Event => ({ day, customer: 'a', score: 0.9, isFraud: true })
     const { days } = measure([abuse(1), abuse(1), abuse(2)], 2)
     expect(days).toEqual([
-      { day: 1, cards: 1, precision: 0.5 },
-      { day: 2, cards: 0, precision: 0 },
+      { day: 1, precision: 0.5 },
+      { day: 2, precision: 0 },
+    ])
+  })
+
+  test('card precision - counts an event that comes after its day to that day', () => {
+    const abuse = (day: number, customer: string): Event => ({
+      ...{ day, customer, score: 0.9, isFraud: true },
+    })
+    const events = [abuse(1, 'a'), abuse(2, 'b'), abuse(1, 'c'), abuse(2, 'c')]
+    const inOrder = events.toSorted((a, b) => a.day - b.day)
+    expect(measure(events, 2)).toEqual(measure(inOrder, 2))
+    expect(measure(events, 2).days).toEqual([
+      { day: 1, precision: 1 },
+      { day: 2, precision: 0.5 },
     ])
   })
 
   test('card precision - is null without an event', () => {
-    expect(createCardPrecision().measure()).toEqual({ mean: null, days: [] })
+    expect(measure([])).toEqual({ mean: null, days: [] })
   })
 })

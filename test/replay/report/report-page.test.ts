@@ -4,7 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readCostFile } from '../../../services/adapters/file/cost-file.ts'
+import { loadPipelineFile } from '../../../services/adapters/file/pipeline-file.ts'
+import { readManifest } from '../../../services/adapters/file/pipeline-manifest.ts'
 import { defaultCosts } from '../../../services/replay/report/cost-table.ts'
+import { judge } from '../../../services/replay/report/page-models.ts'
+import { createRanking } from '../../../services/replay/report/ranking-measures.ts'
 import { composePage } from '../../../services/replay/report/report-page.ts'
 import { repositoryPath } from '../../adapters/file/pipeline-text.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
@@ -19,10 +23,12 @@ describe('report page', () => {
     const run = await replaySmall(smallHistory(31, 9), { isScoring: true })
     const report = JSON.parse(run.read('report.json'))
     expect(rowsOf(page.split('\n## ')[0]!)).toEqual(Object.keys(report.backtest))
+    const models = page.split('\n## Champion and challengers\n')[1]!.split('\n## ')[0]!
+    expect(rowsOf(models)).toEqual(Object.keys(report.backtest.models[0]))
     expect(report.unmeasured).toBeNull()
     expect(report.cardPrecisionAt100).toBeGreaterThan(0)
     expect(report.backtest.days).toHaveLength(9)
-    expect(report.backtest.models[0].intervals.rocAuc.from).toBeLessThan(report.rocAuc)
+    expect(report.backtest.models[0].intervals.days.rocAuc.from).toBeLessThan(report.rocAuc)
     expect(report.backtest.drift).toHaveLength(shippedPipeline().features.length)
     const html = run.read('report.html')
     expect(html).not.toMatch(/<script|<link|src=|href=|url\(|@import|NaN|undefined|Infinity/)
@@ -92,7 +98,45 @@ describe('report page', () => {
     })
     const [first, second] = run.report.backtest!.models
     expect(second).toMatchObject({ role: 'challenger', averagePrecision: first!.averagePrecision })
-    expect(second!.difference!.averagePrecision).toEqual({ from: 0, to: 0 })
+    expect(second!.difference!.days!.averagePrecision).toEqual({ from: 0, to: 0 })
+  })
+
+  test('report - shows each challenger beside the champion, and names no winner by chance', async () => {
+    const definition = loadPipelineFile(repositoryPath('test/replay/golden/two-models.yaml'), {
+      manifestReader: readManifest,
+      baseFolder: repositoryPath('.'),
+    })
+    const run = await replaySmall(smallHistory(36, 12), { isScoring: true, definition })
+    const rows = await run.rows()
+    const labelled = rows.filter(({ isFraud }) => typeof isFraud === 'boolean')
+    const ranking = createRanking()
+    for (const row of labelled) ranking.add(Number(row.score_1), row.isFraud === true)
+    const [champion, challenger] = run.report.backtest!.models
+    expect(challenger!.averagePrecision).toBe(ranking.measure().averagePrecision)
+    expect(challenger!.averagePrecision).not.toBe(champion!.averagePrecision)
+    expect(rows.some((row) => row.score !== row.score_1)).toBe(true)
+    const { challengers, model } = JSON.parse(run.read('manifest.json'))
+    expect([model.column, challengers[0].column]).toEqual(['score', 'score_1'])
+    expect(run.read('report.html')).toContain('challenger: challenger 1')
+    expect(
+      judge('rocAuc', [
+        { from: 0.1, to: 0.2 },
+        { from: -0.1, to: 0.2 },
+      ]),
+    ).toBe('not told apart')
+    expect(judge('rocAuc', [{ from: 0.1, to: 0.2 }, null])).toBe('not told apart')
+    expect(
+      judge('costMinor', [
+        { from: 1, to: 2 },
+        { from: 1, to: 2 },
+      ]),
+    ).toBe('worse')
+    expect(
+      judge('rocAuc', [
+        { from: 1, to: 2 },
+        { from: 1, to: 2 },
+      ]),
+    ).toBe('better')
   })
 
   test('report - escapes what comes from outside', async () => {
