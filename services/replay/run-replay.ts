@@ -101,7 +101,7 @@ async function replaySource(
   const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
   const { redisUrl = null, knownSinceMs } = options
   const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
-  const verdicts = await collectVerdicts(source, knownFrauds, signal)
+  const verdicts = await collectVerdicts(source, signal)
   const rooms = await openReplayRooms(definition, { isScoring, redisUrl })
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
   const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
@@ -137,17 +137,12 @@ async function replaySource(
 }
 
 /** Every valid label, whatever its time: for the isFraud column and the measures, never a feature. */
-async function collectVerdicts(
-  source: ReplaySource,
-  knownFrauds: KnownFraudTable | null,
-  signal?: AbortSignal,
-): Promise<VerdictTable> {
+async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Promise<VerdictTable> {
   const verdicts = createVerdictTable()
   for await (const labels of source.readLabels()) {
     signal?.throwIfAborted()
-    for (const label of labels) {
-      verdicts.add(label.transactionId, label.isFraud, label.labelTime)
-      knownFrauds?.add(label)
+    for (const { transactionId, isFraud, labelTime } of labels) {
+      verdicts.add(transactionId, isFraud, labelTime)
     }
   }
   return verdicts
@@ -177,9 +172,14 @@ function openDesk(
   const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): void => {
     const rows = toRows(enriched, decided, verdicts)
     rowFile.append(rows)
+    // Labels come by the time when they became known: before every event that asks for them.
+    for (const { label } of enriched.batch.arrivals) {
+      if (label === null) continue
+      counts.labels++
+      knownFrauds?.add(label)
+    }
     if (decided !== null) backtest?.add(decided, rows.isFraud)
     counts.transactions += rows.count
-    for (const { label } of enriched.batch.arrivals) if (label !== null) counts.labels++
     for (const refused of source.refusedIn(enriched)) rejections.add(refused)
     for (const decision of rows.decisions ?? []) if (decision !== 'approve') counts[decision]++
     const eventTimeMs = rows.eventTimesMs.at(-1)
