@@ -40,11 +40,8 @@ const NEVER_CLAIMED: Fence = {
   isIdle: false,
 }
 
-type HeldLog = {
-  readonly log: EntityLog
-  /** The clock when an event last met it, ms. */
-  touchedMs: number
-}
+/** `touchedMs` is the clock when an event last met the log, ms. */
+type HeldLog = EntityLog & { touchedMs: number }
 
 /** Part of the retention after which the memory of logs that are gone is freed. */
 const SWEEP_SHARE = 1 / 8
@@ -60,22 +57,25 @@ export function createMemoryLogStore(
   retentionMs: number = Number.POSITIVE_INFINITY,
 ): EntityLogStore {
   const logs = kinds.map(() => new Map<string, HeldLog>())
+  /** What a look at an entity without a log is given; nothing is ever appended to it. */
+  const absent = kinds.map(({ shape }) => createEntityLog(shape))
   const fences = new Map<number, Fence>()
   let clockMs = Number.NEGATIVE_INFINITY
   let sweptMs = Number.NEGATIVE_INFINITY
 
   const isGone = ({ touchedMs }: HeldLog): boolean => clockMs - touchedMs > retentionMs
 
-  const open = (kind: number, key: string, eventTimeMs: number): EntityLog => {
+  const open = (kind: number, key: string, eventTimeMs: number, appends: number): EntityLog => {
     // Before the first transaction there is no clock, but there may be labels.
     const touchedMs = Math.max(clockMs, eventTimeMs)
     const known = logs[kind]!.get(key)
     if (known !== undefined && !isGone(known)) {
       known.touchedMs = touchedMs
-      return known.log
+      return known
     }
-    const log = createEntityLog(kinds[kind]!.shape)
-    logs[kind]!.set(key, { log, touchedMs })
+    if (appends === 0) return absent[kind]!
+    const log = { ...createEntityLog(kinds[kind]!.shape), touchedMs }
+    logs[kind]!.set(key, log)
     return log
   }
 
@@ -115,7 +115,7 @@ export function createMemoryLogStore(
       if (lanes[records.laneIndexes[i]!]!.stream === 'transactions') {
         clockMs = Math.max(clockMs, records.eventTimesMs[i]!)
       }
-      const log = open(kind, records.keys[i]!, records.eventTimesMs[i]!)
+      const log = open(kind, records.keys[i]!, records.eventTimesMs[i]!, records.appends[i]!)
       foldLog(log, kinds[kind]!.history, isCommitted, policy)
       reply.logs[i] = log
     }
