@@ -97,11 +97,15 @@ export function composeReport(
 export async function composeManifest(
   outcome: RunOutcome & {
     readonly inputs: Readonly<Record<Stream, unknown>>
-    readonly model: ScoringModel | null
+    /** Those that scored, champion first; empty where nothing was scored. */
+    readonly models: readonly { readonly model: ScoringModel; readonly column: string }[]
     readonly pathOf: (name: string) => string
   },
 ) {
-  const { definition, inputs, rowsName, model, pathOf } = outcome
+  const { definition, inputs, rowsName, pathOf } = outcome
+  const [model = null, ...challengers] = outcome.models.map(
+    ({ model: { name, version, sha256 }, column }) => ({ name, version, sha256, column }),
+  )
   const { pipeline, hash, layoutHash, featureSet, features, policy } = definition
   return {
     format: 1,
@@ -109,8 +113,8 @@ export async function composeManifest(
     pipeline: { name: pipeline, hash, layoutHash, featureSet },
     features: features.map(({ name }) => name),
     policy: model === null ? null : { review: policy.review, block: policy.block },
-    model:
-      model === null ? null : { name: model.name, version: model.version, sha256: model.sha256 },
+    model,
+    challengers,
     inputs,
     counts: { ...outcome.counts, rejected: outcome.rejections.counts() },
     outputs: {

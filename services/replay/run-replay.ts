@@ -25,6 +25,7 @@ import {
   type ReplayReport,
   type RunOutcome,
 } from './run-records.ts'
+import { nameScoreColumns } from './score-columns.ts'
 import { openTopicSource, type TopicHistory } from './topic-source.ts'
 import { createVerdictTable, type VerdictTable } from './verdict-table.ts'
 
@@ -117,8 +118,8 @@ async function replaySource(
   if (page !== null) await writeFile(folder.pathOf('report.html'), page)
   await writeJson(folder.pathOf('report.json'), report)
   const inputs = await source.describe()
-  const model = modelOf(rooms)
-  const manifest = await composeManifest({ ...outcome, inputs, model, pathOf: folder.pathOf })
+  const models = describeModels(rooms, definition)
+  const manifest = await composeManifest({ ...outcome, inputs, models, pathOf: folder.pathOf })
   await writeJson(folder.pathOf('manifest.json'), manifest)
   return report
 }
@@ -148,8 +149,10 @@ function openDesk(
   { source, verdicts, rejections }: DeskNeeds,
 ) {
   const { definition, isScoring, onProgress = () => undefined } = options
-  const features = definition.features.map(({ name }) => name)
-  const rowFile = openFeatureFile(path, features, isScoring)
+  const rowFile = openFeatureFile(path, {
+    features: definition.features.map(({ name }) => name),
+    scores: isScoring ? nameScoreColumns(definition) : [],
+  })
   const { transactionsExpected } = source
   const backtest = isScoring ? openBacktest(options, verdicts) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
@@ -183,7 +186,7 @@ function toRows(
     eventTimesMs[row] = eventTime
     isFraud[row] = verdicts.find(transactionId)
   }
-  const scores = decided?.scored.scores ?? null
+  const scores = decided === null ? [] : [decided.scored.scores, ...decided.scored.challengerScores]
   const decisions = decided?.decisions ?? null
   return { count, transactionIds, eventTimesMs, vectors, scores, decisions, isFraud }
 }
@@ -202,7 +205,11 @@ function openBacktest(options: ReplayOptions, verdicts: VerdictTable): BacktestT
   })
 }
 
-const modelOf = ({ classifier }: ReplayRooms) => classifier?.models[0] ?? null
+const describeModels = ({ classifier }: ReplayRooms, definition: PipelineDefinition) =>
+  (classifier?.models ?? []).map((model, i) => ({
+    model,
+    column: nameScoreColumns(definition)[i]!,
+  }))
 
 const writeJson = (path: string, value: unknown): Promise<void> =>
   writeFile(path, `${JSON.stringify(value, null, 2)}\n`)

@@ -22,17 +22,19 @@ export type SmallHistory = {
   readonly labels: readonly Label[]
 }
 
+export const smallWorld = (seed: number, days = 20) => ({
+  seed,
+  customers: 12,
+  terminals: 8,
+  days,
+  transactionsPerCustomerPerDay: 3,
+  fraudShare: 0.1,
+  genuineLabelShare: 0.1,
+  labelDelayMeanDays: 2,
+})
+
 export const smallHistory = (seed: number, days = 20): SmallHistory =>
-  generateHistory({
-    seed,
-    customers: 12,
-    terminals: 8,
-    days,
-    transactionsPerCustomerPerDay: 3,
-    fraudShare: 0.1,
-    genuineLabelShare: 0.1,
-    labelDelayMeanDays: 2,
-  })
+  generateHistory(smallWorld(seed, days))
 
 export const shippedPipeline = (): PipelineDefinition =>
   loadPipelineFile(repositoryPath('pipelines/card-fraud.yaml'), {

@@ -2,8 +2,10 @@
 //
 // In: rows in batches of any size, vectors row after row. Out: a file with the columns
 //
-//   transactionId STRING, eventTime TIMESTAMP(ms, UTC), <feature> FLOAT ..., [score FLOAT,
+//   transactionId STRING, eventTime TIMESTAMP(ms, UTC), <feature> FLOAT ..., [<score> FLOAT ...,
 //   decision STRING,] isFraud BOOLEAN (null where no label is known)
+//
+// with one score per model.
 //
 // Refused: a path that cannot be written. Invariants: row groups are of a fixed size, so the bytes do
 // not depend on the batches; memory holds one row group; float32 values are written bit for bit.
@@ -18,8 +20,9 @@ export type FeatureRows = {
   readonly eventTimesMs: readonly number[]
   /** count x features. */
   readonly vectors: Float32Array
-  /** Null where nothing is scored; then so are the decisions. */
-  readonly scores: Float32Array | null
+  /** One array per score column, in their order. */
+  readonly scores: readonly Float32Array[]
+  /** Null where nothing is scored. */
   readonly decisions: readonly Decision[] | null
   readonly isFraud: readonly (boolean | null)[]
 }
@@ -40,20 +43,22 @@ type Desk = {
   transactionIds: string[]
   eventTimesMs: bigint[]
   readonly columns: readonly Float32Array<ArrayBuffer>[]
-  readonly scores: Float32Array<ArrayBuffer>
+  readonly scores: readonly Float32Array<ArrayBuffer>[]
   decisions: string[]
   isFraud: (boolean | null)[]
   count: number
 }
 
-export function openFeatureFile(
-  path: string,
-  features: readonly string[],
-  hasScores: boolean,
-): FeatureFile {
+export type FeatureColumns = {
+  readonly features: readonly string[]
+  /** Empty where nothing is scored; then there is no decision either. */
+  readonly scores: readonly string[]
+}
+
+export function openFeatureFile(path: string, names: FeatureColumns): FeatureFile {
   const writer = new ParquetWriter({
     writer: fileWriter(path),
-    schema: createSchema(features, hasScores),
+    schema: createSchema(names),
     codec: 'ZSTD',
     compressors: {
       ZSTD: (bytes) =>
@@ -62,10 +67,10 @@ export function openFeatureFile(
     statistics: false,
     createdBy: 'weir',
   })
-  const desk = createDesk(features.length)
+  const desk = createDesk(names)
   const flush = (): void => {
     if (desk.count === 0) return
-    writer.write({ columnData: toColumns(desk, features, hasScores), rowGroupSize })
+    writer.write({ columnData: toColumns(desk, names), rowGroupSize })
     desk.transactionIds = []
     desk.eventTimesMs = []
     desk.decisions = []
@@ -88,11 +93,11 @@ export function openFeatureFile(
   }
 }
 
-const createDesk = (featureCount: number): Desk => ({
+const createDesk = ({ features, scores }: FeatureColumns): Desk => ({
   transactionIds: [],
   eventTimesMs: [],
-  columns: Array.from({ length: featureCount }, () => new Float32Array(rowGroupSize)),
-  scores: new Float32Array(rowGroupSize),
+  columns: features.map(() => new Float32Array(rowGroupSize)),
+  scores: scores.map(() => new Float32Array(rowGroupSize)),
   decisions: [],
   isFraud: [],
   count: 0,
@@ -112,11 +117,13 @@ function lay(desk: Desk, rows: FeatureRows, from: number, to: number): void {
     const column = columns[f]!
     for (let i = from, at = count; i < to; i++, at++) column[at] = rows.vectors[i * features + f]!
   }
-  if (rows.scores !== null) desk.scores.set(rows.scores.subarray(from, to), count)
+  for (const [s, column] of desk.scores.entries()) {
+    column.set(rows.scores[s]!.subarray(from, to), count)
+  }
   desk.count += to - from
 }
 
-function createSchema(features: readonly string[], hasScores: boolean): SchemaElement[] {
+function createSchema({ features, scores }: FeatureColumns): SchemaElement[] {
   const float = (name: string): SchemaElement => ({
     name,
     type: 'FLOAT',
@@ -137,13 +144,14 @@ function createSchema(features: readonly string[], hasScores: boolean): SchemaEl
       repetition_type: 'REQUIRED',
     },
     ...features.map(float),
-    ...(hasScores ? [float('score'), text('decision')] : []),
+    ...scores.map(float),
+    ...(scores.length > 0 ? [text('decision')] : []),
     { name: 'isFraud', type: 'BOOLEAN', repetition_type: 'OPTIONAL' },
   ]
   return [{ name: 'root', num_children: leaves.length }, ...leaves]
 }
 
-function toColumns(desk: Desk, features: readonly string[], hasScores: boolean): ColumnSource[] {
+function toColumns(desk: Desk, { features, scores }: FeatureColumns): ColumnSource[] {
   const { count } = desk
   const float = (name: string, data: Float32Array<ArrayBuffer>): ColumnSource => ({
     name,
@@ -154,7 +162,8 @@ function toColumns(desk: Desk, features: readonly string[], hasScores: boolean):
     { name: 'transactionId', data: desk.transactionIds, encoding: 'DELTA_LENGTH_BYTE_ARRAY' },
     { name: 'eventTime', data: desk.eventTimesMs, encoding: 'DELTA_BINARY_PACKED' },
     ...features.map((name, f) => float(name, desk.columns[f]!)),
-    ...(hasScores ? [float('score', desk.scores), { name: 'decision', data: desk.decisions }] : []),
+    ...scores.map((name, s) => float(name, desk.scores[s]!)),
+    ...(scores.length > 0 ? [{ name: 'decision', data: desk.decisions }] : []),
     { name: 'isFraud', data: desk.isFraud },
   ]
 }
