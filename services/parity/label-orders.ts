@@ -7,13 +7,15 @@
 // event by event, how many of them it saw, and which of the orders give what was published. Out: the
 // orders that are left; none means that no order explains the events. Likelier is what jumps over
 // fewer labels that were known earlier.
-// Bounded: 256 orders per entity, and of two with the same labels up to here the likelier one; a book
-// knows what was dropped, so that a contradiction can be told from one that is not proved.
+// Bounded: where there are many orders, of those with the same labels up to here only the likeliest
+// stays, and 256 per entity at most. An order knows from where on it is firm, a book whether orders
+// were dropped for good: so a contradiction can be told from one that is not proved.
 
 import { laneIdOf } from '../lanes/lane-input.ts'
 import { LABEL_TIME_VALUE } from '../pipeline/enrich/count-frauds.ts'
 import { appendRow, createEntityLog, type EntityLog } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
+import type { Ceilings } from '../pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../pipeline/enrich/log-store.ts'
 import type { Label } from '../pipeline/records.ts'
 import type { Row } from './entity-slots.ts'
@@ -32,6 +34,8 @@ export type LabelOrder = {
   readonly taken: readonly number[]
   /** Labels known earlier that were jumped over. */
   readonly jumps: number
+  /** Which are its first so many labels is sure, and of any more; the order of fewer is a guess. */
+  readonly firmFrom: number
 }
 
 /** The labels of one entity. */
@@ -42,11 +46,11 @@ export type LabelBook = {
   hasBegun: boolean
   /** Candidates were dropped: no order left proves nothing. */
   isCut: boolean
-  /** Of orders with the same labels only one was kept: right wherever all of them were visible. */
-  hasTwins: boolean
 }
 
 const CANDIDATES_MAX = 256
+/** So many orders are cheap to follow, even if they hold the same labels. */
+const TWINS_MAX = 32
 
 /** Label books by entity and key. */
 export type LabelShelf = ReadonlyMap<string, ReadonlyMap<string, LabelBook>>
@@ -100,13 +104,13 @@ const newBook = (kind: LogKind): LabelBook => ({
   orders: [],
   hasBegun: false,
   isCut: false,
-  hasTwins: false,
 })
 
 const firstOrder = ({ kind, partitions }: LabelBook, base: number): LabelOrder => ({
   log: createEntityLog(kind.shape, base),
   taken: partitions.map(() => 0),
   jumps: 0,
+  firmFrom: 0,
 })
 
 export const orderLength = ({ log }: LabelOrder): number => log.base + log.count
@@ -134,19 +138,34 @@ export function ordersOf(book: LabelBook, seen: number): readonly LabelOrder[] {
     const next = book.orders.flatMap((order) =>
       orderLength(order) < seen ? successors(book, order) : [order],
     )
-    const distinct = dropTwins(likeliest(next))
-    if (distinct.length > CANDIDATES_MAX) book.isCut = true
-    if (distinct.length < next.length) book.hasTwins = true
     // Kept where it stands, so that a wrong number of labels seen does not end the book.
-    if (distinct.length === 0) return []
+    if (next.length === 0) return []
+    const distinct = next.length > TWINS_MAX ? dropTwins(likeliest(next)) : likeliest(next)
+    if (distinct.length > CANDIDATES_MAX) book.isCut = true
     book.orders = distinct.slice(0, CANDIDATES_MAX)
   }
   return book.orders
 }
 
+/** Whether no order that was dropped could give an event that sees so many labels another count. */
+export function isFirm(
+  { kind }: LabelBook,
+  { firmFrom }: LabelOrder,
+  seen: number,
+  ceilings: Ceilings,
+): boolean {
+  const { entityRecordsNewest, entityRecordsMax } = ceilings
+  // Beyond a ceiling labels count otherwise: it splits the labels in two, and both must be sure.
+  const splits =
+    kind.history.levels.length > 0 ? [entityRecordsNewest, entityRecordsMax] : [entityRecordsMax]
+  return [seen, ...splits.map((ceiling) => seen - ceiling)].every(
+    (count) => count <= 0 || count >= firmFrom,
+  )
+}
+
 /** Each way to take one label more. */
 function successors({ partitions }: LabelBook, order: LabelOrder): LabelOrder[] {
-  const { taken, jumps, log } = order
+  const { taken, jumps, log, firmFrom } = order
   const open = partitions.map((rows, p) => rows[taken[p]!])
   const knownTimes = open.map((row) => row?.values[LABEL_TIME_VALUE] ?? Number.POSITIVE_INFINITY)
   const choices = open.filter((row) => row !== undefined).length
@@ -156,7 +175,7 @@ function successors({ partitions }: LabelBook, order: LabelOrder): LabelOrder[] 
     appendRow(own, row.timeMs, row.source, row.values, row.from)
     const jumped = knownTimes.filter((timeMs) => timeMs < knownTimes[p]!).length
     const after = taken.map((count, q) => (q === p ? count + 1 : count))
-    return [{ log: own, taken: after, jumps: jumps + jumped }]
+    return [{ log: own, taken: after, jumps: jumps + jumped, firmFrom }]
   })
 }
 
@@ -166,9 +185,8 @@ const likeliest = (orders: LabelOrder[]): LabelOrder[] => orders.sort((a, b) => 
 
 /** Of orders that hold the same labels the likeliest, which comes first. */
 function dropTwins(orders: readonly LabelOrder[]): LabelOrder[] {
-  const known = new Set<string>()
-  return orders.filter(({ taken, log }) => {
-    const name = `${log.base}:${taken}`
-    return !known.has(name) && known.add(name)
-  })
+  const groups = Map.groupBy(orders, ({ taken, log }) => `${log.base}:${taken}`)
+  return [...groups.values()].map(([first, ...twins]) =>
+    twins.length === 0 ? first! : { ...first!, firmFrom: orderLength(first!) },
+  )
 }

@@ -9,14 +9,13 @@
 import type { FeatureDefinition, PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createEntityLog } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
-import type { Ceilings } from '../pipeline/enrich/fold-log.ts'
 import type { Finding } from './findings.ts'
 import {
   beginAnywhere,
+  isFirm,
   type LabelBook,
   type LabelOrder,
   type LabelShelf,
-  orderLength,
   ordersOf,
 } from './label-orders.ts'
 import { computePlaced, type Place } from './placed-vectors.ts'
@@ -68,15 +67,15 @@ export function createLabelPlaces(
       if (orders.length === 0) return refuse(event, column, countLabels(book))
       const placeIn = (order: LabelOrder): readonly Place[] =>
         places.map((known, c) => (c === column ? placeAt(order, seen) : known))
-      if (orders.length > 1) {
-        const explains = orders.filter((order) =>
-          matchesRates(event, isCounted, placeIn(order), ratePlans[column]!),
-        )
-        if (explains.length > 0) book.orders = explains
-      }
-      const chosen = book.orders[0]!
-      places[column] = placeAt(chosen, seen)
-      isUnsure ||= isDoubtful(book, chosen, seen, plan.ceilings)
+      const isSure = (order: LabelOrder) => isFirm(book, order, seen, plan.ceilings)
+      const matches = (order: LabelOrder) =>
+        matchesRates(event, isCounted, placeIn(order), ratePlans[column]!)
+      const explains = orders.length > 1 ? orders.filter(matches) : orders
+      // What is a guess here may be right all the same, in an order of which it is the likeliest.
+      const possible = orders.filter((order) => explains.includes(order) || !isSure(order))
+      if (possible.length > 0) book.orders = possible
+      places[column] = placeAt(explains[0] ?? book.orders[0]!, seen)
+      isUnsure ||= book.isCut || book.orders.some((order) => !isSure(order))
     }
     return { places, isUnsure, refusal: null }
   }
@@ -105,18 +104,6 @@ const placeAt = ({ log }: LabelOrder, seen: number): Place => ({
   position: -1,
   visible: Math.max(0, seen - log.base),
 })
-
-/** Whether something was dropped that another order could have been made of. */
-function isDoubtful(
-  { isCut, hasTwins, kind }: LabelBook,
-  order: LabelOrder,
-  seen: number,
-  { entityRecordsMax, entityRecordsNewest }: Ceilings,
-): boolean {
-  // Up to a ceiling the set of labels decides; beyond it, or in the middle, their order does.
-  const isLong = seen > (kind.history.levels.length > 0 ? entityRecordsNewest : entityRecordsMax)
-  return isCut || (hasTwins && (isLong || seen < orderLength(order)))
-}
 
 type RatePlan = { readonly plan: FeaturePlan; readonly indexes: readonly number[] }
 

@@ -33,9 +33,9 @@ export type RandomStream = {
 }
 
 /** Several lanes that share one clock, so that their events are near one another in time. */
-export function randomStream(random: Random, events: number): RandomStream {
+export function randomStream(random: Random, events: number, labelLanesMax = 2): RandomStream {
   const transactionLanes = Array.from({ length: random.integer(1, 3) }, (_, id) => createLane(id))
-  const labelLanes = Array.from({ length: random.integer(0, 2) }, (_, id) =>
+  const labelLanes = Array.from({ length: random.integer(0, labelLanesMax) }, (_, id) =>
     createLane(300 + id, 'labels'),
   )
   const [amountMin, amountMax] = random.pick(amounts)

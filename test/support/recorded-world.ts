@@ -35,6 +35,7 @@ export type RecordedWorld = {
 
 export type WorldOptions = {
   readonly events?: number
+  readonly labelLanesMax?: number
   readonly definition?: (random: Random) => PipelineDefinition
   readonly ceilings?: Ceilings
 }
@@ -51,7 +52,7 @@ export async function recordWorld(
   const random = createRandom(seed)
   const definition = (options.definition ?? randomPipeline)(random)
   const ceilings = options.ceilings ?? randomCeilings(random)
-  const { lanes } = randomStream(random, options.events ?? 90)
+  const { lanes } = randomStream(random, options.events ?? 90, options.labelLanesMax)
   const plan = planFeatures(definition, ceilings)
   const store = createMemoryLogStore(plan.kinds, {
     isDue: () => random.chance(0.5),
