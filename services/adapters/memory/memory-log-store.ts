@@ -40,8 +40,12 @@ const NEVER_CLAIMED: Fence = {
   isIdle: false,
 }
 
-/** `touchedMs` is the clock when an event last met the log, ms. */
-type HeldLog = EntityLog & { touchedMs: number }
+type HeldLog = EntityLog & {
+  /** The clock when an event last met it, ms. */
+  touchedMs: number
+  /** The advance that last met it: rows that it has given a place must stay where they are. */
+  metIn: number
+}
 
 /** Part of the retention after which the memory of logs that are gone is freed. */
 const SWEEP_SHARE = 1 / 8
@@ -58,14 +62,15 @@ export function createMemoryLogStore(
 ): EntityLogStore {
   const logs = kinds.map(() => new Map<string, HeldLog>())
   /** What a look at an entity without a log is given; nothing is ever appended to it. */
-  const absent = kinds.map(({ shape }) => createEntityLog(shape))
+  const absent = kinds.map(({ shape }) => holdLog(createEntityLog(shape)))
   const fences = new Map<number, Fence>()
+  let advances = 0
   let clockMs = Number.NEGATIVE_INFINITY
   let sweptMs = Number.NEGATIVE_INFINITY
 
   const isGone = ({ touchedMs }: HeldLog): boolean => clockMs - touchedMs > retentionMs
 
-  const open = (kind: number, key: string, eventTimeMs: number, appends: number): EntityLog => {
+  const open = (kind: number, key: string, eventTimeMs: number, appends: number): HeldLog => {
     // Before the first transaction there is no clock, but there may be labels.
     const touchedMs = Math.max(clockMs, eventTimeMs)
     const known = logs[kind]!.get(key)
@@ -74,7 +79,7 @@ export function createMemoryLogStore(
       return known
     }
     if (appends === 0) return absent[kind]!
-    const log = { ...createEntityLog(kinds[kind]!.shape), touchedMs }
+    const log = holdLog(createEntityLog(kinds[kind]!.shape), touchedMs)
     logs[kind]!.set(key, log)
     return log
   }
@@ -105,6 +110,9 @@ export function createMemoryLogStore(
     for (const { laneId, committedOffset } of lanes) {
       raiseCommitted(fences.get(laneId)!, committedOffset)
     }
+    const wasApplied = (entry: number): boolean =>
+      offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
+    advances++
     const reply = {
       logs: new Array<EntityLog>(records.count),
       positions: new Int32Array(records.count).fill(-1),
@@ -116,13 +124,9 @@ export function createMemoryLogStore(
         clockMs = Math.max(clockMs, records.eventTimesMs[i]!)
       }
       const log = open(kind, records.keys[i]!, records.eventTimesMs[i]!, records.appends[i]!)
-      foldLog(log, kinds[kind]!.history, isCommitted, policy)
+      if (log.metIn !== advances) foldLog(log, kinds[kind]!.history, isCommitted, policy)
+      log.metIn = advances
       reply.logs[i] = log
-    }
-    const wasApplied = (entry: number): boolean =>
-      offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
-    for (let i = 0; i < records.count; i++) {
-      const log = reply.logs[i]!
       reply.positions[i] = records.appends[i] === 0 ? -1 : place(log, i, records, wasApplied)
       reply.visible[i] = reply.positions[i]! < 0 ? log.count : reply.positions[i]!
     }
@@ -153,6 +157,8 @@ export function createMemoryLogStore(
     close: async () => undefined,
   }
 }
+
+const holdLog = (log: EntityLog, touchedMs = 0): HeldLog => ({ ...log, touchedMs, metIn: 0 })
 
 function place(
   log: EntityLog,
