@@ -2,8 +2,9 @@
 //
 // In: vitest's own arguments (filters, -t, --reporter, ...). Out: vitest's report, and as the last
 // line, alone on it, `N passed, N failed`, with `, N skipped` where there are any. A file that fails
-// to load, a hook that fails and an error outside of every test count as one failure each. The exit
-// code is 0 only when at least one test passed and nothing failed.
+// to load, a hook that fails and an error outside of every test count as one failure each; tests that
+// began and never ended, because their process died, are named. The exit code is 0 only when at least
+// one test passed and nothing failed.
 
 import type { TestModule, TestSuite, Vitest } from 'vitest/node'
 import { parseCLI, startVitest } from 'vitest/node'
@@ -30,6 +31,18 @@ export function countResults(
   return counts
 }
 
+/** Tests without a result that no error in their file explains: their process died under them. */
+export function findUnended(modules: readonly TestModule[]): string[] {
+  return modules.flatMap((module) => {
+    const groups = [module, ...module.children.allSuites()]
+    if (groups.some((group) => group.errors().length > 0)) return []
+    const unended = [...module.children.allTests()].filter(
+      (test) => test.result().state === 'pending',
+    )
+    return unended.map(({ fullName }) => `${module.relativeModuleId} > ${fullName}`)
+  })
+}
+
 function countOwnErrors(group: TestModule | TestSuite, counts: Counts): void {
   if (group.errors().length > 0) counts.failed += 1
 }
@@ -41,7 +54,9 @@ async function run(vitestArguments: readonly string[]): Promise<Counts> {
   let vitest: Vitest | undefined
   try {
     vitest = await startVitest('test', filter, { ...options, watch: false })
-    return countResults(vitest.state.getTestModules(), vitest.state.getUnhandledErrors())
+    const modules = vitest.state.getTestModules()
+    for (const test of findUnended(modules)) console.log(`did not end: ${test}`)
+    return countResults(modules, vitest.state.getUnhandledErrors())
   } catch (error) {
     console.error(error)
     return { passed: 0, failed: 1, skipped: 0 }

@@ -29,7 +29,6 @@ export type ChaosPlace = {
   readonly kafka: Kafka
   readonly schemaIds: SchemaIds
   readonly groupId: string
-  readonly partitions: number
   readonly environment: Readonly<Record<string, string>>
   readonly removeTopics: () => Promise<void>
 }
@@ -97,6 +96,6 @@ export async function openChaosPlace(options: ChaosPlaceOptions): Promise<ChaosP
     await admin.deleteTopics({ topics: plan.map(({ topic }) => topic) }).catch(() => undefined)
     await admin.disconnect()
   }
-  const names = { brokers, definition, pipelineFile, groupId: name, partitions }
+  const names = { brokers, definition, pipelineFile, groupId: name }
   return { ...names, kafka, schemaIds, environment, removeTopics }
 }

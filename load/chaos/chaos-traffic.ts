@@ -6,10 +6,11 @@
 // reading them, never by what was meant to be sent.
 
 import type { Disturbances } from '../generator/disturbances.ts'
+import { connectKafkaSink } from '../generator/kafka-sink.ts'
 import { startOpenLoop } from '../generator/open-loop.ts'
-import { partitionOf } from '../generator/partition.ts'
 import type { DueMessage } from '../generator/schedule.ts'
 import type { ChaosPlace } from './chaos-place.ts'
+import { openLastingSink } from './lasting-sink.ts'
 
 export type ChaosTraffic = {
   /** Transactions sent last, the oldest first. */
@@ -42,18 +43,19 @@ export async function startChaosTraffic(
   place: ChaosPlace,
   { seed, rate, secondsMax, disturbances }: ChaosTrafficOptions,
 ): Promise<ChaosTraffic> {
-  const { brokers, definition, schemaIds, kafka, partitions } = place
+  const { brokers, definition, schemaIds } = place
   const { transactions, labels } = definition.topics
   const payments = secondsMax * rate
   const customers = Math.max(
     CUSTOMERS_MIN,
     Math.round(payments / (HISTORY_DAYS * PAYMENTS_PER_DAY)),
   )
+  const target = { brokers, transactionsTopic: transactions, labelsTopic: labels }
+  const connect = () => openLastingSink(() => connectKafkaSink(target))
   const recent: DueMessage[] = []
   const schedule = await startOpenLoop({
-    brokers,
-    transactionsTopic: transactions,
-    labelsTopic: labels,
+    ...target,
+    connect,
     schemaIds,
     rate,
     seconds: secondsMax,
@@ -72,27 +74,15 @@ export async function startChaosTraffic(
       recent.splice(0, Math.max(0, recent.length - RECENT_MAX))
     },
   })
-  const producer = kafka.producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-  })
-  await producer.connect()
+  const repeats = await connect()
   const failed = schedule.done.then(() => new Promise<never>(() => undefined))
   failed.catch(() => undefined)
   return {
     recent: () => [...recent],
-    produce: async (messages) => {
-      const records = messages.map(({ key, value }) => ({
-        key,
-        value,
-        partition: partitionOf(key, partitions),
-      }))
-      await producer.send({ topic: transactions, messages: records, acks: -1 })
-    },
+    produce: repeats.send,
     failed,
     stop: async () => {
-      await schedule.stop().finally(() => producer.disconnect())
+      await schedule.stop().finally(repeats.close)
     },
   }
 }

@@ -2,11 +2,11 @@
  * Live traffic into Kafka, in open loop: the demo's and the latency bench's source.
  *
  * In: brokers, topics, schema ids, how fast for how long, and the knobs. Out: a running schedule.
- * Refused: what planTraffic and connectKafkaSink refuse, before anything is sent.
+ * Refused: what planTraffic and the sink refuse, before anything is sent.
  * Invariant: the counts that `done` resolves to are those of acknowledged messages.
  */
 import { generateMessages } from './disturbances.ts'
-import { connectKafkaSink, type KafkaTarget } from './kafka-sink.ts'
+import { connectKafkaSink, type KafkaSink, type KafkaTarget } from './kafka-sink.ts'
 import { type Progress, type Schedule, type ScheduleOptions, startSchedule } from './schedule.ts'
 import { generateTimeline } from './timeline.ts'
 import { planTraffic, type TrafficWish } from './traffic-plan.ts'
@@ -17,11 +17,14 @@ export interface OpenLoopOptions
     TrafficWish,
     Pick<ScheduleOptions, 'tickMs' | 'onSend'> {
   readonly schemaIds: SchemaIds
+  /** In place of connectKafkaSink. */
+  readonly connect?: (target: KafkaTarget) => Promise<KafkaSink>
 }
 
 export async function startOpenLoop(options: OpenLoopOptions): Promise<Schedule> {
   const { generator, dueAfterMs } = planTraffic(options, Date.now())
-  const sink = await connectKafkaSink(options)
+  const { connect = connectKafkaSink } = options
+  const sink = await connect(options)
   const messages = generateMessages({
     timeline: generateTimeline(withoutUnsentLabels(options, generator)),
     wire: createWire(options.schemaIds),

@@ -36,7 +36,8 @@ function runTests(files: Record<string, string>, more: readonly string[] = []) {
     encoding: 'utf8',
     env: environment,
   })
-  return { lastLine: run.stdout.trimEnd().split('\n').at(-1), status: run.status }
+  const lines = run.stdout.trimEnd().split('\n')
+  return { lines, lastLine: lines.at(-1), status: run.status }
 }
 
 test.each([
@@ -64,11 +65,18 @@ test.each([
   ['fails when every test is skipped', { 'a.ts': skipped }, '0 passed, 0 failed, 1 skipped', 1],
   ['fails when there is no test', {}, '0 passed, 0 failed', 1],
 ])('test - %s', (_title, files, lastLine, status) => {
-  expect(runTests(files as Record<string, string>)).toEqual({ lastLine, status })
+  expect(runTests(files as Record<string, string>)).toMatchObject({ lastLine, status })
 })
 
 test('test - passes its arguments on to vitest', () => {
   const files = { 'a.ts': passing, 'b.ts': failing }
   expect(runTests(files, ['-t', 'passes']).lastLine).toBe('1 passed, 0 failed, 1 skipped')
-  expect(runTests(files, ['a.ts'])).toEqual({ lastLine: '1 passed, 0 failed', status: 0 })
+  expect(runTests(files, ['a.ts'])).toMatchObject({ lastLine: '1 passed, 0 failed', status: 0 })
+})
+
+test('test - names what its process died under', () => {
+  const dying = "test('dies', () => process.kill(process.pid, 'SIGKILL'))"
+  const { lines, lastLine, status } = runTests({ 'a.ts': passing, 'b.ts': dying })
+  expect(lines).toContain('did not end: b.ts > dies')
+  expect({ lastLine, status }).toEqual({ lastLine: '1 passed, 1 failed, 1 skipped', status: 1 })
 })
