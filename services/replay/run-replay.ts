@@ -60,7 +60,7 @@ export type ReplayProgress = {
 }
 
 /** Beyond a few hundred events a batch gets no cheaper, and smaller ones stay in the caches. */
-const batchEventsDefault = 1000
+const batchEventsDefault = 500
 
 export async function runReplay(options: ReplayOptions): Promise<ReplayReport> {
   const folder = await openRunFolder(options.outFolder)

@@ -165,6 +165,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   avsc: ['services/adapters/registry', 'load'],
   commander: ['services/cli', 'load'],
   fastify: ['services/adapters/http'],
+  '@duckdb/node-api': ['load'],
   hyparquet: ['services/adapters/file', 'load'],
   'hyparquet-compressors': ['services/adapters/file', 'load'],
   'hyparquet-writer': ['services/adapters/file', 'load'],
