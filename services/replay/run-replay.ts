@@ -65,7 +65,7 @@ export type ReplayProgress = {
 }
 
 /** Beyond a few hundred events a batch gets no cheaper, and smaller ones stay in the caches. */
-const batchEventsDefault = 1000
+const batchEventsDefault = 500
 
 export async function runReplay(options: ReplayOptions): Promise<ReplayReport> {
   const folder = await openRunFolder(options.outFolder)
@@ -115,9 +115,9 @@ async function replaySource(
     const feed = { claim: rooms.claim, batchEvents, reject: rejections.add }
     await rooms.run(source.readBatches(feed), desk.write, signal)
   } finally {
-    desk.close()
     rejections.close()
     await rooms.close()
+    await desk.close()
   }
   const received = source.received()
   const outcome = { definition, received, rejections, rowsName, counts: desk.counts() }
@@ -169,9 +169,9 @@ function openDesk(
   const { transactionsExpected } = source
   const backtest = isScoring ? openBacktest(options, verdicts, knownFrauds) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
-  const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): void => {
+  const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): Promise<void> => {
     const rows = toRows(enriched, decided, verdicts)
-    rowFile.append(rows)
+    const room = rowFile.append(rows)
     // Labels come by the time when they became known: before every event that asks for them.
     for (const { label } of enriched.batch.arrivals) {
       if (label === null) continue
@@ -183,8 +183,10 @@ function openDesk(
     for (const refused of source.refusedIn(enriched)) rejections.add(refused)
     for (const decision of rows.decisions ?? []) if (decision !== 'approve') counts[decision]++
     const eventTimeMs = rows.eventTimesMs.at(-1)
-    if (eventTimeMs === undefined) return
-    onProgress({ transactions: counts.transactions, transactionsExpected, eventTimeMs })
+    if (eventTimeMs !== undefined) {
+      onProgress({ transactions: counts.transactions, transactionsExpected, eventTimeMs })
+    }
+    return room
   }
   return { write, close: rowFile.close, backtest, counts: () => ({ ...counts }) }
 }
