@@ -77,3 +77,20 @@ export function isolateRun(name: string, definition: PipelineDefinition): Isolat
     outputs: Object.values(outputs),
   }
 }
+
+/** Processes of one run score alike, or not at all. */
+export function refuseOtherTerms(
+  name: string,
+  agreed: RunTerms,
+  ours: Pick<RunTerms, 'pipelineHash' | 'models'>,
+): void {
+  const refuse = (what: string, found: string, expected: string): void => {
+    if (found === expected) return
+    const detail = `weir replay: run ${name}: found ${what} ${found}, expected ${expected}, with which it began.`
+    throw new WeirError('WEIR_SETTINGS_INVALID', detail)
+  }
+  const nameModels = (models: RunTerms['models']): string =>
+    models.map(({ name: model, version, sha256 }) => `${model} ${version} ${sha256}`).join(', ')
+  refuse('the pipeline', ours.pipelineHash, agreed.pipelineHash)
+  refuse('the models', nameModels(ours.models), nameModels(agreed.models))
+}

@@ -8,10 +8,11 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'
-import type { IsolatedRun } from '../../core/isolated-run.ts'
+import type { IsolatedRun, RunTerms } from '../../core/isolated-run.ts'
 import { askBroker } from './broker-answer.ts'
 import { createTopics } from './create-topics.ts'
 import type { Admin, Kafka } from './kafka-client.ts'
+import { committedPositions } from './topic-bounds.ts'
 import { topicPlan } from './topics.ts'
 
 type RunNames = Pick<IsolatedRun, 'name' | 'groupId' | 'definition' | 'outputs'>
@@ -81,4 +82,24 @@ async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Pr
   } finally {
     await admin.disconnect()
   }
+}
+
+/** The ranges with what the group has committed of them. */
+export async function readLaneProgress<Range extends RunTerms['ranges'][number]>(
+  kafka: Kafka,
+  groupId: string,
+  ranges: readonly Range[],
+): Promise<(Range & { readonly committed: number })[]> {
+  const topics = [...new Set(ranges.map(({ topic }) => topic))]
+  const positions = new Map(
+    await Promise.all(
+      topics.map(
+        async (topic) => [topic, await committedPositions(kafka, groupId, topic)] as const,
+      ),
+    ),
+  )
+  return ranges.map((range) => {
+    const offset = positions.get(range.topic)?.get(range.partition)?.offset ?? -1
+    return { ...range, committed: Math.max(range.from, offset) }
+  })
 }
