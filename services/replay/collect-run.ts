@@ -54,8 +54,8 @@ export async function collectRun(
     if (terms === null) throw refused(run, 'found no such run, expected one that was begun')
     const { hash: pipelineHash } = run.definition
     refuseOtherTerms(run.name, terms, { pipelineHash, models: place.models })
-    await refuseMembers(kafka, run)
     await refuseShort(place, terms)
+    await refuseMembers(kafka, run)
     const report = await runReplay({
       ...options,
       definition: run.definition,
