@@ -19,6 +19,8 @@ import { runReplay, runWeir, startReplay } from './replay-process.ts'
 import { readRun } from './replay-world.ts'
 
 const DAY_MS = 86_400_000
+/** A killed process' lanes are free after its session, and three processes start on two cores. */
+const LONG = { timeout: 240_000 }
 
 const fill = ({ stack, definition, schemaIds }: ScoringPlace, count: number): Promise<unknown> =>
   prefillTopic({
@@ -81,7 +83,7 @@ describe('a run of several processes on one partition', () => {
   })
   afterAll(() => place?.close())
 
-  it('replay - gives the bytes of a replay of topics, and leaves nothing', async () => {
+  it('replay - gives the bytes of a replay of topics, and leaves nothing', LONG, async () => {
     const run = uniqueName('run')
     const folder = temporaryFolder()
     const variables = variablesOf(place)
@@ -181,37 +183,51 @@ describe('a run of several processes on four partitions', () => {
     return readRun(out, JSON.parse(stdout.trim().split('\n').at(-1)!))
   }
 
-  it('replay - scores each event once though a process is killed, and live state is the same', async () => {
-    const before = await liveState(place)
-    const run = uniqueName('run')
-    const processes = [start(run), start(run), start(run)]
-    await Promise.race(processes.map(({ isUnderWay }) => isUnderWay))
-    processes[0]!.child.kill('SIGKILL')
-    const short = await runReplay(
-      ['--collect', run, '--out', join(temporaryFolder(), 'run')],
-      variables,
-    )
-    expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining(run) })
-    expect(await Promise.all(processes.slice(1).map(({ ended }) => ended))).toEqual([0, 0])
-    const report = await prove(run)
-    expect(report).toMatchObject({ unverified: 0, offenders: [] })
-    const collected = await collect(run)
-    expect(collected.report.events).toBe(report.received)
-    expect(collected.report.scored).toBe(report.events)
-    expect(await traces(place, run)).toEqual([])
-    expect(await liveState(place)).toEqual(before)
-  })
+  it(
+    'replay - scores each event once though a process is killed, and live state is the same',
+    LONG,
+    async () => {
+      const before = await liveState(place)
+      const run = uniqueName('run')
+      const processes = [start(run), start(run), start(run)]
+      await Promise.race(processes.map(({ isUnderWay }) => isUnderWay))
+      processes[0]!.child.kill('SIGKILL')
+      const short = await runReplay(
+        ['--collect', run, '--out', join(temporaryFolder(), 'run')],
+        variables,
+      )
+      expect(short.stderr).toContain('expected all at their ends')
+      expect(short.code).toBe(2)
+      expect(await Promise.all(processes.slice(1).map(({ ended }) => ended))).toEqual([0, 0])
+      const report = await prove(run)
+      expect(report).toMatchObject({ unverified: 0, offenders: [] })
+      const collected = await collect(run)
+      expect(collected.report.events).toBe(report.received)
+      expect(collected.report.scored).toBe(report.events)
+      expect(await traces(place, run)).toEqual([])
+      expect(await liveState(place)).toEqual(before)
+    },
+  )
 
-  it('replay - goes on where it was after all its processes were killed', async () => {
-    const run = uniqueName('run')
-    const killed = [start(run), start(run)]
-    await Promise.race(killed.map(({ isUnderWay }) => isUnderWay))
-    for (const { child } of killed) child.kill('SIGKILL')
-    await Promise.all(killed.map(({ ended }) => ended))
-    const again = start(run)
-    expect(await again.ended).toBe(0)
-    expect(await prove(run)).toMatchObject({ unverified: 0, offenders: [] })
-    await collect(run)
-    expect(await traces(place, run)).toEqual([])
-  })
+  it(
+    'replay - goes on after all its processes were killed, and its state in Redis lost',
+    LONG,
+    async () => {
+      const run = uniqueName('run')
+      const killed = [start(run), start(run)]
+      await Promise.race(killed.map(({ isUnderWay }) => isUnderWay))
+      for (const { child } of killed) child.kill('SIGKILL')
+      await Promise.all(killed.map(({ ended }) => ended))
+      const redis = new Redis(place.stack.redisUrl)
+      const state = await redis.keys(`{weir-replay/named/${run}:*`)
+      expect(state.length).toBeGreaterThan(0)
+      await redis.del(state)
+      redis.disconnect()
+      const again = start(run)
+      expect(await again.ended, again.said()).toBe(0)
+      expect(await prove(run)).toMatchObject({ unverified: 0, offenders: [] })
+      await collect(run)
+      expect(await traces(place, run)).toEqual([])
+    },
+  )
 })
