@@ -42,6 +42,11 @@ const ofFold =
   (result: BenchResult): number | undefined =>
     result.case === 'fold' ? read(result) : undefined
 
+const ofReplay =
+  (read: (replay: Extract<BenchResult, { case: 'replay' }>) => number | undefined) =>
+  (result: BenchResult): number | undefined =>
+    result.case === 'replay' ? read(result) : undefined
+
 const bars: readonly Bar[] = [
   {
     figure: 'drain / pass-through limit',
@@ -115,6 +120,32 @@ const bars: readonly Bar[] = [
     bar: 1.1,
     goal: null,
     show: showShare,
+  },
+  {
+    figure: 'replay with scores, transactions/s',
+    read: ofReplay(({ scored }) => scored?.eventsPerSecond),
+    better: 'higher',
+    bar: 40_000,
+    goal: 80_000,
+    show: showCount,
+  },
+  {
+    figure: 'peak memory, 4 times the history / the history',
+    read: ofReplay(({ featuresOnly: { rssMaxMb, longRssMaxMb } }) =>
+      rssMaxMb === null || longRssMaxMb === null ? undefined : longRssMaxMb / rssMaxMb,
+    ),
+    better: 'lower',
+    bar: 1.5,
+    goal: null,
+    show: showShare,
+  },
+  {
+    figure: 'rows that differ from SQL',
+    read: ofReplay(({ sql }) => sql?.differing),
+    better: 'lower',
+    bar: 0,
+    goal: null,
+    show: showCount,
   },
 ]
 

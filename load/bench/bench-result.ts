@@ -7,19 +7,19 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
-import type { BenchPlace } from './bench-place.ts'
 import type { DrainCase } from './drain.ts'
 import type { FoldCase } from './fold.ts'
 import type { LatencyCase } from './latency.ts'
 import type { LimitCase } from './limit.ts'
 import { describeMachine, findCommit, type Machine } from './machine.ts'
 import type { ProfileCase } from './profile.ts'
+import type { ReplayCase } from './replay.ts'
 
-export type BenchCase = DrainCase | FoldCase | LatencyCase | LimitCase | ProfileCase
+export type BenchCase = DrainCase | FoldCase | LatencyCase | LimitCase | ProfileCase | ReplayCase
 
 export type Circumstances = {
   readonly pipeline: string
-  /** How the stack came up: native, containers or endpoints. */
+  /** How the stack came up: native, containers or endpoints; none where the case needs none. */
   readonly stack: string
   readonly date: string
   readonly machine: Machine
@@ -32,7 +32,13 @@ export const resultsFolder = join(repositoryFolder, 'docs', 'benchmarks')
 const digits = 6
 
 /** Taken before the run, which would show in the machine's load. */
-export function noteCircumstances({ definition, stack }: BenchPlace): Circumstances {
+export function noteCircumstances({
+  definition,
+  stack,
+}: {
+  readonly definition: { readonly pipeline: string }
+  readonly stack: { readonly kind: string }
+}): Circumstances {
   return {
     pipeline: definition.pipeline,
     stack: stack.kind,
@@ -61,7 +67,9 @@ export function findOffences(result: BenchCase): readonly string[] {
         }
       : result.case === 'latency'
         ? { lost: result.lost, duplicated: result.duplicated }
-        : {}
+        : result.case === 'replay'
+          ? { 'rows that differ from SQL': result.sql?.differing ?? 0 }
+          : {}
   return Object.entries(counted)
     .filter(([, count]) => count !== 0)
     .map(([name, count]) => `${name}: ${count}, expected 0`)

@@ -34,6 +34,7 @@ export function renderBenchmarks(results: readonly BenchResult[]): string {
     renderCircumstances(results),
     ...section('## Drain', of('drain'), renderDrains),
     ...section('## Latency', of('latency'), renderLatencies),
+    ...section('## Replay', of('replay'), renderReplays),
     ...section('## Hot entities', of('fold'), renderFolds),
     ...section('## Pass-through limit', of('limit'), renderLimits),
     ...of('profile').flatMap(renderProfile),
@@ -162,6 +163,35 @@ function renderFolds(folds: readonly Of<'fold'>[]): string {
       rows,
     ),
   ].join('\n\n')
+}
+
+function renderReplays(replays: readonly Of<'replay'>[]): string {
+  const mb = (peak: number | null) => (peak === null ? '' : showCount(peak))
+  const rows = replays.flatMap((replay) => {
+    const { features, events, featuresOnly, scored, sql } = replay
+    const kinds = [['features', featuresOnly] as const, ['scored', scored] as const]
+    const own = kinds.flatMap(([kind, rate]) =>
+      rate === null
+        ? []
+        : [
+            [
+              nameOf(replay),
+              kind,
+              String(features),
+              showCount(events),
+              showCount(rate.eventsPerSecond),
+              showMicros(rate.userMicrosPerEvent + rate.systemMicrosPerEvent),
+              mb(rate.rssMaxMb),
+              mb(rate.longRssMaxMb),
+            ],
+          ],
+    )
+    if (sql === null) return own
+    const query = [String(features), showCount(events), showCount(sql.eventsPerSecond), '', '', '']
+    return [...own, [nameOf(replay), 'features, SQL (DuckDB)', ...query]]
+  })
+  const columns = ['Run', 'Out', 'Features', 'Transactions', 'Transactions/s', 'CPU us/transaction']
+  return table([...columns, 'Peak MB', 'Peak MB, 4 times the history'], rows)
 }
 
 function renderLimits(limits: readonly Of<'limit'>[]): string {

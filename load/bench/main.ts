@@ -1,4 +1,4 @@
-// `npm run bench -- drain|latency|fold|limit`: the cases of this folder as commands.
+// `npm run bench -- drain|latency|fold|limit|replay`: the cases of this folder as commands.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -19,6 +19,11 @@ type LatencyFlags = CaseFlags & {
   seconds: number
   warmUp: number
   rehearse: number
+}
+type ReplayFlags = CaseFlags & {
+  transactions: number
+  runs: number
+  featuresOnly?: true
 }
 
 const count =
@@ -86,6 +91,18 @@ addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerate
       await prefill(place, events)
       return runLimit(place, events)
     })
+  })
+addCase('replay', 'files to features and scores: speed, memory, and SQL beside it')
+  .option('--transactions <count>', 'length of the history', count(10_000_000), 300_000)
+  .option('--runs <count>', 'of each kind; the median is told', count(99), 3)
+  .option('--features-only', 'without a model')
+  .action(async ({ transactions, runs, featuresOnly, ...flags }: ReplayFlags) => {
+    const { runFileCase, say } = await import('./run-case.ts')
+    const { runReplayBench } = await import('./replay.ts')
+    const shared = { events: transactions, runs, isFeaturesOnly: featuresOnly === true, say }
+    await runFileCase(flags, (definition, pipelineFile) =>
+      runReplayBench({ definition, pipelineFile, ...shared }),
+    )
   })
 
 try {

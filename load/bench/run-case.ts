@@ -6,11 +6,13 @@
 // of its own, and are left running; wrong records make the exit code 1.
 
 import { writeFileSync } from 'node:fs'
-import { relative } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startStack } from '../../dev/stack/stack.ts'
+import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
+import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { judge } from './bars.ts'
-import { type BenchPlace, openBenchPlace } from './bench-place.ts'
+import { type BenchPlace, benchPipelineFile, openBenchPlace } from './bench-place.ts'
 import {
   type BenchCase,
   type BenchResult,
@@ -49,6 +51,17 @@ export async function runCase(
   } finally {
     await stack.stop()
   }
+}
+
+/** A case that needs a pipeline file and no servers. */
+export async function runFileCase(
+  flags: CaseFlags,
+  measure: (definition: PipelineDefinition, pipelineFile: string) => Promise<BenchCase>,
+) {
+  const pipelineFile = resolve(flags.pipeline ?? benchPipelineFile)
+  const definition = loadPipelineFile(pipelineFile)
+  const circumstances = noteCircumstances({ definition, stack: { kind: 'none' } })
+  tell({ ...(await measure(definition, pipelineFile)), ...circumstances }, flags)
 }
 
 function tell(result: BenchResult, { json, write }: CaseFlags): void {

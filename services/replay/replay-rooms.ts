@@ -29,8 +29,11 @@ export type ReplayRooms = {
   readonly close: () => Promise<void>
 }
 
-/** Gets each batch once, in order; `decided` is null where only features are computed. */
-export type RowSink = (enriched: EnrichedBatch, decided: DecidedBatch | null) => void
+/**
+ * Gets each batch once, in order, whether or not the one before it is done; resolves when there is
+ * room for more. `decided` is null where only features are computed.
+ */
+export type RowSink = (enriched: EnrichedBatch, decided: DecidedBatch | null) => Promise<void>
 
 export type RoomOptions = {
   readonly isScoring: boolean

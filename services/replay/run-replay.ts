@@ -69,7 +69,7 @@ export type ReplayProgress = {
 }
 
 /** Beyond a few hundred events a batch gets no cheaper, and smaller ones stay in the caches. */
-const batchEventsDefault = 1000
+const batchEventsDefault = 500
 
 export async function runReplay(options: ReplayOptions): Promise<ReplayReport> {
   const folder = await openRunFolder(options.outFolder)
@@ -105,7 +105,7 @@ async function replaySource(
   const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
   const { redisUrl = null, knownSinceMs } = options
   const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
-  const verdicts = await collectVerdicts(source, knownFrauds, signal)
+  const verdicts = await collectVerdicts(source, signal)
   const { openRooms = () => openReplayRooms(definition, { isScoring, redisUrl }) } = options
   const rooms = await openRooms()
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
@@ -120,9 +120,9 @@ async function replaySource(
     const feed = { claim: rooms.claim, batchEvents, reject: rejections.add }
     await rooms.run(source.readBatches(feed), desk.write, signal)
   } finally {
-    desk.close()
     rejections.close()
     await rooms.close()
+    await desk.close()
   }
   const received = source.received()
   const outcome = { definition, received, rejections, rowsName, counts: desk.counts() }
@@ -144,17 +144,12 @@ async function replaySource(
 }
 
 /** Every valid label, whatever its time: for the isFraud column and the measures, never a feature. */
-async function collectVerdicts(
-  source: ReplaySource,
-  knownFrauds: KnownFraudTable | null,
-  signal?: AbortSignal,
-): Promise<VerdictTable> {
+async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Promise<VerdictTable> {
   const verdicts = createVerdictTable()
   for await (const labels of source.readLabels()) {
     signal?.throwIfAborted()
-    for (const label of labels) {
-      verdicts.add(label.transactionId, label.isFraud, label.labelTime)
-      knownFrauds?.add(label)
+    for (const { transactionId, isFraud, labelTime } of labels) {
+      verdicts.add(transactionId, isFraud, labelTime)
     }
   }
   return verdicts
@@ -181,17 +176,24 @@ function openDesk(
   const { transactionsExpected } = source
   const backtest = isScoring ? openBacktest(options, verdicts, knownFrauds) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
-  const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): void => {
+  const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): Promise<void> => {
     const rows = toRows(enriched, decided, verdicts)
-    rowFile.append(rows)
+    const room = rowFile.append(rows)
+    // Labels come by the time when they became known: before every event that asks for them.
+    for (const { label } of enriched.batch.arrivals) {
+      if (label === null) continue
+      counts.labels++
+      knownFrauds?.add(label)
+    }
     if (decided !== null) backtest?.add(decided, rows.isFraud)
     counts.transactions += rows.count
-    for (const { label } of enriched.batch.arrivals) if (label !== null) counts.labels++
     for (const refused of source.refusedIn(enriched)) rejections.add(refused)
     for (const decision of rows.decisions ?? []) if (decision !== 'approve') counts[decision]++
     const eventTimeMs = rows.eventTimesMs.at(-1)
-    if (eventTimeMs === undefined) return
-    onProgress({ transactions: counts.transactions, transactionsExpected, eventTimeMs })
+    if (eventTimeMs !== undefined) {
+      onProgress({ transactions: counts.transactions, transactionsExpected, eventTimeMs })
+    }
+    return room
   }
   return { write, close: rowFile.close, backtest, counts: () => ({ ...counts }) }
 }

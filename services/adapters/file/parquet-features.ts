@@ -1,18 +1,19 @@
 // The Parquet file of a replay: ids, times, one float32 column per feature, scores, decisions, labels.
 //
+//   rows ─► a row group on the desk ─► (thread) parquet-thread.ts: encoded, compressed, written
+//
 // In: rows in batches of any size, vectors row after row. Out: a file with the columns
 //
 //   transactionId STRING, eventTime TIMESTAMP(ms, UTC), <feature> FLOAT ..., [<score> FLOAT ...,
 //   decision STRING,] isFraud BOOLEAN (null where no label is known)
 //
-// with one score per model.
-//
-// Refused: a path that cannot be written. Invariants: row groups are of a fixed size, so the bytes do
-// not depend on the batches; memory holds one row group; float32 values are written bit for bit.
+// with one score per model. Refused: a path that cannot be written, by the next append or by close.
+// Invariants: row groups are of a fixed size, so the bytes do not depend on the batches; memory holds
+// two row groups, one being filled and one being written; float32 values are written bit for bit.
 
-import { constants, zstdCompressSync } from 'node:zlib'
-import { type ColumnSource, fileWriter, ParquetWriter } from 'hyparquet-writer'
-import type { Decision } from '../../pipeline/records.ts'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { type Decision, decisions } from '../../pipeline/records.ts'
 
 export type FeatureRows = {
   readonly count: number
@@ -28,25 +29,9 @@ export type FeatureRows = {
 }
 
 export type FeatureFile = {
-  readonly append: (rows: FeatureRows) => void
-  readonly close: () => void
-}
-
-/** 30 features make 8 MB of it; large enough to compress well and to read fast. */
-const rowGroupSize = 65_536
-const zstdLevel = 1
-
-type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]['schema'][number]
-
-/** A row group being filled. */
-type Desk = {
-  transactionIds: string[]
-  eventTimesMs: bigint[]
-  readonly columns: readonly Float32Array<ArrayBuffer>[]
-  readonly scores: readonly Float32Array<ArrayBuffer>[]
-  decisions: string[]
-  isFraud: (boolean | null)[]
-  count: number
+  /** Takes the rows at once; resolves when there is room for more. */
+  readonly append: (rows: FeatureRows) => Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export type FeatureColumns = {
@@ -55,115 +40,120 @@ export type FeatureColumns = {
   readonly scores: readonly string[]
 }
 
+/** What the thread is started with. */
+export type ThreadStart = { readonly path: string; readonly names: FeatureColumns }
+
+/** One row group as it goes to the thread: columns of `count` rows and room behind them. */
+export type RowGroup = {
+  transactionIds: string[]
+  readonly eventTimesMs: BigInt64Array<ArrayBuffer>
+  readonly features: readonly Float32Array<ArrayBuffer>[]
+  readonly scores: readonly Float32Array<ArrayBuffer>[]
+  /** Indexes into `decisions`. */
+  readonly decisions: Uint8Array<ArrayBuffer>
+  /** 1 and 0; UNKNOWN where there is no label. */
+  readonly isFraud: Uint8Array<ArrayBuffer>
+  count: number
+}
+
+export const UNKNOWN = 2
+
+/** 30 features make 8 MB of it; large enough to compress well and to read fast. */
+export const rowGroupSize = 65_536
+
 export function openFeatureFile(path: string, names: FeatureColumns): FeatureFile {
-  const writer = new ParquetWriter({
-    writer: fileWriter(path),
-    schema: createSchema(names),
-    codec: 'ZSTD',
-    compressors: {
-      ZSTD: (bytes) =>
-        zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: zstdLevel } }),
-    },
-    statistics: false,
-    createdBy: 'weir',
-  })
-  const desk = createDesk(names)
-  const flush = (): void => {
-    if (desk.count === 0) return
-    writer.write({ columnData: toColumns(desk, names), rowGroupSize })
-    desk.transactionIds = []
-    desk.eventTimesMs = []
-    desk.decisions = []
-    desk.isFraud = []
-    desk.count = 0
+  const thread = startThread({ path, names })
+  let group = createRowGroup(names)
+  let written: Promise<void> = Promise.resolve()
+  /** Resolves when the group before this one is written: then two are in memory. */
+  const handOver = (): Promise<void> => {
+    const before = written
+    written = thread.send(group, transferables(group))
+    group = createRowGroup(names)
+    return before
   }
   return {
     append: (rows) => {
+      let room: Promise<void> = Promise.resolve()
       for (let from = 0; from < rows.count; ) {
-        const to = Math.min(rows.count, from + rowGroupSize - desk.count)
-        lay(desk, rows, from, to)
+        const to = Math.min(rows.count, from + rowGroupSize - group.count)
+        lay(group, rows, from, to)
         from = to
-        if (desk.count === rowGroupSize) flush()
+        if (group.count === rowGroupSize) room = handOver()
       }
+      return room
     },
-    close: () => {
-      flush()
-      writer.finish()
+    close: async () => {
+      try {
+        if (group.count > 0) await handOver()
+        await written
+        await thread.send('finish', [])
+      } finally {
+        await thread.end()
+      }
     },
   }
 }
 
-const createDesk = ({ features, scores }: FeatureColumns): Desk => ({
+/** Answers come in the order of what was sent; a failure answers all that is and will be asked. */
+function startThread(start: ThreadStart) {
+  const worker = new Worker(new URL('./parquet-thread.ts', import.meta.url), { workerData: start })
+  const waiting: { resolve: () => void; reject: (error: Error) => void }[] = []
+  let failure: Error | null = null
+  worker.on('message', () => waiting.shift()!.resolve())
+  worker.on('error', (error: Error) => {
+    failure = error
+    for (const { reject } of waiting.splice(0)) reject(error)
+  })
+  const ended = once(worker, 'exit').catch(() => undefined)
+  return {
+    send: (message: RowGroup | 'finish', transfer: readonly ArrayBuffer[]): Promise<void> => {
+      if (failure !== null) return Promise.reject(failure)
+      worker.postMessage(message, transfer)
+      const answer = new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }))
+      // Its failure is met when it is awaited; until then it must not count as unhandled.
+      answer.catch(() => undefined)
+      return answer
+    },
+    end: async (): Promise<void> => {
+      await worker.terminate()
+      await ended
+    },
+  }
+}
+
+const createRowGroup = ({ features, scores }: FeatureColumns): RowGroup => ({
   transactionIds: [],
-  eventTimesMs: [],
-  columns: features.map(() => new Float32Array(rowGroupSize)),
+  eventTimesMs: new BigInt64Array(rowGroupSize),
+  features: features.map(() => new Float32Array(rowGroupSize)),
   scores: scores.map(() => new Float32Array(rowGroupSize)),
-  decisions: [],
-  isFraud: [],
+  decisions: new Uint8Array(rowGroupSize),
+  isFraud: new Uint8Array(rowGroupSize),
   count: 0,
 })
 
-/** Rows [from, to) onto the desk, turned from rows into columns. */
-function lay(desk: Desk, rows: FeatureRows, from: number, to: number): void {
-  const { columns, count } = desk
+const transferables = (group: RowGroup): ArrayBuffer[] => {
+  const { eventTimesMs, features, scores, decisions, isFraud } = group
+  return [eventTimesMs, ...features, ...scores, decisions, isFraud].map(({ buffer }) => buffer)
+}
+
+/** Rows [from, to) into the group, turned from rows into columns. */
+function lay(group: RowGroup, rows: FeatureRows, from: number, to: number): void {
+  const { features: columns, count } = group
   const features = columns.length
-  for (let i = from; i < to; i++) {
-    desk.transactionIds.push(rows.transactionIds[i]!)
-    desk.eventTimesMs.push(BigInt(rows.eventTimesMs[i]!))
-    desk.isFraud.push(rows.isFraud[i]!)
-    if (rows.decisions !== null) desk.decisions.push(rows.decisions[i]!)
+  for (let i = from, at = count; i < to; i++, at++) {
+    const verdict = rows.isFraud[i]!
+    group.transactionIds.push(rows.transactionIds[i]!)
+    group.eventTimesMs[at] = BigInt(rows.eventTimesMs[i]!)
+    group.isFraud[at] = verdict === null ? UNKNOWN : Number(verdict)
+    if (rows.decisions !== null) group.decisions[at] = decisions.indexOf(rows.decisions[i]!)
   }
   for (let f = 0; f < features; f++) {
     const column = columns[f]!
     for (let i = from, at = count; i < to; i++, at++) column[at] = rows.vectors[i * features + f]!
   }
-  for (const [s, column] of desk.scores.entries()) {
+  for (const [s, column] of group.scores.entries()) {
     column.set(rows.scores[s]!.subarray(from, to), count)
   }
-  desk.count += to - from
-}
-
-function createSchema({ features, scores }: FeatureColumns): SchemaElement[] {
-  const float = (name: string): SchemaElement => ({
-    name,
-    type: 'FLOAT',
-    repetition_type: 'REQUIRED',
-  })
-  const text = (name: string): SchemaElement => ({
-    name,
-    type: 'BYTE_ARRAY',
-    converted_type: 'UTF8',
-    repetition_type: 'REQUIRED',
-  })
-  const leaves: SchemaElement[] = [
-    text('transactionId'),
-    {
-      name: 'eventTime',
-      type: 'INT64',
-      converted_type: 'TIMESTAMP_MILLIS',
-      repetition_type: 'REQUIRED',
-    },
-    ...features.map(float),
-    ...scores.map(float),
-    ...(scores.length > 0 ? [text('decision')] : []),
-    { name: 'isFraud', type: 'BOOLEAN', repetition_type: 'OPTIONAL' },
-  ]
-  return [{ name: 'root', num_children: leaves.length }, ...leaves]
-}
-
-function toColumns(desk: Desk, { features, scores }: FeatureColumns): ColumnSource[] {
-  const { count } = desk
-  const float = (name: string, data: Float32Array<ArrayBuffer>): ColumnSource => ({
-    name,
-    data: data.subarray(0, count),
-    encoding: 'BYTE_STREAM_SPLIT',
-  })
-  return [
-    { name: 'transactionId', data: desk.transactionIds, encoding: 'DELTA_LENGTH_BYTE_ARRAY' },
-    { name: 'eventTime', data: desk.eventTimesMs, encoding: 'DELTA_BINARY_PACKED' },
-    ...features.map((name, f) => float(name, desk.columns[f]!)),
-    ...scores.map((name, s) => float(name, desk.scores[s]!)),
-    ...(scores.length > 0 ? [{ name: 'decision', data: desk.decisions }] : []),
-    { name: 'isFraud', data: desk.isFraud },
-  ]
+  group.count += to - from
 }

@@ -40,10 +40,11 @@ const NEVER_CLAIMED: Fence = {
   isIdle: false,
 }
 
-type HeldLog = {
-  readonly log: EntityLog
+type HeldLog = EntityLog & {
   /** The clock when an event last met it, ms. */
   touchedMs: number
+  /** The advance that last met it: rows that it has given a place must stay where they are. */
+  metIn: number
 }
 
 /** Part of the retention after which the memory of logs that are gone is freed. */
@@ -60,22 +61,26 @@ export function createMemoryLogStore(
   retentionMs: number = Number.POSITIVE_INFINITY,
 ): EntityLogStore {
   const logs = kinds.map(() => new Map<string, HeldLog>())
+  /** What a look at an entity without a log is given; nothing is ever appended to it. */
+  const absent = kinds.map(({ shape }) => holdLog(createEntityLog(shape)))
   const fences = new Map<number, Fence>()
+  let advances = 0
   let clockMs = Number.NEGATIVE_INFINITY
   let sweptMs = Number.NEGATIVE_INFINITY
 
   const isGone = ({ touchedMs }: HeldLog): boolean => clockMs - touchedMs > retentionMs
 
-  const open = (kind: number, key: string, eventTimeMs: number): EntityLog => {
+  const open = (kind: number, key: string, eventTimeMs: number, appends: number): HeldLog => {
     // Before the first transaction there is no clock, but there may be labels.
     const touchedMs = Math.max(clockMs, eventTimeMs)
     const known = logs[kind]!.get(key)
     if (known !== undefined && !isGone(known)) {
       known.touchedMs = touchedMs
-      return known.log
+      return known
     }
-    const log = createEntityLog(kinds[kind]!.shape)
-    logs[kind]!.set(key, { log, touchedMs })
+    if (appends === 0) return absent[kind]!
+    const log = holdLog(createEntityLog(kinds[kind]!.shape), touchedMs)
+    logs[kind]!.set(key, log)
     return log
   }
 
@@ -105,6 +110,9 @@ export function createMemoryLogStore(
     for (const { laneId, committedOffset } of lanes) {
       raiseCommitted(fences.get(laneId)!, committedOffset)
     }
+    const wasApplied = (entry: number): boolean =>
+      offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
+    advances++
     const reply = {
       logs: new Array<EntityLog>(records.count),
       positions: new Int32Array(records.count).fill(-1),
@@ -115,14 +123,10 @@ export function createMemoryLogStore(
       if (lanes[records.laneIndexes[i]!]!.stream === 'transactions') {
         clockMs = Math.max(clockMs, records.eventTimesMs[i]!)
       }
-      const log = open(kind, records.keys[i]!, records.eventTimesMs[i]!)
-      foldLog(log, kinds[kind]!.history, isCommitted, policy)
+      const log = open(kind, records.keys[i]!, records.eventTimesMs[i]!, records.appends[i]!)
+      if (log.metIn !== advances) foldLog(log, kinds[kind]!.history, isCommitted, policy)
+      log.metIn = advances
       reply.logs[i] = log
-    }
-    const wasApplied = (entry: number): boolean =>
-      offsetOfSource(records.sources[entry]!) <= appliedBefore[records.laneIndexes[entry]!]!
-    for (let i = 0; i < records.count; i++) {
-      const log = reply.logs[i]!
       reply.positions[i] = records.appends[i] === 0 ? -1 : place(log, i, records, wasApplied)
       reply.visible[i] = reply.positions[i]! < 0 ? log.count : reply.positions[i]!
     }
@@ -153,6 +157,8 @@ export function createMemoryLogStore(
     close: async () => undefined,
   }
 }
+
+const holdLog = (log: EntityLog, touchedMs = 0): HeldLog => ({ ...log, touchedMs, metIn: 0 })
 
 function place(
   log: EntityLog,

@@ -43,7 +43,11 @@ export type EntityLog = {
   latenessMaxMs: number
 }
 
-const FIRST_CAPACITY = 4
+/** Most pairs of a customer and a terminal meet once or twice: first rows take little room. */
+const FIRST_CAPACITY = 2
+const SECOND_CAPACITY = 8
+/** Shared by all logs that have no row yet, such as those of labels that never come. */
+const NO_ROWS = new Float64Array(0)
 const FIRST_FOLD_AT = 32
 const SOURCE_LANE = 2 ** 44
 
@@ -54,7 +58,7 @@ export const encodeSource = (laneId: number, offset: number): number =>
 export function createEntityLog(shape: RowShape, base = 0): EntityLog {
   const stride = VALUES + shape.values + shape.summed
   return {
-    rows: new Float64Array(FIRST_CAPACITY * stride),
+    rows: NO_ROWS,
     stride,
     shape,
     base,
@@ -170,7 +174,8 @@ export function emptyLog(log: EntityLog, base: number): void {
 }
 
 function growRows(log: EntityLog): void {
-  const grown = new Float64Array(log.rows.length * 2)
+  const least = log.rows.length === 0 ? FIRST_CAPACITY : SECOND_CAPACITY
+  const grown = new Float64Array(Math.max(least * log.stride, log.rows.length * 2))
   grown.set(log.rows)
   log.rows = grown
 }

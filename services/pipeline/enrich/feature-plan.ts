@@ -202,8 +202,14 @@ function planKey(fields: readonly string[]): (event: Transaction | Label) => str
   if (rest.length === 0) return (event) => (event as unknown as Fields)[first!] as string
   const escapePart = (text: string): string =>
     text.includes('|') || text.includes('\\') ? text.replace(/[\\|]/g, '\\$&') : text
-  return (event) =>
-    fields.map((field) => escapePart((event as unknown as Fields)[field] as string)).join('|')
+  const joinRest = (event: Transaction | Label, key: string): string => {
+    let joined = key
+    for (const field of rest) {
+      joined += `|${escapePart((event as unknown as Fields)[field] as string)}`
+    }
+    return joined
+  }
+  return (event) => joinRest(event, escapePart((event as unknown as Fields)[first!] as string))
 }
 
 /** Numbers are stored as they are; text as a 52-bit hash; an absent optional field as -1. */

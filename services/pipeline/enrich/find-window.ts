@@ -201,8 +201,14 @@ function findRows(
 /** First of the rows from..last whose highest time so far is above `timeMs`; last + 1 if none is. */
 function firstAbove(log: EntityLog, timeMs: number, from: number, last: number): number {
   const { rows, stride } = log
-  let low = from
+  // Most windows end close to the newest row: steps back that double find a short range quickly.
   let high = last + 1
+  let step = 1
+  while (high - step >= from && rows[(high - step) * stride + TIME_MAX]! > timeMs) {
+    high -= step
+    step *= 2
+  }
+  let low = Math.max(from, high - step + 1)
   while (low < high) {
     const middle = (low + high) >>> 1
     if (rows[middle * stride + TIME_MAX]! > timeMs) high = middle

@@ -27,19 +27,19 @@ function rowsFrom(from: number, count: number, scores: readonly string[]) {
   }
 }
 
-function write(rowCount: number, stepRows: number, scores: readonly string[]): string {
+async function write(rowCount: number, stepRows: number, scores: readonly string[]) {
   const path = join(temporaryFolder(), 'rows.parquet')
   const file = openFeatureFile(path, { features, scores })
   for (let from = 0; from < rowCount; from += stepRows) {
-    file.append(rowsFrom(from, Math.min(stepRows, rowCount - from), scores))
+    await file.append(rowsFrom(from, Math.min(stepRows, rowCount - from), scores))
   }
-  file.close()
+  await file.close()
   return path
 }
 
 describe('feature file', () => {
   test('feature file - keeps every bit, every time and every verdict', async () => {
-    const path = write(50, 50, scoreNames)
+    const path = await write(50, 50, scoreNames)
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors })
     const given = rowsFrom(0, 50, scoreNames)
     rows.forEach((row, i) => {
@@ -59,8 +59,8 @@ describe('feature file', () => {
 
   test('feature file - has the same bytes whatever the batches, in groups of 65,536', async () => {
     const rowCount = 70_000
-    const whole = write(rowCount, rowCount, [])
-    const parts = write(rowCount, 999, [])
+    const whole = await write(rowCount, rowCount, [])
+    const parts = await write(rowCount, 999, [])
     expect(readFileSync(parts).equals(readFileSync(whole))).toBe(true)
     const { row_groups, schema } = await parquetMetadataAsync(await asyncBufferFromFile(whole))
     expect(row_groups.map(({ num_rows }) => Number(num_rows))).toEqual([65_536, 4_464])
@@ -73,8 +73,19 @@ describe('feature file', () => {
   })
 
   test('feature file - is a file without rows where nothing was appended', async () => {
-    const path = write(0, 1, [])
+    const path = await write(0, 1, [])
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors })
     expect(rows).toEqual([])
+  })
+
+  test('feature file - says so when its path cannot be written', async () => {
+    const path = join(temporaryFolder(), 'no', 'such', 'folder', 'rows.parquet')
+    const file = openFeatureFile(path, { features, scores: [] })
+    const writeAll = async () => {
+      await file.append(rowsFrom(0, 70_000, []))
+      await file.close()
+    }
+    await expect(writeAll()).rejects.toThrow(/no such file/)
+    await expect(file.close()).rejects.toThrow(/no such file/)
   })
 })

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
 import { judge } from '../../../load/bench/bars.ts'
-import type { BenchResult } from '../../../load/bench/bench-result.ts'
+import { type BenchResult, findOffences } from '../../../load/bench/bench-result.ts'
 import { type CpuProfile, summarizeProfiles } from '../../../load/bench/cpu-profile.ts'
 import { findStartMs } from '../../../load/bench/prefill-place.ts'
 import { readCpuMicros, readPeakMemoryMb } from '../../../load/bench/process-usage.ts'
@@ -177,6 +177,17 @@ describe('bars', () => {
     const latency = { case: 'latency', rate: 500, p99Ms: 9, lost: 0, duplicated: 0 }
     const figures = judge(latency as unknown as BenchResult).map(({ figure }) => figure)
     expect(figures).toEqual(['events lost or seen twice'])
+  })
+
+  it('judge - holds a replay to its speed, its memory and SQL', () => {
+    const rate = { eventsPerSecond: 41_000, rssMaxMb: 500, longRssMaxMb: 800 }
+    const replay = { case: 'replay', featuresOnly: rate, scored: rate, sql: { differing: 1 } }
+    const judged = [replay, { ...replay, scored: null, sql: null }] as unknown as BenchResult[]
+    expect(judged.map(verdictsOf)).toEqual([
+      ['bar met, goal missed', 'missed', 'missed'],
+      ['missed'],
+    ])
+    expect(judged.map(findOffences)).toEqual([['rows that differ from SQL: 1, expected 0'], []])
   })
 })
 

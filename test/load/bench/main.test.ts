@@ -26,6 +26,10 @@ describe('bench', () => {
     [['drain', '--processes', '17'], 'Expected a whole number from 1 to 16.'],
     [['latency', '--rate', '-5'], "'-5'"],
     [['latency', '--events', '5'], "unknown option '--events'"],
+    [
+      ['replay', '--transactions', '0'],
+      "argument '0' is invalid. Expected a whole number from 1 to",
+    ],
     [['dam'], "unknown command 'dam'"],
   ])('bench - refuses %j and says what it expected', async (words, told) => {
     expect(await refuse(...words)).toContain(told)
