@@ -168,7 +168,7 @@ describe('a run of several processes on four partitions', () => {
   const prove = async (run: string): Promise<ParityReport> => {
     const { code, stdout, stderr } = await runWeir(['parity', '--run', run, '--json'], variables)
     expect(stderr).not.toMatch(/WEIR_/)
-    expect(code).toBe(0)
+    expect(code, stdout).toBe(0)
     return JSON.parse(stdout.trim().split('\n').at(-1)!)
   }
 
