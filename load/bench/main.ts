@@ -103,7 +103,7 @@ addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerate
     })
   })
 addCase('replay', 'files to features and scores: speed, memory, and SQL beside it')
-  .option('--transactions <count>', 'length of the history', count(10_000_000), 300_000)
+  .option('--transactions <count>', 'length of the history', count(10_000_000), 200_000)
   .option('--runs <count>', 'of each kind; the median is told', count(99), 3)
   .option('--features-only', 'without a model')
   .option('--profile', 'where the time of one run goes, in place of the speed')

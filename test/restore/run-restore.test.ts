@@ -100,7 +100,7 @@ describe('restore', () => {
   })
 
   it('restore - refuses stored logs that are no earlier state of what was published', async () => {
-    const world = await openLongWorld(4, {})
+    const world = await openLongWorld(5, {})
     await world.run(300)
     const before = Array.from({ length: 4 }, (_, b) => world.store.snapshot(b))
     await world.run(40)
