@@ -94,7 +94,8 @@ describe('recomputation - labels of many partitions', () => {
       const { findings, compared, unverified } = judge(world, world.events)
       expect(told(findings)).toEqual([])
       expect(compared + unverified.history).toBe(world.events.length)
-      expect(unverified.labels).toBeLessThan(compared / 10)
+      // Four ops look at the labels: of the guesses that are wrong, few leave all of them as they are.
+      expect(unverified.labels).toBeLessThan(compared / 3)
     },
   )
 })

@@ -8,6 +8,7 @@
 
 import { opRules } from '../../services/adapters/file/feature-table.ts'
 import { windowTilesMax } from '../../services/adapters/file/window-rules.ts'
+import { hashToInteger } from '../../services/core/hash.ts'
 import { limits } from '../../services/core/limits.ts'
 import {
   type FeatureDefinition,
@@ -27,7 +28,7 @@ import {
   terminal,
   windowFeature,
 } from './pipelines.ts'
-import type { Random } from './random.ts'
+import { createRandom, type Random } from './random.ts'
 
 const windowsMs = [1, 1000, 60_000, HOUR_MS, 6 * HOUR_MS, DAY_MS, 30 * DAY_MS]
 const delaysMs = [0, 0, 0, 1000, HOUR_MS, DAY_MS]
@@ -41,14 +42,22 @@ const calendars = ['weekend', 'hours', 'hour_of_day', 'day_of_week'] as const
 export function randomPipeline(random: Random): PipelineDefinition {
   const entities = random.pick(entitySets)
   const features: FeatureDefinition[] = []
+  const tables: EntityTable[] = []
   for (const { name: entity } of entities) {
     // One that only the lists of the policy look at has no windows.
-    const isListed = entities.length > 1 && random.chance(0.1)
-    if (!isListed) features.push(...randomWindows(random, entity))
+    if (entities.length > 1 && random.chance(0.1)) continue
+    const table = randomTable(random, entity)
+    tables.push(table)
+    features.push(...randomWindows(random, table))
   }
   for (let extra = random.integer(1, 3); extra > 0; extra--) {
     features.push(randomField(random), randomCalendar(random))
     features.push(randomRatio(random, named(features)))
+  }
+  // By a chance of their own: tests name worlds by their seeds, which then are what they were.
+  const apart = createRandom(hashToInteger(JSON.stringify(features)))
+  for (const table of tables) {
+    features.push(...opsOfFrauds.map((op) => randomWindow(apart, table, op)))
   }
   return pipelineOf({
     entities,
@@ -82,10 +91,16 @@ type EntityTable = {
   readonly kind: 'mixed' | 'foldable' | 'exact'
 }
 
-function randomWindows(random: Random, entity: string): WindowFeature[] {
+const opsOfFrauds: readonly WindowOp[] = [
+  'fraud_count',
+  'seconds_since_last_fraud',
+  'seconds_since_first_fraud',
+]
+
+function randomTable(random: Random, entity: string): EntityTable {
   const longest = random.integer(3, windowsMs.length)
   const isDelayed = random.chance(0.3)
-  const table: EntityTable = {
+  return {
     entity,
     windowsMs: windowsMs.slice(0, longest),
     delaysMs: delaysMs
@@ -94,7 +109,12 @@ function randomWindows(random: Random, entity: string): WindowFeature[] {
     tailsMs: Array.from({ length: random.integer(1, 3) }, () => random.pick(tailsMs)),
     kind: random.pick(['mixed', 'mixed', 'foldable', 'foldable', 'exact']),
   }
-  const ops = windowOps.filter((op) => table.kind !== 'foldable' || isFoldable(op))
+}
+
+function randomWindows(random: Random, table: EntityTable): WindowFeature[] {
+  const ops = windowOps
+    .filter((op) => !opsOfFrauds.includes(op))
+    .filter((op) => table.kind !== 'foldable' || isFoldable(op))
   const repeated = Array.from({ length: random.integer(0, 4) }, () => random.pick(ops))
   return [...ops, ...repeated].map((op) => randomWindow(random, table, op))
 }
