@@ -155,7 +155,7 @@ function renderFolds(folds: readonly Of<'fold'>[]): string {
     'Scorer, CPU us/event',
   ]
   return [
-    'A million events, dealt out to fewer and fewer terminals: the enrich room over Redis, in batches of ' +
+    'Events of a day, dealt out to fewer and fewer terminals: the enrich room over Redis, in batches of ' +
       '1,000, windows from a minute to 30 days with tails (`load/bench/hot-terminal.yaml`).',
     table(
       [...columns, 'Redis, CPU us/event', 'State of a terminal, bytes', 'In Redis, bytes'],
