@@ -13,7 +13,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startOpenLoop } from '../../load/generator/open-loop.ts'
 import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
 import type { Kafka } from '../../services/adapters/kafka/kafka-client.ts'
@@ -118,14 +117,10 @@ describe('a replay beside live scoring', () => {
 
   beforeAll(async () => {
     place = await openScoringPlace({ purpose: 'isolation' })
-    const { definition, kafka, schemaIds, stack } = place
+    const { definition, kafka, stack } = place
     collector = await collectTopics(kafka, allTopicsOf(definition))
     topics = readWeirTopics(definition, collector)
-    const traffic = await startOpenLoop({
-      brokers: stack.kafkaBrokers,
-      transactionsTopic: definition.topics.transactions,
-      labelsTopic: definition.topics.labels,
-      schemaIds,
+    const traffic = await place.startTraffic({
       rate: RATE,
       seconds: SECONDS_MAX,
       generator: { customers: 300, terminals: 150 },

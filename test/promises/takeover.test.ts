@@ -8,7 +8,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
-import { startOpenLoop } from '../../load/generator/open-loop.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
 import type { ScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
@@ -83,14 +82,10 @@ function writePipeline(): string {
 
 beforeAll(async () => {
   place = await openScoringPlace({ purpose: 'takeover', pipelineFile: writePipeline() })
-  const { definition, kafka, schemaIds, stack } = place
+  const { definition, kafka } = place
   collector = await collectTopics(kafka, allTopicsOf(definition))
   topics = readWeirTopics(definition, collector)
-  const traffic = await startOpenLoop({
-    brokers: stack.kafkaBrokers,
-    transactionsTopic: definition.topics.transactions,
-    labelsTopic: definition.topics.labels,
-    schemaIds,
+  const traffic = await place.startTraffic({
     rate: RATE,
     seconds: SECONDS_MAX,
     generator: { customers: 500, terminals: 250 },

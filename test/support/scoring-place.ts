@@ -9,6 +9,9 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startSupervision } from '../../dev/stack/supervision.ts'
+import type { KafkaTarget } from '../../load/generator/kafka-sink.ts'
+import { type OpenLoopOptions, startOpenLoop } from '../../load/generator/open-loop.ts'
+import type { Schedule } from '../../load/generator/schedule.ts'
 import { findSchemaId, type SchemaIds } from '../../load/generator/wire.ts'
 import { type ScorerProcess, startScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
@@ -30,10 +33,14 @@ export type ScoringPlace = {
   /** Begins every key in Redis. */
   readonly keyPrefix: string
   readonly startScorer: () => Promise<ScorerProcess>
+  readonly startTraffic: (wish: TrafficWish) => Promise<Schedule>
   /** All that were started, also those that have ended. */
   readonly scorers: () => readonly ScorerProcess[]
   readonly close: () => Promise<void>
 }
+
+/** Of the traffic all but where it goes. */
+export type TrafficWish = Omit<OpenLoopOptions, keyof KafkaTarget | 'schemaIds' | 'connect'>
 
 export type PlaceOptions = {
   readonly purpose: string
@@ -81,6 +88,14 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
     groupId: name,
     keyPrefix: name,
     startScorer,
+    startTraffic: (wish) =>
+      startOpenLoop({
+        ...wish,
+        brokers: stack.kafkaBrokers,
+        transactionsTopic: definition.topics.transactions,
+        labelsTopic: definition.topics.labels,
+        schemaIds,
+      }),
     scorers: () => scorers,
     close: async () => {
       await supervision.stop()

@@ -9,11 +9,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'
 import type { IsolatedRun, RunTerms } from '../../core/isolated-run.ts'
-import { askBroker } from './broker-answer.ts'
 import { createTopics } from './create-topics.ts'
-import type { Admin, Kafka } from './kafka-client.ts'
+import type { Kafka } from './kafka-client.ts'
 import { committedPositions } from './topic-bounds.ts'
 import { topicPlan } from './topics.ts'
+import { withAdmin } from './with-admin.ts'
 
 type RunNames = Pick<IsolatedRun, 'name' | 'groupId' | 'definition' | 'outputs'>
 
@@ -71,18 +71,6 @@ export const removeRunTopics = (kafka: Kafka, { groupId, outputs }: RunNames): P
     const { groups } = await admin.listGroups()
     if (groups.some((group) => group.groupId === groupId)) await admin.deleteGroups([groupId])
   })
-
-async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = kafka.admin()
-  try {
-    return await askBroker(async () => {
-      await admin.connect()
-      return ask(admin)
-    })
-  } finally {
-    await admin.disconnect()
-  }
-}
 
 /** The ranges with what the group has committed of them. */
 export async function readLaneProgress<Range extends RunTerms['ranges'][number]>(

@@ -6,8 +6,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { limits } from '../../core/limits.ts'
-import { askBroker } from './broker-answer.ts'
-import { type Admin, type Kafka, kafkajs } from './kafka-client.ts'
+import { type Kafka, kafkajs } from './kafka-client.ts'
+import { withAdmin } from './with-admin.ts'
 
 export type PartitionBounds = {
   readonly partition: number
@@ -40,18 +40,6 @@ export function offsetsAtTime(
     const found = await admin.fetchTopicOffsetsByTimestamp(topic, timestampMs)
     return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
   })
-}
-
-async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = kafka.admin()
-  try {
-    return await askBroker(async () => {
-      await admin.connect()
-      return ask(admin)
-    })
-  } finally {
-    await admin.disconnect()
-  }
 }
 
 export type CommittedPosition = { readonly offset: number; readonly metadata: string }

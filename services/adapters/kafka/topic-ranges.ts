@@ -13,6 +13,7 @@ import { assertInvariant, WeirError } from '../../core/errors.ts'
 import type { RawMessage } from '../../pipeline/records.ts'
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from './kafka-client.ts'
 import { type PartitionBounds, partitionBounds } from './topic-bounds.ts'
+import { withAdmin } from './with-admin.ts'
 
 export type TopicRange = {
   readonly topic: string
@@ -277,15 +278,8 @@ async function untilMoved(reach: Reach): Promise<void> {
 
 /** The broker drops an empty group by itself some day; this is tidier. */
 async function deleteGroup(kafka: Kafka, groupId: string): Promise<void> {
-  const admin = kafka.admin()
-  try {
-    await admin.connect()
-    await admin.deleteGroups([groupId])
-  } catch {
-    // Not allowed, or never joined: nothing was committed under this name.
-  } finally {
-    await admin.disconnect()
-  }
+  // Not allowed, or never joined: nothing was committed under this name.
+  await withAdmin(kafka, (admin) => admin.deleteGroups([groupId])).catch(() => undefined)
 }
 
 const readMessage = ({ offset, timestamp, key, value }: KafkaMessage): RawMessage => ({

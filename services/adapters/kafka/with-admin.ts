@@ -1,0 +1,19 @@
+// One question to the brokers: an admin client that is there as long as it is asked.
+//
+// In: a Kafka client, what to ask. Out: the answer. Thrown: what askBroker makes of kafkajs' errors.
+// Invariant: nothing stays connected, whatever the answer.
+
+import { askBroker } from './broker-answer.ts'
+import type { Admin, Kafka } from './kafka-client.ts'
+
+export async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafka.admin()
+  try {
+    return await askBroker(async () => {
+      await admin.connect()
+      return ask(admin)
+    })
+  } finally {
+    await admin.disconnect()
+  }
+}
