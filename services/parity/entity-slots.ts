@@ -11,6 +11,7 @@ import {
   createEntityLog,
   type EntityLog,
   emptyLog,
+  TIME_MAX,
 } from '../pipeline/enrich/entity-log.ts'
 import { type FoldPolicy, foldLog, foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../pipeline/enrich/log-store.ts'
@@ -120,6 +121,20 @@ export function skipHole(slot: Slot, to: number, reason: 'gap' | 'pending'): voi
   emptyLog(slot.log, to)
   appendEarly(slot)
   releaseWaiting(slot)
+}
+
+/**
+ * Whether rows are folded that an event behind `count` rows looks at one by one. Only an event that is
+ * not counted can come so late: it leaves no hole that would have kept them.
+ */
+export function hasFoldedSight({ log, kind, start }: Slot, count: number, timeMs: number): boolean {
+  const { exactMs, newest, ceilings } = kind.history
+  if (log.base === start) return false
+  if (newest > 0 && log.base > Math.max(0, count - newest)) return true
+  if (exactMs === 0 || log.base <= count - ceilings.entityRecordsMax + 1) return false
+  const last = count - log.base - 1
+  const beforeMs = last < 0 ? log.timeMaxBefore : log.rows[last * log.stride + TIME_MAX]!
+  return log.timeMaxBefore > Math.max(timeMs, beforeMs) - exactMs
 }
 
 const append = ({ log }: Slot, { timeMs, source, values, from }: Row): void =>

@@ -19,6 +19,7 @@ import {
   createSlot,
   type Folding,
   foldSlot,
+  hasFoldedSight,
   isHoled,
   lengthOf,
   nextHole,
@@ -285,6 +286,7 @@ function isHistoryWhole(work: Work, { slots, record, transaction }: PlacedOutcom
   return slots.every(
     (slot, e) =>
       rowsBefore(record, e) >= slot.log.base &&
+      !hasFoldedSight(slot, rowsBefore(record, e), transaction.eventTime) &&
       (slot.start === 0 || reachesMs > Math.max(wholeAfterMs, slot.passedMs)),
   )
 }

@@ -85,6 +85,18 @@ describe('recomputation - a clean world', () => {
   })
 })
 
+describe('recomputation - events that come after what they saw was folded', () => {
+  // Of 750 worlds those where an event that is not counted was once blamed for it.
+  it.each([384, 687])('says that their history is gone, seed %i', async (seed) => {
+    const world = await recordWorld(seed)
+    const { findings, compared, unverified } = judge(world, world.events, { folding: eagerFolding })
+    expect(told(findings)).toEqual([])
+    expect(unverified.history).toBeGreaterThan(0)
+    expect(compared + unverified.history).toBe(world.events.length)
+    expect(unverified.history).toBeLessThan(compared / 10)
+  })
+})
+
 describe('recomputation - labels of many partitions', () => {
   // Of 1,500 worlds those where a guessed order of labels once ruled out the true one.
   it.each([151, 192, 619, 646])(
