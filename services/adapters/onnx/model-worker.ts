@@ -3,7 +3,8 @@
 // In: verified model files; merged requests. Out: the loaded models with their attestation; scores
 // and reasons of a run. Refused: what the worker refuses at start, with the worker's own code; a run
 // that fails or whose worker ends throws WEIR_CLASSIFY_RUN_FAILED.
-// Invariant: a worker that has ended never runs again (`isAlive` is false); a run always settles.
+// Invariant: a worker that has ended never runs again (`isAlive` is false); a run always settles; a
+// thread is never ended inside ONNX Runtime, which would take the whole process with it.
 
 import { Worker } from 'node:worker_threads'
 import { assertInvariant, WeirError } from '../../core/errors.ts'
@@ -43,6 +44,8 @@ export class ModelWorker {
   readonly #shape: BufferShape
   #buffer: ArrayBuffer
   #waiting: Waiting | null = null
+  /** Resolves when the worker has answered what it was last asked, or has ended. */
+  #settled: Promise<void> = Promise.resolve()
   #isClosing = false
   #lastError = ''
 
@@ -86,8 +89,10 @@ export class ModelWorker {
     return this.#read(await answer, rows)
   }
 
+  /** Lets the run in progress end first: its native code cannot be interrupted without an abort. */
   async close(): Promise<void> {
     this.#isClosing = true
+    await this.#settled
     await this.#worker.terminate()
   }
 
@@ -105,7 +110,12 @@ export class ModelWorker {
   #answer(): Promise<WorkerMessage> {
     assertInvariant(this.#waiting === null, 'a worker was given a second run')
     if (!this.isAlive) return Promise.reject(this.#crashed('it has ended'))
-    return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }))
+    const answer = new Promise<WorkerMessage>((resolve, reject) => {
+      this.#waiting = { resolve, reject }
+    })
+    const ignore = () => undefined
+    this.#settled = answer.then(ignore, ignore)
+    return answer
   }
 
   #settle(message: WorkerMessage): void {
