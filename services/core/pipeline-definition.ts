@@ -78,10 +78,14 @@ export type FeatureDefinition = FieldFeature | CalendarFeature | WindowFeature |
 
 export type ExecutionProvider = 'cuda' | 'webgpu' | 'cpu'
 
+/** As `model.source`: an MLflow server, whose address is a setting; anything else is a folder. */
+export const mlflowSource = 'mlflow'
+
 export type ModelReference = {
   readonly name: string
+  /** Of the manifest; or `@champion`, an alias that only a registry can resolve. */
   readonly version: string
-  /** Folder that holds <name>/<version>/manifest.json, absolute after loading. */
+  /** Folder that holds <name>/<version>/manifest.json, absolute after loading; or mlflowSource. */
   readonly source: string
 }
 

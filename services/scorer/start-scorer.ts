@@ -13,6 +13,11 @@ import { acceleration, type Kafka, type KafkaLogger } from '../adapters/kafka/ka
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
 import { openLaneIds } from '../adapters/kafka/lane-ids.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
+import {
+  fetchModels,
+  openModelSource,
+  readSignaturePolicy,
+} from '../adapters/models/open-model-source.ts'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
@@ -159,10 +164,12 @@ async function openHouse(options: HouseOptions) {
   }
   const store = await createRedisLogStore(storePlace)
   add(store.close)
+  const { model } = await fetchModels(definition, openModelSource(settings.models, observe))
   const classifier = await createOnnxClassifier({
-    models: definition.model,
+    models: model,
     policy: definition.execution,
     features: definition.features.map(({ name }) => name),
+    signatures: readSignaturePolicy(settings.models),
     observe,
   })
   add(() => classifier.close())
