@@ -6,7 +6,11 @@
 
 import { limits } from '../../core/limits.ts'
 import { nearestName } from '../../core/nearest-name.ts'
-import { type ColumnMap, mlflowSource, type PipelineDefinition } from '../../core/pipeline-definition.ts'
+import {
+  type ColumnMap,
+  mlflowSource,
+  type PipelineDefinition,
+} from '../../core/pipeline-definition.ts'
 import { type AvroFields, checkField } from './avro-fields.ts'
 import { formatDuration } from './duration.ts'
 import { type Fault, type Path, quote, suggest } from './pipeline-fault.ts'

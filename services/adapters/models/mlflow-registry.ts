@@ -110,8 +110,7 @@ export const getArtifact = (
   client: MlflowClient,
   path: string,
   bounds: { readonly bytesMax?: number; readonly msMax?: number } = {},
-): Promise<Buffer> =>
-  client.transfer({ method: 'GET', path: artifactPath(path), ...bounds })
+): Promise<Buffer> => client.transfer({ method: 'GET', path: artifactPath(path), ...bounds })
 
 /** null where there is none. */
 export async function findArtifact(client: MlflowClient, path: string): Promise<Buffer | null> {

@@ -20,7 +20,13 @@ import {
 import type { ModelSource } from '../../pipeline/classify/model-source.ts'
 import type { ModelOrigin, Observe } from '../../pipeline/observe/happenings.ts'
 import { isAway, type MlflowClient } from './mlflow-client.ts'
-import { findArtifact, findArtifacts, findVersion, getArtifact, isAlias } from './mlflow-registry.ts'
+import {
+  findArtifact,
+  findArtifacts,
+  findVersion,
+  getArtifact,
+  isAlias,
+} from './mlflow-registry.ts'
 import { type CachedModel, filesOf, type ModelCache, sha256Of } from './model-cache.ts'
 
 export type MlflowSourceOptions = {

@@ -70,5 +70,8 @@ function readPublicKey(file: string) {
     found = (error as Error).message
   }
   const expected = 'an Ed25519 public key in a PEM file'
-  throw new WeirError('WEIR_SETTINGS_INVALID', `WEIR_MODEL_KEYS  ${file}: ${found}, expected ${expected}.`)
+  throw new WeirError(
+    'WEIR_SETTINGS_INVALID',
+    `WEIR_MODEL_KEYS  ${file}: ${found}, expected ${expected}.`,
+  )
 }

@@ -72,7 +72,10 @@ export function runRecordOf(manifest: ModelManifest, timestamp: number): RunReco
 
 /** MLflow takes letters, digits, dashes, dots, spaces and slashes in names. */
 const nameOf = (path: readonly string[]): string =>
-  path.join('.').replaceAll(/[^A-Za-z0-9_.\- /]/g, '_').slice(0, 250)
+  path
+    .join('.')
+    .replaceAll(/[^A-Za-z0-9_.\- /]/g, '_')
+    .slice(0, 250)
 
 function leaves(value: unknown, path: readonly string[] = []): [string, unknown][] {
   if (typeof value !== 'object' || value === null) return [[nameOf(path), value]]

@@ -207,9 +207,9 @@ function recordStore(
   }
 }
 
-function recordModels(metrics: Metrics): Recorders<
-  'model_fetched' | 'model_registry_away' | 'model_loaded' | 'model_ran'
-> {
+function recordModels(
+  metrics: Metrics,
+): Recorders<'model_fetched' | 'model_registry_away' | 'model_loaded' | 'model_ran'> {
   const fetched = forEach(modelOrigins, (from) =>
     metrics.counter('weir_model_fetches_total', { from }),
   )

@@ -84,7 +84,10 @@ function parseSignatures(text: string, source: string): readonly Signature[] {
     const [, keyId, base64] = signatureLine.exec(line.trim()) ?? []
     if (keyId === undefined || base64 === undefined) {
       const expected = 'expected `ed25519 <key id> <signature in base64>`'
-      throw refuse(source, `line ${index + 1} of ${signatureFileName} is not a signature, ${expected}`)
+      throw refuse(
+        source,
+        `line ${index + 1} of ${signatureFileName} is not a signature, ${expected}`,
+      )
     }
     return { keyId, bytes: Buffer.from(base64, 'base64') }
   })
