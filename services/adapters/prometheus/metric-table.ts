@@ -269,7 +269,7 @@ export const metricTable = {
     sha256: configured,
   }),
   weir_model_fetches_total: counter(
-    'models',
+    'fetches',
     'Models put into a folder here from a registry: downloaded, cached, cached while it was away.',
     { from: oneOf(modelOrigins) },
   ),

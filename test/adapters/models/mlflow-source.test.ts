@@ -166,7 +166,7 @@ test('mlflow - an answer cut short, a redirection and too many bytes are refused
   await expect(clientAt(cut.url).transfer(anything)).rejects.toMatchObject({
     code: 'WEIR_CLASSIFY_REGISTRY_AWAY',
   })
-  const moved = await answering(302, '', { location: 'http://elsewhere.invalid/' })
+  const moved = await answering(302, '', { location: 'http://127.0.0.1:1/' })
   await expect(clientAt(moved.url).transfer(anything)).rejects.toThrow(/redirection/)
   const long = await answering(200, 'x'.repeat(100))
   await expect(clientAt(long.url).transfer({ ...anything, bytesMax: 99 })).rejects.toThrow(/more/)
