@@ -60,7 +60,7 @@ export const limits = {
   /** Attempts for one request to the model registry; then the cache serves, or nothing does. */
   modelRegistryAttemptsMax: 4,
   /** A request to the model registry without a whole answer after this long has failed. */
-  modelRequestMsMax: 5000,
+  modelRequestMsMax: 15_000,
   /** A file of a model that is not there or away whole after this long has failed. */
   modelTransferMsMax: 300_000,
   /** A manifest or another answer of the model registry that is longer is refused. */

@@ -75,7 +75,7 @@ test('mlflow - gives a published model by alias and by version, and keeps it in 
   expect(happenings).toMatchObject([{ from: 'registry' }, { from: 'cache' }])
   await expect(fetch(name, '@nobody')).rejects.toThrow(/nobody not found/)
   await expect(fetch(name, '9')).rejects.toThrow(/weir\.version=9/)
-}, 60_000)
+}, 180_000)
 
 test('mlflow - holds metrics, lineage and tags of what was published', async ({ skip }) => {
   if (typeof server === 'string') return skip(server)
@@ -95,7 +95,7 @@ test('mlflow - holds metrics, lineage and tags of what was published', async ({ 
   )
   expect(run.data.params).toContainEqual({ key: 'training.dataSha256', value: training.dataSha256 })
   expect(run.inputs.dataset_inputs[0]?.dataset.digest).toBe(training.dataSha256.slice(0, 36))
-}, 60_000)
+}, 180_000)
 
 test('mlflow - refuses the same version with other content', async ({ skip }) => {
   if (typeof server === 'string') return skip(server)
@@ -106,7 +106,7 @@ test('mlflow - refuses the same version with other content', async ({ skip }) =>
   await expect(publishModel(clientAt(server.url), parts, publishing)).rejects.toThrow(
     /was published as version 1/,
   )
-}, 60_000)
+}, 180_000)
 
 test('mlflow - asks for signatures before any other file, and refuses foreign ones', async ({
   skip,
@@ -128,7 +128,7 @@ test('mlflow - asks for signatures before any other file, and refuses foreign on
   await expect(refusing.fetch(name, '@champion')).rejects.toMatchObject({
     code: 'WEIR_CLASSIFY_SIGNATURE_REFUSED',
   })
-}, 60_000)
+}, 180_000)
 
 /** Answers every request with the same, and counts them. */
 async function answering(status: number, body: string | null, headers = {}) {
