@@ -79,6 +79,7 @@ async function examine(flags: Flags): Promise<void> {
       ),
     openRegistry: () => openRegistry(settings),
     redisUrl: settings.redis.url,
+    models: settings.models,
     probes: flags.probe === true,
   }
   const findings = await examinePlace(definition, place, forecast)

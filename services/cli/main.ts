@@ -6,6 +6,7 @@
 import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'
 import { addDoctor } from './doctor-command.ts'
+import { addModelPublishing } from './model-publishing.ts'
 import { addParity } from './parity-command.ts'
 import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
@@ -15,6 +16,8 @@ const refusedAtStart = new Set([
   'WEIR_PIPELINE_INVALID',
   'WEIR_SETTINGS_INVALID',
   'WEIR_CLASSIFY_MODEL_REFUSED',
+  'WEIR_CLASSIFY_SIGNATURE_REFUSED',
+  'WEIR_CLASSIFY_REGISTRY_REFUSED',
   'WEIR_CLASSIFY_PROVIDER_REFUSED',
   'WEIR_ENRICH_STORE_UNFIT',
   'WEIR_PLACE_UNFIT',
@@ -33,6 +36,7 @@ program
   })
 
 addDoctor(program)
+addModelPublishing(program)
 addParity(program)
 addRebuild(program)
 addReplay(program)

@@ -11,9 +11,10 @@ import { type Command, Option } from 'commander'
 import { readCostFile } from '../adapters/file/cost-file.ts'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readManifest } from '../adapters/file/pipeline-manifest.ts'
+import { fetchModels, openModelSource } from '../adapters/models/open-model-source.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { WeirError } from '../core/errors.ts'
-import type { TopicNames } from '../core/pipeline-definition.ts'
+import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
 import { readSettings } from '../core/settings.ts'
 import { openInputDecoders } from '../replay/open-input-decoders.ts'
 import { rangesOfRun } from '../replay/ranges-of-run.ts'
@@ -206,8 +207,11 @@ const edgesOf = (flags: Flags): readonly unknown[] => [
 const refused = (detail: string) =>
   new WeirError('WEIR_SETTINGS_INVALID', `weir replay: ${detail}.`)
 
-function replayFiles({ pipeline, transactions, labels }: Flags, run: Run): Promise<ReplayReport> {
-  const definition = loadPipelineFile(pipeline, manifestFor(run))
+async function replayFiles(
+  { pipeline, transactions, labels }: Flags,
+  run: Run,
+): Promise<ReplayReport> {
+  const definition = await withModels(loadPipelineFile(pipeline, manifestFor(run)), run)
   return runReplay({
     ...run,
     definition,
@@ -219,7 +223,10 @@ function replayFiles({ pipeline, transactions, labels }: Flags, run: Run): Promi
 async function replayTopics(flags: Flags, run: Run): Promise<ReplayReport> {
   const settings = readSettings(process.env)
   const { topicPrefix, instanceId: instance } = settings
-  const definition = loadPipelineFile(flags.pipeline, { ...manifestFor(run), topicPrefix })
+  const definition = await withModels(
+    loadPipelineFile(flags.pipeline, { ...manifestFor(run), topicPrefix }),
+    run,
+  )
   const logger = createLogger({ level: 'silent', name: 'weir-replay', instance })
   const registry = openRegistry(settings)
   try {
@@ -249,6 +256,18 @@ function offsetsOf(flags: Flags, topics: TopicNames): NonNullable<TopicHistory['
     labels: { from: flags.labelsFromOffsets ?? none, to: flags.labelsToOffsets ?? none },
   }
 }
+
+/** Models of a registry are in folders before the run begins; a run of features alone needs none. */
+const withModels = async (
+  definition: PipelineDefinition,
+  { isScoring }: Run,
+): Promise<PipelineDefinition> =>
+  isScoring
+    ? fetchModels(
+        definition,
+        openModelSource(readSettings(process.env).models, () => undefined),
+      )
+    : definition
 
 const manifestFor = ({ isScoring }: Run) => (isScoring ? { manifestReader: readManifest } : {})
 

@@ -101,6 +101,21 @@ export const errorTable = {
     false,
     'Publish the model again with the manifest that training wrote.',
   ),
+  WEIR_CLASSIFY_SIGNATURE_REFUSED: outside(
+    'The model is not signed by a key that is trusted here, or was changed after it was signed.',
+    false,
+    'Have its owner sign it (`weir models sign`) and publish it; never widen the keys in a hurry.',
+  ),
+  WEIR_CLASSIFY_REGISTRY_AWAY: outside(
+    'The model registry did not answer, and the model is not in the cache.',
+    true,
+    'Check the server and WEIR_MLFLOW_URL; models that were fetched once start without it.',
+  ),
+  WEIR_CLASSIFY_REGISTRY_REFUSED: outside(
+    'The model registry does not have the model, or does not give it.',
+    false,
+    'Check name, version or alias in the pipeline file, and the WEIR_MLFLOW_ credentials.',
+  ),
   WEIR_CLASSIFY_PROVIDER_REFUSED: outside(
     'The required execution provider did not run the model.',
     false,

@@ -57,6 +57,16 @@ export const limits = {
   transactionMsMax: 15_000,
   /** Pause before a lane in doubt is claimed again: longer than the heartbeat that tells a zombie so. */
   reclaimPauseMs: 1500,
+  /** Attempts for one request to the model registry; then the cache serves, or nothing does. */
+  modelRegistryAttemptsMax: 4,
+  /** A request to the model registry without a whole answer after this long has failed. */
+  modelRequestMsMax: 15_000,
+  /** A file of a model that is not there or away whole after this long has failed. */
+  modelTransferMsMax: 300_000,
+  /** A manifest or another answer of the model registry that is longer is refused. */
+  modelManifestBytesMax: 8 * MIB,
+  /** A file of a model that is longer is refused: each worker holds it in memory. */
+  modelFileBytesMax: 1024 * MIB,
   /** SIGTERM to exit. */
   drainMsMax: 10_000,
   /** Work waiting but no batch finished for this long: not ready, then exit. */

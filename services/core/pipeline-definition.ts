@@ -92,10 +92,14 @@ export const looksAtLabels = (feature: FeatureDefinition): boolean =>
 
 export type ExecutionProvider = 'cuda' | 'webgpu' | 'cpu'
 
+/** As `model.source`: an MLflow server, whose address is a setting; anything else is a folder. */
+export const mlflowSource = 'mlflow'
+
 export type ModelReference = {
   readonly name: string
+  /** Of the manifest; or `@champion`, an alias that only a registry can resolve. */
   readonly version: string
-  /** Folder that holds <name>/<version>/manifest.json, absolute after loading. */
+  /** Folder that holds <name>/<version>/manifest.json, absolute after loading; or mlflowSource. */
   readonly source: string
 }
 

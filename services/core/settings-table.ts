@@ -42,6 +42,13 @@ const urlWith =
   (...protocols: readonly string[]) =>
   (text: string): string | undefined =>
     URL.canParse(text) && protocols.includes(new URL(text).protocol) ? text : undefined
+/** fetch takes no login in a URL, and a URL is logged. */
+function urlWithoutLogin(text: string): string | undefined {
+  const url = urlWith('http:', 'https:')(text)
+  return url !== undefined && new URL(url).username === '' && new URL(url).password === ''
+    ? url
+    : undefined
+}
 const readBoolean = (text: string): boolean | undefined => {
   const word = oneOf(['true', 'false'])(text)
   return word === undefined ? undefined : word === 'true'
@@ -54,6 +61,11 @@ function readBrokers(text: string): readonly string[] | undefined {
     return port >= 1 && port <= 65_535
   }
   return brokers.every(isBroker) ? brokers : undefined
+}
+
+function readFileList(text: string): readonly string[] | undefined {
+  const files = text.split(',').map((file) => file.trim())
+  return files.every((file) => file !== '') ? files : undefined
 }
 
 const namePattern = /^[A-Za-z0-9._-]{1,128}$/
@@ -119,6 +131,58 @@ export const settingsTable = {
     expected: 'a text',
     means: 'Password at the registry.',
     isSecret: true,
+  }),
+  WEIR_MLFLOW_URL: setting({
+    read: urlWithoutLogin,
+    fallback: null,
+    expected: 'an http:// or https:// URL without user and password',
+    means:
+      'MLflow server of models whose source is mlflow; own authorities go into NODE_EXTRA_CA_CERTS.',
+    isSecret: true,
+  }),
+  WEIR_MLFLOW_USERNAME: setting({
+    read: anyText,
+    fallback: null,
+    expected: 'a text',
+    means: 'User at the MLflow server (basic authentication).',
+  }),
+  WEIR_MLFLOW_PASSWORD: setting({
+    read: anyText,
+    fallback: null,
+    expected: 'a text',
+    means: 'Password at the MLflow server.',
+    isSecret: true,
+  }),
+  WEIR_MLFLOW_TOKEN: setting({
+    read: matching(/^[\x21-\x7e]{1,8192}$/),
+    fallback: null,
+    expected: 'a token of visible characters',
+    means: 'Bearer token for the MLflow server, in place of user and password.',
+    isSecret: true,
+  }),
+  WEIR_MODEL_CACHE: setting({
+    read: anyText,
+    fallback: '.weir/model-cache',
+    expected: 'a folder',
+    means: 'Where models from a registry are kept, so that a scorer starts without it.',
+  }),
+  WEIR_MODEL_CACHE_MIB: setting({
+    read: integer(1, 1_048_576),
+    fallback: '2048',
+    expected: 'a whole number from 1 to 1048576',
+    means: 'Size of that folder in MiB; beyond it, models unused for longest are removed.',
+  }),
+  WEIR_MODEL_KEYS: setting({
+    read: readFileList,
+    fallback: null,
+    expected: 'paths of PEM files, separated by commas',
+    means: 'Ed25519 public keys whose signatures on models are trusted.',
+  }),
+  WEIR_MODEL_REQUIRE_SIGNATURE: setting({
+    read: readBoolean,
+    fallback: 'false',
+    expected: 'true or false',
+    means: 'Whether a model that none of WEIR_MODEL_KEYS has signed is refused.',
   }),
   WEIR_HTTP_HOST: setting({
     read: matching(/^[A-Za-z0-9.:_-]{1,255}$/),

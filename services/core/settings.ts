@@ -15,6 +15,19 @@ export type { LogLevel, SaslMechanism } from './settings-table.ts'
 
 export type Credentials = { readonly username: string; readonly password: string }
 
+export type MlflowSettings = {
+  readonly url: string
+  /** Basic authentication; at most one of the two is set. */
+  readonly auth: Credentials | null
+  readonly token: string | null
+}
+
+export type ModelSettings = {
+  readonly mlflow: MlflowSettings | null
+  readonly cache: { readonly folder: string; readonly bytesMax: number }
+  readonly signatures: { readonly keyFiles: readonly string[]; readonly isRequired: boolean }
+}
+
 export type Settings = {
   readonly kafka: {
     readonly brokers: readonly string[]
@@ -24,6 +37,7 @@ export type Settings = {
   /** One URL, or several of a cluster, separated by commas. */
   readonly redis: { readonly url: string }
   readonly registry: { readonly url: string; readonly auth: Credentials | null }
+  readonly models: ModelSettings
   readonly http: { readonly host: string; readonly port: number }
   readonly logLevel: LogLevel
   /** Consumer group in place of the one named after the pipeline; null = that one. */
@@ -66,7 +80,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 export function readSettings(environment: Environment, processId: number = process.pid): Settings {
   const faults: string[] = findUnknownNames(environment)
   const values = readValues(environment, faults)
-  faults.push(...findHalfCredentials(values))
+  faults.push(...findHalfCredentials(values), ...findModelFaults(values))
   if (faults.length > 0) {
     const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`
     throw new WeirError('WEIR_SETTINGS_INVALID', `${count}:\n${faults.join('\n')}`)
@@ -106,6 +120,7 @@ function readValues(environment: Environment, faults: string[]): Values {
 const credentialGroups: readonly (readonly SettingName[])[] = [
   ['WEIR_KAFKA_SASL_MECHANISM', 'WEIR_KAFKA_SASL_USERNAME', 'WEIR_KAFKA_SASL_PASSWORD'],
   ['WEIR_REGISTRY_USERNAME', 'WEIR_REGISTRY_PASSWORD'],
+  ['WEIR_MLFLOW_USERNAME', 'WEIR_MLFLOW_PASSWORD'],
 ]
 
 function findHalfCredentials(values: Values): readonly string[] {
@@ -115,6 +130,23 @@ function findHalfCredentials(values: Values): readonly string[] {
     const others = names.filter((name) => !missing.includes(name)).join(' and ')
     return missing.map((name) => `${name}  found nothing, expected a value beside ${others}`)
   })
+}
+
+function findModelFaults(values: Values): readonly string[] {
+  const faults: string[] = []
+  const login = ['WEIR_MLFLOW_USERNAME', 'WEIR_MLFLOW_TOKEN'] as const
+  const given = login.filter((name) => values[name] !== null)
+  if (given.length === 2) {
+    faults.push('WEIR_MLFLOW_TOKEN  found beside WEIR_MLFLOW_USERNAME, expected one of the two')
+  }
+  if (values.WEIR_MLFLOW_URL === null && given.length > 0) {
+    faults.push(`WEIR_MLFLOW_URL  found nothing, expected a value beside ${given.join(' and ')}`)
+  }
+  if (values.WEIR_MODEL_REQUIRE_SIGNATURE === true && values.WEIR_MODEL_KEYS === null) {
+    const beside = 'WEIR_MODEL_REQUIRE_SIGNATURE=true'
+    faults.push(`WEIR_MODEL_KEYS  found nothing, expected public keys beside ${beside}`)
+  }
+  return faults
 }
 
 function toSettings(values: Values, instanceId: string): Settings {
@@ -131,6 +163,7 @@ function toSettings(values: Values, instanceId: string): Settings {
       url: values.WEIR_REGISTRY_URL!,
       auth: toCredentials(values.WEIR_REGISTRY_USERNAME, values.WEIR_REGISTRY_PASSWORD),
     },
+    models: toModelSettings(values),
     http: { host: values.WEIR_HTTP_HOST!, port: values.WEIR_HTTP_PORT! },
     logLevel: values.WEIR_LOG_LEVEL!,
     groupId: values.WEIR_GROUP_ID,
@@ -142,6 +175,25 @@ function toSettings(values: Values, instanceId: string): Settings {
   })
 }
 
+const toModelSettings = (values: Values): ModelSettings => ({
+  mlflow:
+    values.WEIR_MLFLOW_URL === null
+      ? null
+      : {
+          url: values.WEIR_MLFLOW_URL,
+          auth: toCredentials(values.WEIR_MLFLOW_USERNAME, values.WEIR_MLFLOW_PASSWORD),
+          token: values.WEIR_MLFLOW_TOKEN,
+        },
+  cache: {
+    folder: values.WEIR_MODEL_CACHE!,
+    bytesMax: values.WEIR_MODEL_CACHE_MIB! * 1024 * 1024,
+  },
+  signatures: {
+    keyFiles: values.WEIR_MODEL_KEYS ?? [],
+    isRequired: values.WEIR_MODEL_REQUIRE_SIGNATURE!,
+  },
+})
+
 const toCredentials = (username: string | null, password: string | null): Credentials | null =>
   username === null || password === null ? null : { username, password }
 
@@ -152,7 +204,7 @@ function deepFreeze<T>(value: T): T {
 
 /** The effective settings for the log: passwords, also those inside URLs, are replaced. */
 export function redactSettings(settings: Settings): Settings {
-  const { kafka, redis, registry } = settings
+  const { kafka, redis, registry, models } = settings
   return deepFreeze({
     ...settings,
     kafka: { ...kafka, sasl: kafka.sasl && { ...kafka.sasl, password: redacted } },
@@ -161,8 +213,15 @@ export function redactSettings(settings: Settings): Settings {
       url: redactUrl(registry.url),
       auth: registry.auth && { ...registry.auth, password: redacted },
     },
+    models: { ...models, mlflow: models.mlflow && redactMlflow(models.mlflow) },
   })
 }
+
+const redactMlflow = ({ url, auth, token }: MlflowSettings): MlflowSettings => ({
+  url: redactUrl(url),
+  auth: auth && { ...auth, password: redacted },
+  token: token && redacted,
+})
 
 const redacted = '[redacted]'
 

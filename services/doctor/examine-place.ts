@@ -18,6 +18,7 @@ import { inspectRedis, type RedisSight } from '../adapters/redis/inspect-redis.t
 import { inspectSubjects } from '../adapters/registry/inspect-registry.ts'
 import type { Registry } from '../adapters/registry/schema-registry.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { ModelSettings } from '../core/settings.ts'
 import { type ClocksSight, clockExamination, SKEW_MS_MAX } from './clock-checks.ts'
 import { examine, type Finding } from './finding.ts'
 import { kafkaExamination } from './kafka-checks.ts'
@@ -31,6 +32,7 @@ export type ExaminedPlace = {
   readonly openKafka: OpenKafka
   readonly openRegistry: () => Registry
   readonly redisUrl: string
+  readonly models?: ModelSettings
   /** Measure the brokers' clock by a record to a topic of its own. */
   readonly probes: boolean
 }
@@ -51,7 +53,7 @@ export async function examinePlace(
     examine(redisExamination, () => redis, needs),
     examine(registryExamination, () => inspectRegistry(place, needs), needs),
     examine(clockExamination, () => inspectClocks(place, needs, { cluster, redis }), needs),
-    examine(modelExamination, () => inspectModels(definition), needs),
+    examine(modelExamination, () => inspectModels(definition, place.models), needs),
   ])
   return findings.flat()
 }

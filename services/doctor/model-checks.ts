@@ -4,18 +4,32 @@
 // and hashes, feature set, golden scores, providers. A model that is refused is the system's answer
 // that it does not serve, hence fatal; a preferred provider that does not run it is a warning.
 
+import {
+  fetchModels,
+  openModelSource,
+  readSignaturePolicy,
+} from '../adapters/models/open-model-source.ts'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { Happening } from '../pipeline/observe/happenings.ts'
+import type { ModelSettings } from '../core/settings.ts'
+import { type Happening, observeNothing } from '../pipeline/observe/happenings.ts'
 import { type Check, type Examination, orOk, warning } from './finding.ts'
 
 export type LoadedModel = Extract<Happening, { readonly kind: 'model_loaded' }>
 
-/** Thrown: WEIR_CLASSIFY_MODEL_REFUSED, WEIR_CLASSIFY_PROVIDER_REFUSED. */
-export async function inspectModels(definition: PipelineDefinition): Promise<LoadedModel[]> {
+/** Thrown: what the models' source, their signatures and the classifier refuse. */
+export async function inspectModels(
+  definition: PipelineDefinition,
+  settings?: ModelSettings,
+): Promise<LoadedModel[]> {
   const loaded: LoadedModel[] = []
+  const { model } =
+    settings === undefined
+      ? definition
+      : await fetchModels(definition, openModelSource(settings, observeNothing))
   const classifier = await createOnnxClassifier({
-    models: definition.model,
+    models: model,
+    ...(settings === undefined ? {} : { signatures: readSignaturePolicy(settings) }),
     // One worker tells what all of them would.
     policy: { ...definition.execution, workers: 1 },
     features: definition.features.map(({ name }) => name),

@@ -10,6 +10,11 @@ import type { Kafka, KafkaLogger } from '../adapters/kafka/kafka-client.ts'
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
 import { openLaneIds } from '../adapters/kafka/lane-ids.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
+import {
+  fetchModels,
+  openModelSource,
+  readSignaturePolicy,
+} from '../adapters/models/open-model-source.ts'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
 import { storePrefix } from '../adapters/redis/redis-fences.ts'
@@ -71,10 +76,12 @@ export async function openHouse(options: HouseOptions) {
   }
   const store = await createRedisLogStore(storePlace)
   add(store.close)
+  const { model } = await fetchModels(definition, openModelSource(settings.models, observe))
   const classifier = await createOnnxClassifier({
-    models: definition.model,
+    models: model,
     policy: definition.execution,
     features: definition.features.map(({ name }) => name),
+    signatures: readSignaturePolicy(settings.models),
     observe,
   })
   add(() => classifier.close())

@@ -20,6 +20,11 @@ describe('settings', () => {
       kafka: { brokers: ['localhost:9092'], ssl: false, sasl: null },
       redis: { url: 'redis://localhost:6379' },
       registry: { url: 'http://localhost:8081', auth: null },
+      models: {
+        mlflow: null,
+        cache: { folder: '.weir/model-cache', bytesMax: 2048 * 1024 * 1024 },
+        signatures: { keyFiles: [], isRequired: false },
+      },
       http: { host: '0.0.0.0', port: 9464 },
       logLevel: 'info',
       groupId: null,
@@ -42,6 +47,14 @@ describe('settings', () => {
       WEIR_REGISTRY_URL: 'https://registry/apis/ccompat/v7',
       WEIR_REGISTRY_USERNAME: 'you',
       WEIR_REGISTRY_PASSWORD: 'secret3',
+      WEIR_MLFLOW_URL: 'https://mlflow/base',
+      WEIR_MLFLOW_USERNAME: 'them',
+      WEIR_MLFLOW_PASSWORD: 'secret4',
+      WEIR_MLFLOW_TOKEN: '',
+      WEIR_MODEL_CACHE: '/cache',
+      WEIR_MODEL_CACHE_MIB: '3',
+      WEIR_MODEL_KEYS: 'a.pem, b.pem',
+      WEIR_MODEL_REQUIRE_SIGNATURE: 'true',
       WEIR_HTTP_HOST: '::1',
       WEIR_HTTP_PORT: '0',
       WEIR_LOG_LEVEL: 'debug',
@@ -62,6 +75,15 @@ describe('settings', () => {
       registry: {
         url: 'https://registry/apis/ccompat/v7',
         auth: { username: 'you', password: 'secret3' },
+      },
+      models: {
+        mlflow: {
+          url: 'https://mlflow/base',
+          auth: { username: 'them', password: 'secret4' },
+          token: null,
+        },
+        cache: { folder: '/cache', bytesMax: 3 * 1024 * 1024 },
+        signatures: { keyFiles: ['a.pem', 'b.pem'], isRequired: true },
       },
       http: { host: '::1', port: 0 },
       logLevel: 'debug',
@@ -98,6 +120,21 @@ describe('settings', () => {
       'WEIR_KAFKA_SASL_PASSWORD  found nothing, expected a value beside WEIR_KAFKA_SASL_USERNAME',
     ])
     expect(message).toMatch(/^WEIR_SETTINGS_INVALID: .* 8 faults:/)
+  })
+
+  test('settings - of the model registry are refused where they contradict each other', () => {
+    const login = { WEIR_MLFLOW_USERNAME: 'a', WEIR_MLFLOW_PASSWORD: 'b' }
+    const message = messageOf({
+      ...login,
+      WEIR_MLFLOW_TOKEN: 'hush',
+      WEIR_MODEL_REQUIRE_SIGNATURE: 'true',
+    })
+    expect(message).toContain('WEIR_MLFLOW_TOKEN  found beside WEIR_MLFLOW_USERNAME')
+    expect(message).toContain('WEIR_MLFLOW_URL  found nothing')
+    expect(message).toContain('WEIR_MODEL_KEYS  found nothing')
+    const withToken = { WEIR_MLFLOW_URL: 'http://m', WEIR_MLFLOW_TOKEN: 'hush' }
+    expect(JSON.stringify(redactSettings(readSettings(withToken)))).not.toContain('hush')
+    expect(messageOf({ WEIR_MLFLOW_URL: 'http://u:hush@m' })).not.toContain('hush')
   })
 
   test('settings - shows no secret in a fault', () => {

@@ -9,15 +9,20 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WeirError } from '../../core/errors.ts'
-import type { ModelReference, PipelineDefinition } from '../../core/pipeline-definition.ts'
+import {
+  type ModelReference,
+  mlflowSource,
+  type PipelineDefinition,
+} from '../../core/pipeline-definition.ts'
 import { type ModelManifest, parseManifest } from '../../pipeline/classify/manifest.ts'
 import { type Fault, quote } from './pipeline-fault.ts'
 
 /** What of a manifest concerns the pipeline. */
 export type ComparedManifest = Pick<ModelManifest, 'name' | 'version' | 'featureSet'>
 
-/** The manifest in the model's folder, or null where there is none (yet). */
+/** The manifest in the model's folder, or null where there is none (yet), as with one of a registry. */
 export function readManifest(reference: ModelReference): ModelManifest | null {
+  if (reference.source === mlflowSource) return null
   const path = join(reference.source, reference.name, reference.version, 'manifest.json')
   try {
     return parseManifest(readFileSync(path, 'utf8'), path)

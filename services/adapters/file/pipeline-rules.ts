@@ -6,7 +6,11 @@
 
 import { limits } from '../../core/limits.ts'
 import { nearestName } from '../../core/nearest-name.ts'
-import type { ColumnMap, PipelineDefinition } from '../../core/pipeline-definition.ts'
+import {
+  type ColumnMap,
+  mlflowSource,
+  type PipelineDefinition,
+} from '../../core/pipeline-definition.ts'
 import { type AvroFields, checkField } from './avro-fields.ts'
 import { formatDuration } from './duration.ts'
 import { type Fault, type Path, quote, suggest } from './pipeline-fault.ts'
@@ -39,6 +43,7 @@ const sectionRules: readonly SectionRule[] = [
     return findCeilingFault(['model', 'challengers'], length, limits.challengersMax)
   },
   findModelFaults,
+  findAliasFaults,
   ({ definition: { policy } }) => {
     if (policy.review <= policy.block) return []
     const found = `${policy.block}, below review (${policy.review})`
@@ -130,6 +135,21 @@ function findModelFaults({ definition: { model } }: SectionContext): readonly Fa
     if (!isRepeated) return []
     const path = ['model', 'challengers', index]
     return [{ path, at: 'value', found: `${id} a second time`, expected: 'each model once' }]
+  })
+}
+
+/** An alias moves; a folder has versions only. */
+function findAliasFaults({ definition: { model } }: SectionContext): readonly Fault[] {
+  const all = [
+    { path: ['model'], reference: model.champion },
+    ...model.challengers.map((reference, index) => {
+      return { path: ['model', 'challengers', index], reference }
+    }),
+  ]
+  return all.flatMap(({ path, reference: { version, source } }): readonly Fault[] => {
+    if (!version.startsWith('@') || source === mlflowSource) return []
+    const found = `the alias ${quote(version)} of a model in a folder`
+    return [{ path, at: 'value', found, expected: 'a version, or source: mlflow' }]
   })
 }
 

@@ -5,14 +5,15 @@
 // defaults stand in `defaults` and nowhere else; docs/reference/pipeline-file.md is proved against it.
 
 import { resolve } from 'node:path'
-import type {
-  EntityDefinition,
-  ExecutionPolicy,
-  ListRule,
-  ModelReference,
-  PipelineDefinition,
-  PolicyDefinition,
-  TopicNames,
+import {
+  type EntityDefinition,
+  type ExecutionPolicy,
+  type ListRule,
+  type ModelReference,
+  mlflowSource,
+  type PipelineDefinition,
+  type PolicyDefinition,
+  type TopicNames,
 } from '../../core/pipeline-definition.ts'
 import { parseDuration } from './duration.ts'
 import type { SoundValue } from './sound-value.ts'
@@ -114,11 +115,15 @@ export function readModel(file: SoundValue, { baseFolder }: Place): PipelineDefi
   const toReference = (written: WrittenModel): ModelReference => ({
     name: written.name ?? champion.name ?? '',
     version: written.version ?? '',
-    source: resolve(baseFolder, written.source ?? champion.source ?? source),
+    source: toSource(written.source ?? champion.source ?? source, baseFolder),
   })
   const challengers = file.read<readonly WrittenModel[]>(['model', 'challengers'], [])
   return { champion: toReference(champion), challengers: challengers.map(toReference) }
 }
+
+/** A folder of that name is written `./mlflow`. */
+const toSource = (source: string, baseFolder: string): string =>
+  source === mlflowSource ? source : resolve(baseFolder, source)
 
 export const readExecution = (file: SoundValue): ExecutionPolicy => ({
   providers: [

@@ -4,6 +4,8 @@
 // has happened on the disk meanwhile. Refused with WEIR_CLASSIFY_MODEL_REFUSED, all faults of a file
 // at once: an unreadable file, a manifest with faults or of another model, a sha-256 that is not
 // the manifest's, another feature set than the pipeline's, golden vectors of a wrong shape.
+// Refused with WEIR_CLASSIFY_SIGNATURE_REFUSED, before the manifest is read or any other file is opened: a
+// signature that is wrong, or missing where one is asked for.
 // Invariant: no session ever sees a byte whose hash was not checked.
 
 import { createHash } from 'node:crypto'
@@ -17,6 +19,12 @@ import {
   type ModelManifest,
   parseManifest,
 } from '../../pipeline/classify/manifest.ts'
+import {
+  checkSignature,
+  manifestFileName,
+  type SignaturePolicy,
+  signatureFileName,
+} from '../../pipeline/classify/manifest-signature.ts'
 
 export type ModelRole = 'champion' | 'challenger'
 
@@ -41,14 +49,24 @@ export type ModelFiles = {
 /** Fewer rows than this do not cover the bands and branches of a model. */
 export const goldenRowsMin = 32
 
+/** What the place and the pipeline ask of every model. */
+export type ModelDemands = {
+  /** The pipeline's feature names, in the vector's order. */
+  readonly features: readonly string[]
+  readonly signatures: SignaturePolicy
+}
+
 export const readModelFolder = async (
   reference: ModelReference,
   role: ModelRole,
-  features: readonly string[],
+  { features, signatures }: ModelDemands,
 ): Promise<ModelFiles> => {
   const folder = join(reference.source, reference.name, reference.version)
-  const path = join(folder, 'manifest.json')
-  const manifest = parseManifest((await readBytes(path)).toString(), path)
+  const path = join(folder, manifestFileName)
+  const bytes = await readBytes(path)
+  const found = await readSignatures(folder)
+  checkSignature(bytes, found, { policy: signatures, source: path })
+  const manifest = parseManifest(bytes.toString(), path)
   refuseFaults(path, [
     ...identityFaults(manifest, reference),
     ...featureSetFaults(manifest, features),
@@ -78,6 +96,17 @@ const readVerified = async (folder: string, file: ManifestFile): Promise<Graph> 
     refuseFaults(path, [`sha-256 is ${sha256}, the manifest says ${file.sha256}`])
   }
   return { bytes, sha256 }
+}
+
+const readSignatures = async (folder: string): Promise<string | null> => {
+  const path = join(folder, signatureFileName)
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null
+    const detail = `${path} cannot be read: ${(cause as Error).message}`
+    throw new WeirError('WEIR_CLASSIFY_MODEL_REFUSED', detail, { cause })
+  }
 }
 
 const readBytes = async (path: string): Promise<Buffer> => {

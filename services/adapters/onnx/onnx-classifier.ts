@@ -9,6 +9,7 @@
 import { limits } from '../../core/limits.ts'
 import type { ExecutionPolicy, ModelReference } from '../../core/pipeline-definition.ts'
 import type { Classifier } from '../../pipeline/classify/classifier.ts'
+import { noSignatures, type SignaturePolicy } from '../../pipeline/classify/manifest-signature.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
 import { readModelFolder } from './model-folder.ts'
@@ -22,6 +23,8 @@ export type OnnxClassifierOptions = {
   readonly policy: ExecutionPolicy
   /** The pipeline's feature names, in the vector's order. */
   readonly features: readonly string[]
+  /** Whose signatures the models must bear; left out: nobody's. */
+  readonly signatures?: SignaturePolicy
   readonly observe: Observe
 }
 
@@ -35,11 +38,12 @@ export type OnnxClassifier = Classifier & {
 export const createOnnxClassifier = async (
   options: OnnxClassifierOptions,
 ): Promise<OnnxClassifier> => {
-  const { models, policy, features, observe } = options
+  const { models, policy, features, signatures = noSignatures, observe } = options
+  const demands = { features, signatures }
   const files = [
-    await readModelFolder(models.champion, 'champion', features),
+    await readModelFolder(models.champion, 'champion', demands),
     ...(await Promise.all(
-      models.challengers.map((model) => readModelFolder(model, 'challenger', features)),
+      models.challengers.map((model) => readModelFolder(model, 'challenger', demands)),
     )),
   ]
   const dispatcher = new RunDispatcher(

@@ -43,6 +43,9 @@ export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
   restoring: line('info', 'putting back what the store has lost', 5000),
   restored: line('info', 'the store is whole again'),
   rebalanced: line('info', 'consumer group rebalanced'),
+  model_fetched: line('info', 'model fetched from the registry or its cache'),
+  // The model scores all the same; what is missed is an alias that moved meanwhile.
+  model_registry_away: line('info', 'model registry away: taking what was fetched before'),
   model_loaded: line('info', 'model loaded'),
   connection: line('info', 'connection changed'),
   started: line('info', 'started'),

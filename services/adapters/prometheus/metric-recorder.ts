@@ -7,7 +7,7 @@
 // first event is right and the hot path looks nothing up.
 
 import type { RejectionCode } from '../../core/errors.ts'
-import { type Happening, rooms } from '../../pipeline/observe/happenings.ts'
+import { type Happening, modelOrigins, rooms } from '../../pipeline/observe/happenings.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
 import { streams } from '../../pipeline/records.ts'
 import { operations, rejectionCodes, systems } from './metric-table.ts'
@@ -207,13 +207,21 @@ function recordStore(
   }
 }
 
-function recordModels(metrics: Metrics): Recorders<'model_loaded' | 'model_ran'> {
+function recordModels(
+  metrics: Metrics,
+): Recorders<'model_fetched' | 'model_registry_away' | 'model_loaded' | 'model_ran'> {
+  const fetched = forEach(modelOrigins, (from) =>
+    metrics.counter('weir_model_fetches_total', { from }),
+  )
+  const away = metrics.counter('weir_model_registry_failures_total', none)
   const loads = metrics.histogram('weir_model_load_duration_seconds', none)
   const runs = metrics.histogram('weir_model_run_duration_seconds', none)
   const rows = metrics.histogram('weir_model_run_rows', none)
   const reasonRows = metrics.counter('weir_model_reason_rows_total', none)
   let inUse: LabelsOf<'weir_model_loaded_info'>[] = []
   return {
+    model_fetched: ({ from }) => fetched[from].inc(),
+    model_registry_away: () => away.inc(),
     model_loaded: ({ name, version, role, provider, sha256, durationMs }) => {
       loads.observe(durationMs / 1000)
       // There is one champion, and a version has one role: what this replaces is no longer in use.

@@ -6,7 +6,7 @@
 // listed values or bounded by configuration, and never a customer, terminal or transaction.
 
 import { type ErrorCode, errorTable } from '../../core/errors.ts'
-import { rooms } from '../../pipeline/observe/happenings.ts'
+import { modelOrigins, rooms } from '../../pipeline/observe/happenings.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
 import { streams } from '../../pipeline/records.ts'
 
@@ -268,6 +268,15 @@ export const metricTable = {
     provider: configured,
     sha256: configured,
   }),
+  weir_model_fetches_total: counter(
+    'fetches',
+    'Models put into a folder here from a registry: downloaded, cached, cached while it was away.',
+    { from: oneOf(modelOrigins) },
+  ),
+  weir_model_registry_failures_total: counter(
+    'failures',
+    'Times the model registry was given up after all attempts.',
+  ),
   weir_model_load_duration_seconds: histogram(
     'seconds',
     'Load, warm-up and golden check of a model.',

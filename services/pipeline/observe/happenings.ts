@@ -10,6 +10,10 @@ import type { Stream } from '../records.ts'
 export const rooms = ['decode', 'validate', 'enrich', 'classify', 'decide', 'publish'] as const
 export type Room = (typeof rooms)[number]
 
+/** Downloaded now; here already, as the registry confirmed; or from the cache while it was away. */
+export const modelOrigins = ['registry', 'cache', 'cache_while_away'] as const
+export type ModelOrigin = (typeof modelOrigins)[number]
+
 export type Happening =
   /** A room finished a batch: how many came in, how many passed on, and how long it took. */
   | {
@@ -127,6 +131,21 @@ export type Happening =
       readonly missedProviders: string
       readonly durationMs: number
     }
+  /** A model of a registry is in a folder here. */
+  | {
+      readonly kind: 'model_fetched'
+      readonly name: string
+      readonly version: string
+      /** Version or alias that was asked for. */
+      readonly asked: string
+      readonly from: ModelOrigin
+      readonly manifestSha256: string
+      /** Id of the trusted key that signed it; null where no signature was asked for. */
+      readonly signedBy: string | null
+      readonly durationMs: number
+    }
+  /** The registry did not answer; models that were fetched before are taken from the cache. */
+  | { readonly kind: 'model_registry_away'; readonly asked: string; readonly detail: string }
   | {
       readonly kind: 'model_ran'
       readonly events: number

@@ -370,6 +370,13 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    title: 'an alias of a model in a folder',
+    change: ['version: "1"', 'version: "@champion"'],
+    faults: [
+      '15:8  model  found the alias "@champion" of a model in a folder, expected a version, or source: mlflow',
+    ],
+  },
+  {
     title: 'a challenger that is the champion',
     change: ['version: "1" }', 'version: "1", challengers: [{ version: "1" }] }'],
     faults: ['15:51  model.challengers[0]  found small 1 a second time, expected each model once'],

@@ -23,6 +23,17 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Happening, { kind: K }> 
     committedOffset: 100,
     durationMs: 12,
   },
+  model_fetched: {
+    kind: 'model_fetched',
+    name: 'card-fraud',
+    version: '1',
+    asked: '@champion',
+    from: 'cache_while_away',
+    manifestSha256: 'cd34',
+    signedBy: null,
+    durationMs: 40,
+  },
+  model_registry_away: { kind: 'model_registry_away', asked: 'card-fraud @champion', detail: 'x' },
   model_loaded: {
     kind: 'model_loaded',
     missedProviders: '',

@@ -1,0 +1,135 @@
+// The model source port on an MLflow server: name and version or alias in, a verified folder of the cache out.
+//
+//   alias ─► version ─► manifest.json ─► signature ─► cached? ─ no ─► every file, hash by hash ─► cache
+//
+// Refused: a manifest of another name or version, a file whose hash is not the manifest's
+// (WEIR_CLASSIFY_MODEL_REFUSED), a signature that is not trusted, before any other file is asked for. A
+// server that is away is a happening, not an end, where the answer to the same question is in the cache.
+// Invariant: nothing enters the cache unverified, and nothing leaves it unverified.
+
+import { WeirError } from '../../core/errors.ts'
+import { limits } from '../../core/limits.ts'
+import type { ModelReference } from '../../core/pipeline-definition.ts'
+import { type ModelManifest, parseManifest } from '../../pipeline/classify/manifest.ts'
+import {
+  checkSignature,
+  manifestFileName,
+  type SignaturePolicy,
+  signatureFileName,
+} from '../../pipeline/classify/manifest-signature.ts'
+import type { ModelSource } from '../../pipeline/classify/model-source.ts'
+import type { ModelOrigin, Observe } from '../../pipeline/observe/happenings.ts'
+import { isAway, type MlflowClient } from './mlflow-client.ts'
+import {
+  findArtifact,
+  findArtifacts,
+  findVersion,
+  getArtifact,
+  isAlias,
+} from './mlflow-registry.ts'
+import { type CachedModel, filesOf, type ModelCache, sha256Of } from './model-cache.ts'
+
+export type MlflowSourceOptions = {
+  readonly client: MlflowClient
+  readonly cache: ModelCache
+  readonly signatures: SignaturePolicy
+  readonly observe: Observe
+}
+
+type Found = { readonly model: CachedModel; readonly from: ModelOrigin }
+
+export const createMlflowSource = (options: MlflowSourceOptions): ModelSource => ({
+  fetch: async (asked) => {
+    const startedMs = performance.now()
+    const { model, from } = await find(options, asked)
+    const { reference, manifestSha256 } = model
+    options.observe({
+      kind: 'model_fetched',
+      name: reference.name,
+      version: reference.version,
+      asked: asked.version,
+      from,
+      manifestSha256,
+      signedBy: checkCached(options, model),
+      durationMs: performance.now() - startedMs,
+    })
+    return reference
+  },
+})
+
+async function find(options: MlflowSourceOptions, asked: ModelReference): Promise<Found> {
+  const { client, cache, observe } = options
+  const question = `${client.url}\n${asked.name}\n${asked.version}`
+  try {
+    const found = await findAtServer(options, asked)
+    await cache.remember(question, found.model.manifestSha256)
+    return found
+  } catch (error) {
+    if (!isAway(error)) throw error
+    const known = await cache.recall(question)
+    const model = known === null ? null : await cache.open(known)
+    if (model === null) throw error
+    refuseOther(parseManifest(model.manifest.toString(), manifestFileName), asked)
+    observe({
+      kind: 'model_registry_away',
+      asked: `${asked.name} ${asked.version}`,
+      detail: error.message,
+    })
+    return { model, from: 'cache_while_away' }
+  }
+}
+
+async function findAtServer(options: MlflowSourceOptions, asked: ModelReference): Promise<Found> {
+  const { client, cache, signatures: policy } = options
+  const version = await findVersion(client, asked.name, asked.version)
+  const folder = await findArtifacts(client, version)
+  const source = `${client.url} ${asked.name} version ${version.version}`
+  const manifest = await getArtifact(client, `${folder}/${manifestFileName}`)
+  const signatures = await findSignatures(client, folder)
+  checkSignature(manifest, signatures, { policy, source })
+  const parsed = parseManifest(manifest.toString(), source)
+  refuseOther(parsed, asked)
+  const cached = await cache.open(sha256Of(manifest))
+  if (cached !== null) {
+    if (cached.signatures === signatures) return { model: cached, from: 'cache' }
+    await cache.sign(cached.manifestSha256, signatures)
+    return { model: { ...cached, signatures }, from: 'cache' }
+  }
+  const files = new Map<string, Uint8Array>()
+  for (const [path, sha256] of filesOf(parsed)) {
+    files.set(path, await download(client, `${folder}/${path}`, sha256))
+  }
+  return { model: await cache.store({ manifest, signatures, files }), from: 'registry' }
+}
+
+const findSignatures = async (client: MlflowClient, folder: string): Promise<string | null> =>
+  (await findArtifact(client, `${folder}/${signatureFileName}`))?.toString() ?? null
+
+async function download(client: MlflowClient, path: string, sha256: string): Promise<Buffer> {
+  const bytes = await getArtifact(client, path, {
+    bytesMax: limits.modelFileBytesMax,
+    msMax: limits.modelTransferMsMax,
+  })
+  const found = sha256Of(bytes)
+  if (found === sha256) return bytes
+  const detail = `${client.url} ${path}: sha-256 is ${found}, the manifest says ${sha256}.`
+  throw new WeirError('WEIR_CLASSIFY_MODEL_REFUSED', detail)
+}
+
+/** Also of what is cached: keys may have been taken back since. */
+const checkCached = (
+  { signatures: policy }: MlflowSourceOptions,
+  { manifest, signatures, reference }: CachedModel,
+): string | null =>
+  checkSignature(manifest, signatures, {
+    policy,
+    source: `${reference.name} ${reference.version} in the cache`,
+  })
+
+function refuseOther({ name, version }: ModelManifest, asked: ModelReference): void {
+  if (name === asked.name && (isAlias(asked.version) || version === asked.version)) return
+  throw new WeirError(
+    'WEIR_CLASSIFY_MODEL_REFUSED',
+    `${asked.name} ${asked.version} in the registry holds the manifest of ${name} ${version}.`,
+  )
+}
