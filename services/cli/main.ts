@@ -6,6 +6,7 @@
 import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'
 import { addDoctor } from './doctor-command.ts'
+import { addModelsExport } from './models-export-command.ts'
 import { addParity } from './parity-command.ts'
 import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
@@ -16,6 +17,7 @@ const refusedAtStart = new Set([
   'WEIR_SETTINGS_INVALID',
   'WEIR_CLASSIFY_MODEL_REFUSED',
   'WEIR_CLASSIFY_PROVIDER_REFUSED',
+  'WEIR_CLASSIFY_REMOTE_WRONG',
   'WEIR_ENRICH_STORE_UNFIT',
   'WEIR_PLACE_UNFIT',
   'WEIR_FILE_INVALID',
@@ -33,6 +35,7 @@ program
   })
 
 addDoctor(program)
+addModelsExport(program.command('models').description('the models of a pipeline'))
 addParity(program)
 addRebuild(program)
 addReplay(program)

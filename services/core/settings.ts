@@ -24,6 +24,8 @@ export type Settings = {
   /** One URL, or several of a cluster, separated by commas. */
   readonly redis: { readonly url: string }
   readonly registry: { readonly url: string; readonly auth: Credentials | null }
+  /** Where `execution.remote` runs the champion. */
+  readonly inference: { readonly url: string | null; readonly token: string | null }
   readonly http: { readonly host: string; readonly port: number }
   readonly logLevel: LogLevel
   /** Consumer group in place of the one named after the pipeline; null = that one. */
@@ -131,6 +133,7 @@ function toSettings(values: Values, instanceId: string): Settings {
       url: values.WEIR_REGISTRY_URL!,
       auth: toCredentials(values.WEIR_REGISTRY_USERNAME, values.WEIR_REGISTRY_PASSWORD),
     },
+    inference: { url: values.WEIR_INFERENCE_URL, token: values.WEIR_INFERENCE_TOKEN },
     http: { host: values.WEIR_HTTP_HOST!, port: values.WEIR_HTTP_PORT! },
     logLevel: values.WEIR_LOG_LEVEL!,
     groupId: values.WEIR_GROUP_ID,
@@ -152,7 +155,7 @@ function deepFreeze<T>(value: T): T {
 
 /** The effective settings for the log: passwords, also those inside URLs, are replaced. */
 export function redactSettings(settings: Settings): Settings {
-  const { kafka, redis, registry } = settings
+  const { kafka, redis, registry, inference } = settings
   return deepFreeze({
     ...settings,
     kafka: { ...kafka, sasl: kafka.sasl && { ...kafka.sasl, password: redacted } },
@@ -160,6 +163,10 @@ export function redactSettings(settings: Settings): Settings {
     registry: {
       url: redactUrl(registry.url),
       auth: registry.auth && { ...registry.auth, password: redacted },
+    },
+    inference: {
+      url: inference.url && redactUrl(inference.url),
+      token: inference.token && redacted,
     },
   })
 }

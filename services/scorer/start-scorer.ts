@@ -13,7 +13,6 @@ import { acceleration, type Kafka, type KafkaLogger } from '../adapters/kafka/ka
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
 import { openLaneIds } from '../adapters/kafka/lane-ids.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
-import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
@@ -33,6 +32,7 @@ import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createKafkaHistory } from '../restore/kafka-history.ts'
 import { createClosers } from './closers.ts'
+import { openClassifier } from './open-classifier.ts'
 import { openCodecs } from './open-codecs.ts'
 import { openKafka, openRegistry } from './open-place.ts'
 import { refuseUnfit } from './refuse-unfit.ts'
@@ -159,12 +159,7 @@ async function openHouse(options: HouseOptions) {
   }
   const store = await createRedisLogStore(storePlace)
   add(store.close)
-  const classifier = await createOnnxClassifier({
-    models: definition.model,
-    policy: definition.execution,
-    features: definition.features.map(({ name }) => name),
-    observe,
-  })
+  const classifier = await openClassifier(definition, settings, observe)
   add(() => classifier.close())
   const transactions = await createLaneTransactions({
     kafka: producers,

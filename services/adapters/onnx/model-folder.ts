@@ -8,7 +8,7 @@
 
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { WeirError } from '../../core/errors.ts'
 import type { ModelReference } from '../../core/pipeline-definition.ts'
 import {
@@ -38,6 +38,9 @@ export type ModelFiles = {
   readonly golden: Golden
 }
 
+/** What two right implementations of one model may differ by. */
+export const goldenDifferenceMax = 1e-5
+
 /** Fewer rows than this do not cover the bands and branches of a model. */
 export const goldenRowsMin = 32
 
@@ -62,6 +65,17 @@ export const readModelFolder = async (
     gpu: gpu === undefined ? null : await readVerified(folder, gpu),
     golden: parseGolden(goldenBytes.bytes, join(folder, golden.path), features.length),
   }
+}
+
+/** A folder by its path alone, for doors that score nothing: the features are its own. */
+export const readGraphFolder = async (folder: string): Promise<ModelFiles> => {
+  const path = join(folder, 'manifest.json')
+  const { name, version, featureSet } = parseManifest((await readBytes(path)).toString(), path)
+  const versions = dirname(folder)
+  if (basename(folder) !== version || basename(versions) !== name) {
+    refuseFaults(path, [`manifest is of ${name}/${version}, expected its folder to be called so`])
+  }
+  return readModelFolder({ name, version, source: dirname(versions) }, 'champion', featureSet.names)
 }
 
 const identityFaults = (manifest: ModelManifest, reference: ModelReference): readonly string[] => {

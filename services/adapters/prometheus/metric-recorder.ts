@@ -10,7 +10,7 @@ import type { RejectionCode } from '../../core/errors.ts'
 import { type Happening, rooms } from '../../pipeline/observe/happenings.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
 import { streams } from '../../pipeline/records.ts'
-import { operations, rejectionCodes, systems } from './metric-table.ts'
+import { operations, rejectionCodes, remoteCodes, systems } from './metric-table.ts'
 import type { LabelsOf, Metrics } from './metrics.ts'
 
 type Kind = Happening['kind']
@@ -207,11 +207,18 @@ function recordStore(
   }
 }
 
-function recordModels(metrics: Metrics): Recorders<'model_loaded' | 'model_ran'> {
+function recordModels(
+  metrics: Metrics,
+): Recorders<'model_loaded' | 'model_ran' | 'remote_ran' | 'fell_back'> {
   const loads = metrics.histogram('weir_model_load_duration_seconds', none)
   const runs = metrics.histogram('weir_model_run_duration_seconds', none)
   const rows = metrics.histogram('weir_model_run_rows', none)
   const reasonRows = metrics.counter('weir_model_reason_rows_total', none)
+  const remoteRuns = metrics.histogram('weir_remote_run_duration_seconds', none)
+  const remoteEvents = metrics.counter('weir_remote_scored_events_total', none)
+  const degraded = forEach(remoteCodes, (code) =>
+    metrics.counter('weir_degraded_events_total', { code }),
+  )
   let inUse: LabelsOf<'weir_model_loaded_info'>[] = []
   return {
     model_loaded: ({ name, version, role, provider, sha256, durationMs }) => {
@@ -230,6 +237,12 @@ function recordModels(metrics: Metrics): Recorders<'model_loaded' | 'model_ran'>
       rows.observe(run.events)
       reasonRows.inc(run.reasonRows)
     },
+    remote_ran: (run) => {
+      remoteRuns.observe(run.durationMs / 1000)
+      remoteEvents.inc(run.events)
+      reasonRows.inc(run.reasonRows)
+    },
+    fell_back: ({ events, code }) => degraded[code].inc(events),
   }
 }
 
