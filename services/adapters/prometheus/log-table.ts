@@ -45,7 +45,7 @@ export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
   restored: line('info', 'the store is whole again'),
   rebalanced: line('info', 'consumer group rebalanced'),
   model_loaded: line('info', 'model loaded'),
-  fell_back: line('error', 'the inference server does not score: events are degraded', MINUTE_MS),
+  fell_back: line('info', 'the inference server does not score: events are degraded', MINUTE_MS),
   connection: line('info', 'connection changed'),
   started: line('info', 'started'),
   draining: line('info', 'draining'),
