@@ -27,30 +27,20 @@ const showShare = (value: number): string => value.toFixed(2)
 const showMs = (value: number): string => `${value.toFixed(1)} ms`
 const showExact = (value: number): string => (value === 1 ? '1' : value.toPrecision(6))
 
-const ofDrain =
-  (read: (drain: Extract<BenchResult, { case: 'drain' }>) => number) =>
-  (result: BenchResult): number | undefined =>
-    result.case === 'drain' ? read(result) : undefined
+type Of<Case extends BenchResult['case']> = Extract<BenchResult, { case: Case }>
 
-const ofLatency =
-  (read: (latency: Extract<BenchResult, { case: 'latency' }>) => number) =>
+const of =
+  <Case extends BenchResult['case']>(
+    names: readonly Case[],
+    read: (result: Of<Case>) => number | undefined,
+  ) =>
   (result: BenchResult): number | undefined =>
-    result.case === 'latency' ? read(result) : undefined
-
-const ofFold =
-  (read: (fold: Extract<BenchResult, { case: 'fold' }>) => number) =>
-  (result: BenchResult): number | undefined =>
-    result.case === 'fold' ? read(result) : undefined
-
-const ofReplay =
-  (read: (replay: Extract<BenchResult, { case: 'replay' }>) => number | undefined) =>
-  (result: BenchResult): number | undefined =>
-    result.case === 'replay' ? read(result) : undefined
+    (names as readonly string[]).includes(result.case) ? read(result as Of<Case>) : undefined
 
 const bars: readonly Bar[] = [
   {
     figure: 'drain / pass-through limit',
-    read: ofDrain(({ ratio }) => ratio),
+    read: of(['drain'], ({ ratio }) => ratio),
     better: 'higher',
     bar: 0.2,
     goal: 0.35,
@@ -58,7 +48,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'drain, events/s',
-    read: ofDrain(({ eventsPerSecond }) => eventsPerSecond),
+    read: of(['drain'], ({ eventsPerSecond }) => eventsPerSecond),
     better: 'higher',
     bar: null,
     goal: 50_000,
@@ -66,7 +56,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'share of vectors that are exact',
-    read: ofDrain(({ exactShare }) => exactShare),
+    read: of(['drain'], ({ exactShare }) => exactShare),
     better: 'higher',
     bar: 1,
     goal: null,
@@ -74,7 +64,10 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'missing + duplicated + gaps in ordinals',
-    read: ofDrain(({ missing, duplicated, ordinalGaps }) => missing + duplicated + ordinalGaps),
+    read: of(
+      ['drain'],
+      ({ missing, duplicated, ordinalGaps }) => missing + duplicated + ordinalGaps,
+    ),
     better: 'lower',
     bar: 0,
     goal: null,
@@ -82,8 +75,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'latency p99 at 2,000 events/s',
-    read: (result) =>
-      result.case === 'latency' && result.rate === 2_000 ? result.p99Ms : undefined,
+    read: of(['latency'], ({ rate, p99Ms }) => (rate === 2_000 ? p99Ms : undefined)),
     better: 'lower',
     bar: 60,
     goal: 25,
@@ -91,7 +83,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'events lost or seen twice',
-    read: ofLatency(({ lost, duplicated }) => lost + duplicated),
+    read: of(['latency', 'isolation'], ({ lost, duplicated }) => lost + duplicated),
     better: 'lower',
     bar: 0,
     goal: null,
@@ -99,7 +91,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'state of a terminal with a million events a day, bytes',
-    read: ofFold(({ rows }) => rows.at(-1)!.stateBytesMax),
+    read: of(['fold'], ({ rows }) => rows.at(-1)!.stateBytesMax),
     better: 'lower',
     bar: 8_192,
     goal: null,
@@ -107,7 +99,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'events/s with folding / without',
-    read: ofFold(({ foldedToUnfolded }) => foldedToUnfolded),
+    read: of(['fold'], ({ foldedToUnfolded }) => foldedToUnfolded),
     better: 'higher',
     bar: 0.9,
     goal: null,
@@ -115,7 +107,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'cost per event, hottest terminal / quietest',
-    read: ofFold(({ hotToQuiet }) => hotToQuiet),
+    read: of(['fold'], ({ hotToQuiet }) => hotToQuiet),
     better: 'lower',
     bar: 1.1,
     goal: null,
@@ -123,7 +115,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'replay with scores, transactions/s',
-    read: ofReplay(({ scored }) => scored?.eventsPerSecond),
+    read: of(['replay'], ({ scored }) => scored?.eventsPerSecond),
     better: 'higher',
     bar: 40_000,
     goal: 80_000,
@@ -131,7 +123,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'peak memory, 4 times the history / the history',
-    read: ofReplay(({ featuresOnly: { rssMaxMb, longRssMaxMb } }) =>
+    read: of(['replay'], ({ featuresOnly: { rssMaxMb, longRssMaxMb } }) =>
       rssMaxMb === null || longRssMaxMb === null ? undefined : longRssMaxMb / rssMaxMb,
     ),
     better: 'lower',
@@ -141,7 +133,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'rows that differ from SQL',
-    read: ofReplay(({ sql }) => sql?.differing),
+    read: of(['replay'], ({ sql }) => sql?.differing),
     better: 'lower',
     bar: 0,
     goal: null,

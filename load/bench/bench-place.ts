@@ -84,6 +84,20 @@ export async function openBenchPlace(
   }
 }
 
+/** Opens a place, lets it be used, and removes it however that ends. */
+export async function usePlace<T>(
+  stack: BenchStack,
+  pipeline: string | undefined,
+  use: (place: BenchPlace) => Promise<T>,
+): Promise<T> {
+  const place = await openBenchPlace(stack, pipeline)
+  try {
+    return await use(place)
+  } finally {
+    await place.close()
+  }
+}
+
 async function removeKeys(redisUrl: string, prefix: string): Promise<void> {
   const redis = new Redis(redisUrl)
   try {

@@ -9,13 +9,23 @@ import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import type { DrainCase } from './drain.ts'
 import type { FoldCase } from './fold.ts'
+import type { IsolationCase } from './isolation.ts'
 import type { LatencyCase } from './latency.ts'
 import type { LimitCase } from './limit.ts'
 import { describeMachine, findCommit, type Machine } from './machine.ts'
 import type { ProfileCase } from './profile.ts'
 import type { ReplayCase } from './replay.ts'
+import type { ReplayProfileCase } from './replay-profile.ts'
 
-export type BenchCase = DrainCase | FoldCase | LatencyCase | LimitCase | ProfileCase | ReplayCase
+export type BenchCase =
+  | DrainCase
+  | FoldCase
+  | IsolationCase
+  | LatencyCase
+  | LimitCase
+  | ProfileCase
+  | ReplayCase
+  | ReplayProfileCase
 
 export type Circumstances = {
   readonly pipeline: string
@@ -58,21 +68,25 @@ export function formatResult(result: BenchResult, indent = 0): string {
 
 /** What goes wrong when a case's records are wrong, in words; empty when all is well. */
 export function findOffences(result: BenchCase): readonly string[] {
-  const counted: Readonly<Record<string, number>> =
-    result.case === 'drain'
-      ? {
-          missing: result.missing,
-          duplicated: result.duplicated,
-          'ordinal gaps': result.ordinalGaps,
-        }
-      : result.case === 'latency'
-        ? { lost: result.lost, duplicated: result.duplicated }
-        : result.case === 'replay'
-          ? { 'rows that differ from SQL': result.sql?.differing ?? 0 }
-          : {}
-  return Object.entries(counted)
+  return Object.entries(countOffences(result))
     .filter(([, count]) => count !== 0)
     .map(([name, count]) => `${name}: ${count}, expected 0`)
+}
+
+function countOffences(result: BenchCase): Readonly<Record<string, number>> {
+  switch (result.case) {
+    case 'drain': {
+      const { missing, duplicated, ordinalGaps } = result
+      return { missing, duplicated, 'ordinal gaps': ordinalGaps }
+    }
+    case 'isolation':
+    case 'latency':
+      return { lost: result.lost, duplicated: result.duplicated }
+    case 'replay':
+      return { 'rows that differ from SQL': result.sql?.differing ?? 0 }
+    default:
+      return {}
+  }
 }
 
 /** drain, drain-card-fraud, drain-2-processes: what is run otherwise than usual stands in the name. */

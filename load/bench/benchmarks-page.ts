@@ -7,18 +7,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
-import { rooms } from '../../services/pipeline/observe/happenings.ts'
 import { judge, showCount } from './bars.ts'
 import { type BenchResult, nameOf } from './bench-result.ts'
-import type { ThreadProfile } from './cpu-profile.ts'
-import type { RoomFigure } from './scorer-metrics.ts'
+import { companies } from './isolation.ts'
+import { table } from './markdown-table.ts'
+import { renderProfile, renderReplayProfile } from './profile-sections.ts'
 
 export const benchmarksPage = join(repositoryFolder, 'docs', 'benchmarks.md')
 /** The words of the page that no result changes: how it is measured, and the peers. */
 const method = join(repositoryFolder, 'load', 'bench', 'method.md')
-
-/** Less than this would not be missed. */
-const shareShownMin = 0.005
 
 type Of<Case extends BenchResult['case']> = Extract<BenchResult, { case: Case }>
 
@@ -35,9 +32,11 @@ export function renderBenchmarks(results: readonly BenchResult[]): string {
     ...section('## Drain', of('drain'), renderDrains),
     ...section('## Latency', of('latency'), renderLatencies),
     ...section('## Replay', of('replay'), renderReplays),
+    ...section('## Live scoring beside a replay', of('isolation'), renderIsolations),
     ...section('## Hot entities', of('fold'), renderFolds),
     ...section('## Pass-through limit', of('limit'), renderLimits),
     ...of('profile').flatMap(renderProfile),
+    ...of('replay-profile').flatMap(renderReplayProfile),
     readFileSync(method, 'utf8').trim(),
   ]
   return `${sections.join('\n\n')}\n`
@@ -194,6 +193,39 @@ function renderReplays(replays: readonly Of<'replay'>[]): string {
   return table([...columns, 'Peak MB', 'Peak MB, 4 times the history'], rows)
 }
 
+function renderIsolations(isolations: readonly Of<'isolation'>[]): string {
+  const sections = isolations.map((isolation) => {
+    const { events, rate, seconds, warmUpSeconds, history, rounds } = isolation
+    const rows = companies.map((company) => {
+      const figures = isolation.companies[company]
+      const { replayedPerSecond } = figures
+      return [
+        companyWords[company],
+        showCount(figures.eventsPerSecond),
+        figures.throughputRatio.toFixed(2),
+        showMs(figures.p50Ms),
+        showMs(figures.p99Ms),
+        figures.p99Ratio.toFixed(2),
+        replayedPerSecond === null ? '' : showCount(replayedPerSecond),
+      ]
+    })
+    const live = ['Drain, events/s', '/ alone', 'p50 ms', 'p99 ms', '/ alone']
+    return [
+      `${nameOf(isolation)}: medians of ${rounds} rounds, each a drain of ${showCount(events)} events and ` +
+        `${seconds} s after ${warmUpSeconds} s at ${showCount(rate)} events/s; beside it replays ` +
+        `of ${showCount(history)} transactions with scores, one after the other.`,
+      table(['Live scoring', ...live, 'Replayed, transactions/s'], rows),
+    ].join('\n\n')
+  })
+  return sections.join('\n\n')
+}
+
+const companyWords = {
+  alone: 'alone',
+  replay: 'beside a replay',
+  nicedReplay: 'beside a replay of the lowest priority',
+} as const
+
 function renderLimits(limits: readonly Of<'limit'>[]): string {
   const rows = limits.map((limit) => [
     nameOf(limit),
@@ -207,60 +239,5 @@ function renderLimits(limits: readonly Of<'limit'>[]): string {
   return table([...columns, 'Stock, CPU us', 'Accelerated, CPU us'], rows)
 }
 
-function renderProfile(profile: Of<'profile'>): readonly string[] {
-  return [
-    `## Where the time goes${profile.pipeline === 'bench' ? '' : ` (${profile.pipeline})`}`,
-    `From a drain of ${showCount(profile.events)} events with Node's profiler on, which costs time ` +
-      'itself. A room counts from the entry of a batch to its exit, waiting included, and rooms ' +
-      'work on different batches at once; a thread counts what it did itself, native code for the ' +
-      'file that called it.',
-    renderRooms(profile.rooms),
-    `One round trip to the store took ${showMs(profile.storeRoundTripMeanMs)} ms on average.`,
-    ...profile.threads.flatMap(renderThread),
-  ]
-}
-
-function renderRooms(figures: Readonly<Record<(typeof rooms)[number], RoomFigure>>): string {
-  const rows = rooms.map((room) => [
-    room,
-    showMicros(figures[room].microsPerEvent),
-    showCount(figures[room].batchMean),
-  ])
-  return table(['Room', 'us/event', 'Events per batch'], rows)
-}
-
-function renderThread(thread: ThreadProfile): readonly string[] {
-  const { busyShare, busyMicrosPerEvent } = thread
-  const rows = (shares: readonly { share: number; microsPerEvent: number }[], names: string[][]) =>
-    shares.map((row, i) => [...names[i]!, showPercent(row.share), row.microsPerEvent.toFixed(2)])
-  const shownFiles = thread.files.filter(isWorthShowing)
-  const shownFunctions = thread.functions.filter(isWorthShowing)
-  const files = rows(
-    shownFiles,
-    shownFiles.map(({ file }) => [`\`${file}\``]),
-  )
-  const functions = rows(
-    shownFunctions,
-    shownFunctions.map((row) => [
-      `\`${row.function}\``,
-      `\`${row.file}${row.line > 0 ? `:${row.line}` : ''}\``,
-    ]),
-  )
-  return [
-    `### Thread: ${thread.thread}`,
-    `Busy ${showPercent(busyShare)} of the time, ${showMicros(busyMicrosPerEvent)} us/event.`,
-    table(['File', 'Self time', 'us/event'], files),
-    table(['Function', 'Place', 'Self time', 'us/event'], functions),
-  ]
-}
-
-const isWorthShowing = ({ share }: { readonly share: number }): boolean => share >= shareShownMin
-
 const showMs = (ms: number): string => ms.toFixed(1)
 const showMicros = (micros: number | null): string => (micros === null ? '' : micros.toFixed(1))
-const showPercent = (share: number): string => `${(share * 100).toFixed(1)} %`
-
-function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n')
-}

@@ -54,7 +54,8 @@ SELECT ${['transactionId', ...floats].join(', ')} FROM measured ORDER BY ms, pla
 }
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
-const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
+/** A text literal. */
+export const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
 const number = (value: number): string => `${text(String(value))}::DOUBLE`
 const double = (name: string): string => quote(`double ${name}`)
 const countOf = (name: string): string => quote(`count ${name}`)

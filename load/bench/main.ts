@@ -1,4 +1,4 @@
-// `npm run bench -- drain|latency|fold|limit|replay`: the cases of this folder as commands.
+// `npm run bench -- drain|latency|fold|limit|replay|isolation`: the cases of this folder as commands.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -24,6 +24,16 @@ type ReplayFlags = CaseFlags & {
   transactions: number
   runs: number
   featuresOnly?: true
+  profile?: true
+}
+type IsolationFlags = CaseFlags & {
+  events: number
+  rate: number
+  seconds: number
+  warmUp: number
+  history: number
+  rounds: number
+  rehearse: number
 }
 
 const count =
@@ -96,13 +106,36 @@ addCase('replay', 'files to features and scores: speed, memory, and SQL beside i
   .option('--transactions <count>', 'length of the history', count(10_000_000), 300_000)
   .option('--runs <count>', 'of each kind; the median is told', count(99), 3)
   .option('--features-only', 'without a model')
-  .action(async ({ transactions, runs, featuresOnly, ...flags }: ReplayFlags) => {
+  .option('--profile', 'where the time of one run goes, in place of the speed')
+  .action(async ({ transactions, runs, featuresOnly, profile, ...flags }: ReplayFlags) => {
     const { runFileCase, say } = await import('./run-case.ts')
     const { runReplayBench } = await import('./replay.ts')
-    const shared = { events: transactions, runs, isFeaturesOnly: featuresOnly === true, say }
+    const { runReplayProfile } = await import('./replay-profile.ts')
+    const shared = { events: transactions, isFeaturesOnly: featuresOnly === true, say }
     await runFileCase(flags, (definition, pipelineFile) =>
-      runReplayBench({ definition, pipelineFile, ...shared }),
+      profile
+        ? runReplayProfile({ pipelineFile, ...shared })
+        : runReplayBench({ definition, pipelineFile, runs, ...shared }),
     )
+  })
+addCase(
+  'isolation',
+  'drain and latency alone, beside a replay, and beside one of the lowest priority',
+)
+  .option('--events <count>', 'transactions of each backlog', count(10_000_000), 300_000)
+  .option('--rate <count>', 'events per second of the latencies', count(1_000_000), 2_000)
+  .option('--seconds <count>', 'seconds that are measured', count(86_400), 30)
+  .option('--warm-up <count>', 'seconds before them', count(3_600), 10)
+  .option('--history <count>', 'transactions of the replay', count(10_000_000), 300_000)
+  .option('--rounds <count>', 'of all three; the median is told', count(99), 3)
+  .option('--rehearse <count>', ...rehearsal)
+  .action(async (found: IsolationFlags) => {
+    const { events, rate, seconds, warmUp, history, rounds, rehearse, ...flags } = found
+    const { runCase, say } = await import('./run-case.ts')
+    const { runIsolation } = await import('./isolation.ts')
+    const lengths = { events, rate, seconds, warmUpSeconds: warmUp, history, rounds }
+    const options = { ...lengths, rehearsedEvents: rehearse, say }
+    await runCase(flags, (place) => runIsolation(place, options))
   })
 
 try {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Room } from '../../services/pipeline/observe/happenings.ts'
 import type { BenchPlace } from './bench-place.ts'
-import { type CpuProfile, summarizeProfiles, type ThreadProfile } from './cpu-profile.ts'
+import { type CpuProfile, summarizeProfiles, type ThreadProfile, type Work } from './cpu-profile.ts'
 import { drainBacklog } from './drain-backlog.ts'
 import { prefill } from './prefill-place.ts'
 import { rehearse } from './rehearse.ts'
@@ -29,23 +29,34 @@ export type ProfileOptions = {
   readonly say: (line: string) => void
 }
 
+const mergingLanes: Work = ['services/lanes/merge-lanes.ts']
+
 export async function runProfile(place: BenchPlace, options: ProfileOptions): Promise<ProfileCase> {
   const { events, rehearsedEvents, say } = options
+  await rehearse(place, rehearsedEvents, say)
+  say(`prefilling ${events} transactions`)
+  await prefill(place, events)
+  say('draining with the profiler on')
+  const { result, profiles } = await profileProcess((nodeFlags) =>
+    drainBacklog(place, { events, processes: 1, nodeFlags }),
+  )
+  const threads = summarizeProfiles(profiles, events, mergingLanes)
+  const { rooms, storeRoundTripMeanMs } = result
+  return { case: 'profile', events, rooms, storeRoundTripMeanMs, threads }
+}
+
+/** Runs a Node process with the flags of the profiler, in a folder that is gone afterwards. */
+export async function profileProcess<T>(
+  run: (nodeFlags: readonly string[], folder: string) => Promise<T>,
+): Promise<{ readonly result: T; readonly profiles: readonly CpuProfile[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-bench-'))
   try {
-    await rehearse(place, rehearsedEvents, say)
-    say(`prefilling ${events} transactions`)
-    await prefill(place, events)
-    say('draining with the profiler on')
-    const nodeFlags = ['--cpu-prof', '--cpu-prof-dir', folder]
-    const drained = await drainBacklog(place, { events, processes: 1, nodeFlags })
+    const result = await run(['--cpu-prof', '--cpu-prof-dir', folder], folder)
     const files = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'))
     const profiles = files.sort().map((name): CpuProfile => {
       return JSON.parse(readFileSync(join(folder, name), 'utf8'))
     })
-    const threads = summarizeProfiles(profiles, events)
-    const { rooms, storeRoundTripMeanMs } = drained
-    return { case: 'profile', events, rooms, storeRoundTripMeanMs, threads }
+    return { result, profiles }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -5,7 +5,7 @@
 // than on Kafka, on the cores that the scorer needs (measured: half of its CPU during a first drain of
 // 300,000 events). Invariant: the scorers are other processes than the measured ones, which start cold.
 
-import { type BenchPlace, openBenchPlace } from './bench-place.ts'
+import { type BenchPlace, usePlace } from './bench-place.ts'
 import { drainBacklog } from './drain-backlog.ts'
 import { prefill } from './prefill-place.ts'
 
@@ -16,11 +16,8 @@ export async function rehearse(
 ): Promise<void> {
   if (events === 0) return
   say(`rehearsing with ${events} transactions`)
-  const place = await openBenchPlace(stack, pipelineFile)
-  try {
+  await usePlace(stack, pipelineFile, async (place) => {
     await prefill(place, events)
     await drainBacklog(place, { events, processes: 1 })
-  } finally {
-    await place.close()
-  }
+  })
 }

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { composeFeatureSql, findUnspeakable, type HistoryFiles } from './feature-sql.ts'
-import { quantileOf, sortValues } from './quantiles.ts'
+import { medianOf } from './quantiles.ts'
 import { openReplayHistory } from './replay-history.ts'
 import { type ReplayedOnce, replayOnce } from './replay-process.ts'
 import { runSql, type SqlRun } from './sql-features.ts'
@@ -127,5 +127,3 @@ const summarizeSql = (runs: readonly SqlRun[], events: number) => ({
   eventsPerSecond: medianOf(runs.map(({ seconds }) => events / seconds)),
   differing: Math.max(...runs.map(({ differing }) => differing)),
 })
-
-const medianOf = (values: readonly number[]): number => quantileOf(sortValues(values), 0.5)

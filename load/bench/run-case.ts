@@ -12,7 +12,7 @@ import { startStack } from '../../dev/stack/stack.ts'
 import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { judge } from './bars.ts'
-import { type BenchPlace, benchPipelineFile, openBenchPlace } from './bench-place.ts'
+import { type BenchPlace, benchPipelineFile, usePlace } from './bench-place.ts'
 import {
   type BenchCase,
   type BenchResult,
@@ -40,14 +40,11 @@ export async function runCase(
 ) {
   const stack = await startStack({ name: 'bench', say })
   try {
-    const place = await openBenchPlace(stack, flags.pipeline)
-    try {
+    await usePlace(stack, flags.pipeline, async (place) => {
       const circumstances = noteCircumstances(place)
       const result: BenchResult = { ...(await measure(place)), ...circumstances }
       tell(result, flags)
-    } finally {
-      await place.close()
-    }
+    })
   } finally {
     await stack.stop()
   }

@@ -6,6 +6,7 @@
 
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
+import { text } from './feature-sql.ts'
 
 export type SqlRun = { readonly seconds: number; readonly differing: number }
 
@@ -23,11 +24,11 @@ export async function runSql({ sql, features, parquet, folder }: SqlOptions): Pr
   const path = join(folder, 'sql.parquet')
   try {
     const startedMs = performance.now()
-    await connection.run(`COPY (${sql}) TO '${path}' (FORMAT parquet, COMPRESSION zstd)`)
+    await connection.run(`COPY (${sql}) TO ${text(path)} (FORMAT parquet, COMPRESSION zstd)`)
     const seconds = (performance.now() - startedMs) / 1000
     const differ = features.map((name) => `ours."${name}" IS DISTINCT FROM theirs."${name}"`)
     const reader = await connection.runAndReadAll(
-      `SELECT count(*)::INTEGER FROM '${parquet}' ours FULL JOIN '${path}' theirs ` +
+      `SELECT count(*)::INTEGER FROM ${text(parquet)} ours FULL JOIN ${text(path)} theirs ` +
         `ON ours."transactionId" = theirs."transactionId" WHERE ${differ.join(' OR ')}`,
     )
     return { seconds, differing: Number(reader.getRows()[0]![0]) }

@@ -3,17 +3,23 @@
 // In: flags, the pipeline file, the place's settings. Out: exit code 0 where nothing was found, 1 where
 // something was, 2 for what was refused before anything began. With --json the last line of stdout is
 // the report as one object; progress goes to stderr. Reads topics and writes nothing; it may run
-// beside live scorers.
+// beside live scorers. With --run Redis is asked for the ranges of that run.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
+import { readTerms } from '../adapters/redis/named-run.ts'
+import { connectRedis } from '../adapters/redis/redis-client.ts'
 import { WeirError } from '../core/errors.ts'
-import { readSettings } from '../core/settings.ts'
+import { isolateRun } from '../core/isolated-run.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { readSettings, type Settings } from '../core/settings.ts'
 import { describeFinding, unverifiedReasons } from '../parity/findings.ts'
 import { openParityDecoders } from '../parity/open-decoders.ts'
+import type { ParityPlace } from '../parity/parity-place.ts'
 import { isEqual, type ParityReport } from '../parity/parity-report.ts'
 import { type ParityProgress, runParity } from '../parity/run-parity.ts'
+import { observeNothing } from '../pipeline/observe/happenings.ts'
 import { openKafka, openRegistry } from '../scorer/open-place.ts'
 import { readTime } from './read-time.ts'
 
@@ -22,6 +28,7 @@ type Flags = {
   readonly from?: number
   readonly to?: number
   readonly sample: number
+  readonly run?: string
   readonly json?: boolean
 }
 
@@ -42,6 +49,7 @@ export function addParity(program: Command): void {
       readCount,
       100,
     )
+    .option('--run <run>', 'what this run of `weir replay --into-topics` scored, in place of live')
     .option('--json', 'print one JSON object on the last line')
     .action(prove)
 }
@@ -51,7 +59,7 @@ function readCount(text: string): number {
   throw new InvalidArgumentError('Expected a whole number from 0.')
 }
 
-async function prove({ pipeline, from, to, sample, json }: Flags): Promise<void> {
+async function prove({ pipeline, from, to, sample, run, json }: Flags): Promise<void> {
   if (from !== undefined && to !== undefined && from >= to) {
     const detail = `Found --from ${new Date(from).toISOString()}, expected a time before --to.`
     throw new WeirError('WEIR_SETTINGS_INVALID', detail)
@@ -66,8 +74,8 @@ async function prove({ pipeline, from, to, sample, json }: Flags): Promise<void>
     const report = await runParity(
       {
         kafka: openKafka(settings, logger, 'parity'),
-        definition,
-        groupId: settings.groupId ?? `weir.${definition.pipeline}`,
+        ...(await findScored(run, definition, settings)),
+        // A run registers nothing: its records have the schemas of the live topics.
         decoders: openParityDecoders(registry, definition.topics),
       },
       { fromMs: from ?? null, toMs: to ?? null, sample, onProgress: createProgress(startedMs) },
@@ -80,6 +88,29 @@ async function prove({ pipeline, from, to, sample, json }: Flags): Promise<void>
   } finally {
     await registry.close()
   }
+}
+
+/** What was scored under which names: live, or by a run of several processes. */
+async function findScored(
+  name: string | undefined,
+  definition: PipelineDefinition,
+  { groupId, redis: { url } }: Settings,
+): Promise<Pick<ParityPlace, 'definition' | 'groupId' | 'ranges'>> {
+  if (name === undefined) {
+    return { definition, groupId: groupId ?? `weir.${definition.pipeline}` }
+  }
+  const run = isolateRun(name, definition)
+  const redis = await connectRedis(url, observeNothing)
+  try {
+    const terms = await readTerms(redis, run)
+    if (terms !== null) {
+      return { definition: run.definition, groupId: run.groupId, ranges: terms.ranges }
+    }
+  } finally {
+    redis.disconnect()
+  }
+  const detail = `weir parity: found no run ${name}, expected one that was begun and not collected yet.`
+  throw new WeirError('WEIR_SETTINGS_INVALID', detail)
 }
 
 function createProgress(startedMs: number): (progress: ParityProgress) => void {

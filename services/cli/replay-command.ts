@@ -4,7 +4,8 @@
 // object. SIGINT and SIGTERM end the run and leave nothing behind. --topics reads of the environment
 // the way to brokers and registry and the prefix of the topics that are read, --store redis the way to
 // Redis; files and memory read nothing of it. No flag names a topic to write to, a group or a key
-// prefix: a replay cannot touch live state.
+// prefix: a replay cannot touch live state. Runs of several processes (--into-topics, --collect,
+// --discard) are shared-run.ts.
 
 import { type Command, Option } from 'commander'
 import { readCostFile } from '../adapters/file/cost-file.ts'
@@ -22,6 +23,7 @@ import type { TopicHistory } from '../replay/topic-source.ts'
 import { openKafka, openRegistry } from '../scorer/open-place.ts'
 import { readOffsets } from './read-offsets.ts'
 import { readTime } from './read-time.ts'
+import { collectShared, discardShared, type HistoryEdges, scoreIntoTopics } from './shared-run.ts'
 
 type Flags = {
   readonly pipeline: string
@@ -42,7 +44,10 @@ type Flags = {
   readonly measureFrom?: number
   readonly measureTo?: number
   readonly knownSince?: number
-  readonly out: string
+  readonly intoTopics?: string
+  readonly collect?: string
+  readonly discard?: string
+  readonly out?: string
   readonly json?: boolean
 }
 
@@ -87,7 +92,10 @@ export function addReplay(program: Command): void {
       'leave customers out of the report once a fraud of theirs since then is known',
       readTime,
     )
-    .requiredOption('--out <folder>', 'new or empty folder for the run')
+    .option('--into-topics <run>', 'with --topics: score as one of several processes of this run')
+    .option('--collect <run>', 'make the folder of a run that --into-topics has scored, and end it')
+    .option('--discard <run>', 'remove a run of --into-topics, whatever has become of it')
+    .option('--out <folder>', 'new or empty folder for the run')
     .option('--json', 'print the report as one JSON object')
     .action(replay)
 }
@@ -105,15 +113,13 @@ async function replay(flags: Flags): Promise<void> {
     ...(flags.measureTo === undefined ? {} : { measureToMs: flags.measureTo }),
     ...(flags.knownSince === undefined ? {} : { knownSinceMs: flags.knownSince }),
     ...(flags.store === 'redis' ? { redisUrl: readSettings(process.env).redis.url } : {}),
-    outFolder: flags.out,
+    outFolder: flags.out ?? '',
     signal: stop.signal,
     onProgress: createProgress(startedMs),
   }
   try {
-    const report = await (flags.topics === true
-      ? replayTopics(flags, run)
-      : replayFiles(flags, run))
-    tell(report, (performance.now() - startedMs) / 1000, flags)
+    const report = await replayAs(flags, run)
+    if (report !== null) tell(report, (performance.now() - startedMs) / 1000, flags)
   } catch (error) {
     if (!stop.signal.aborted) throw error
     process.exitCode = exitCodes[stop.signal.reason as keyof typeof exitCodes]
@@ -122,10 +128,58 @@ async function replay(flags: Flags): Promise<void> {
   }
 }
 
-type Run = Pick<ReplayOptions, 'isScoring' | 'redisUrl' | 'outFolder' | 'signal' | 'onProgress'>
+/** Null where the run has no report yet, or never will. */
+async function replayAs(flags: Flags, run: Run): Promise<ReplayReport | null> {
+  const { pipeline, intoTopics, collect, discard } = flags
+  if (intoTopics !== undefined) {
+    await scoreIntoTopics(pipeline, intoTopics, {
+      edgesOf: (topics) => historyEdges(flags, topics),
+      signal: run.signal,
+    })
+    return null
+  }
+  if (discard !== undefined) {
+    await discardShared(pipeline, discard)
+    return null
+  }
+  if (collect !== undefined) return collectShared(pipeline, collect, run)
+  return flags.topics === true ? replayTopics(flags, run) : replayFiles(flags, run)
+}
+
+type Run = Pick<ReplayOptions, 'isScoring' | 'redisUrl' | 'outFolder' | 'onProgress'> & {
+  readonly signal: AbortSignal
+}
+
+/** What may stand beside the flag of a run of several processes. */
+const ranges = ['from', 'to', 'labelsTo', 'fromOffsets', 'toOffsets', 'rangesOf'] as const
+const allowedBeside = {
+  intoTopics: ['topics', ...ranges, 'labelsFromOffsets', 'labelsToOffsets'],
+  collect: ['out', 'costs', 'measureFrom', 'measureTo', 'knownSince', 'json'],
+  discard: [],
+} as const satisfies Partial<Record<keyof Flags, readonly (keyof Flags)[]>>
+
+function refuseBeside(flags: Flags): void {
+  const { pipeline: _pipeline, store, ...given } = flags
+  const found = new Set(Object.keys(store === 'memory' ? given : { store, ...given }))
+  for (const [mode, allowed] of Object.entries(allowedBeside)) {
+    if (!found.has(mode)) continue
+    const other = [...found].find((name) => name !== mode && !allowed.some((may) => may === name))
+    if (other === undefined) continue
+    throw refused(`found ${toFlag(mode)} and ${toFlag(other)}, expected one of the two`)
+  }
+}
+
+const toFlag = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 function refuseMixed(flags: Flags): void {
-  const { transactions, labels, topics, from, to, rangesOf } = flags
+  refuseBeside(flags)
+  const { transactions, labels, topics, from, to, rangesOf, intoTopics, collect, discard } = flags
+  if (discard !== undefined) return
+  if (flags.out === undefined && intoTopics === undefined) {
+    throw refused('found no --out, expected a new or empty folder for the run')
+  }
+  if (collect !== undefined) return
   const hasFiles = transactions !== undefined || labels !== undefined
   const hasEdges = edgesOf(flags).some((edge) => edge !== undefined)
   if (topics === true && hasFiles)
@@ -172,16 +226,20 @@ async function replayTopics(flags: Flags, run: Run): Promise<ReplayReport> {
     const topicHistory = {
       kafka: openKafka(settings, logger, 'replay'),
       decoders: openInputDecoders(registry, definition.topics),
-      fromMs: flags.from ?? null,
-      toMs: flags.to ?? null,
-      labelsToMs: flags.labelsTo ?? null,
-      offsets: offsetsOf(flags, definition.topics),
+      ...historyEdges(flags, definition.topics),
     }
     return await runReplay({ ...run, definition, topicHistory })
   } finally {
     await registry.close()
   }
 }
+
+const historyEdges = (flags: Flags, topics: TopicNames): HistoryEdges => ({
+  fromMs: flags.from ?? null,
+  toMs: flags.to ?? null,
+  labelsToMs: flags.labelsTo ?? null,
+  offsets: offsetsOf(flags, topics),
+})
 
 function offsetsOf(flags: Flags, topics: TopicNames): NonNullable<TopicHistory['offsets']> {
   if (flags.rangesOf !== undefined) return rangesOfRun(flags.rangesOf, topics)

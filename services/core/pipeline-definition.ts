@@ -17,8 +17,18 @@ export const windowOps = [
   'seconds_since_first',
   'last',
   'fraud_rate',
+  'fraud_count',
+  'seconds_since_last_fraud',
+  'seconds_since_first_fraud',
 ] as const
 export type WindowOp = (typeof windowOps)[number]
+
+const labelOps: ReadonlySet<WindowOp> = new Set([
+  'fraud_rate',
+  'fraud_count',
+  'seconds_since_last_fraud',
+  'seconds_since_first_fraud',
+])
 
 export type EntityDefinition = {
   readonly name: string
@@ -52,13 +62,13 @@ export type WindowFeature = {
   readonly name: string
   readonly entity: string
   readonly op: WindowOp
-  /** The field aggregated; null for count, seconds_since_*, fraud_rate. */
+  /** The field aggregated; null for count, seconds_since_* and ops over labels. */
   readonly of: string | null
   readonly windowMs: number
   readonly delayMs: number
   /** Width of the steps in which the window's older edge moves, ms; 0 = an exact edge. */
   readonly tailMs: number
-  /** Whether the transaction itself is in its window; always false for seconds_since_last and last. */
+  /** Whether the transaction itself is in its window; always false for ops that never look at it. */
   readonly current: boolean
   readonly scale: number
   /** The feature where the window is empty. */
@@ -75,6 +85,10 @@ export type RatioFeature = {
 }
 
 export type FeatureDefinition = FieldFeature | CalendarFeature | WindowFeature | RatioFeature
+
+/** Whether a feature is computed from the labels of an entity. A ratio of one is not itself one. */
+export const looksAtLabels = (feature: FeatureDefinition): boolean =>
+  feature.kind === 'window' && labelOps.has(feature.op)
 
 export type ExecutionProvider = 'cuda' | 'webgpu' | 'cpu'
 

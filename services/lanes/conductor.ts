@@ -244,15 +244,18 @@ export function createConductor(deps: ConductorDeps): Conductor {
 
   const learn = async (lane: Lane, ids: ReadonlySet<number>): Promise<void> => {
     lane.status = 'learning'
+    lane.isAsking = true
     for (let attempt = 1; lane.status === 'learning'; attempt++) {
       try {
         await deps.pipeline.learn(lane.address.stream, ids)
         break
       } catch (error) {
+        lane.isAsking = false
         observeRetry(deps.observe, 'learn_schema', attempt, error)
         await deps.pause(limits.retryPauseMsMax)
       }
     }
+    lane.isAsking = false
     if (lane.status === 'learning') lane.status = 'active'
     wake.ring()
   }

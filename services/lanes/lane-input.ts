@@ -44,3 +44,6 @@ export type LaneInput = {
 /** Even ids for transactions, odd ones for labels: stable, and small enough for a source number. */
 export const laneIdOf = (stream: Stream, partition: number): number =>
   partition * 2 + (stream === 'labels' ? 1 : 0)
+
+/** The offsets of a lane that are processed, [from, to); a live lane has no such bounds. */
+export type LaneBounds = (laneId: number) => { readonly from: number; readonly to: number }

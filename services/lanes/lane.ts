@@ -32,6 +32,8 @@ export class Lane {
   fetchOffset = 0
   endOffset = 0
   isPaused = false
+  /** A schema is being asked for the first time: the answer is near, and others had better wait for it. */
+  isAsking = false
   /** Batches on their way that hold events of this lane. */
   batchesInFlight = 0
   /** Deliveries whose outcome only the committed offset can tell. */

@@ -48,7 +48,8 @@ export function mergeLanes(lanes: readonly Lane[], options: MergeOptions): Merge
     const ids = lane.admitNext((messages) => options.admit(lane.address.stream, messages))
     if (ids !== null) return { kind: 'unknown_schema', lane, ids }
   }
-  const hasDry = active.some((lane) => !lane.hasHead && !lane.isCaughtUp)
+  const isDry = (lane: Lane): boolean => !lane.hasHead && !lane.isCaughtUp
+  const hasDry = active.some(isDry) || lanes.some(({ isAsking }) => isAsking)
   if (!active.some((lane) => lane.hasHead)) return { kind: 'empty' }
   if (hasDry && !options.ignoreDry) return { kind: 'held_back' }
   const draft: Draft = { arrivals: [], laneOf: [], lateness: [], bytes: 0 }

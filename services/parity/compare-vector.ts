@@ -4,7 +4,11 @@
 // Out: a finding for each value that differs. Floats are compared by their bits: the same code on
 // the same rows leaves nothing to tolerance.
 
-import type { FeatureDefinition, PipelineDefinition } from '../core/pipeline-definition.ts'
+import {
+  type FeatureDefinition,
+  looksAtLabels,
+  type PipelineDefinition,
+} from '../core/pipeline-definition.ts'
 import type { EnrichedBatch, Transaction } from '../pipeline/records.ts'
 import { type Finding, type Findings, sourceOf } from './findings.ts'
 import type { PlacedOutcome } from './recomputation.ts'
@@ -47,9 +51,9 @@ export function compareVector(
   if (record.saturated !== isSaturated) add('saturated', 'saturated', record.saturated, isSaturated)
 }
 
-/** A fraud rate, or a ratio of one. */
+/** A feature of labels, or a ratio of one. */
 function isOfLabels(feature: FeatureDefinition, all: readonly FeatureDefinition[]): boolean {
-  if (feature.kind === 'window') return feature.op === 'fraud_rate'
+  if (looksAtLabels(feature)) return true
   if (feature.kind !== 'ratio') return false
   const { numerator, denominator } = feature
   return all.some(

@@ -12,9 +12,9 @@
 // were dropped for good: so a contradiction can be told from one that is not proved.
 
 import { laneIdOf } from '../lanes/lane-input.ts'
-import { LABEL_TIME_VALUE } from '../pipeline/enrich/count-frauds.ts'
 import { appendRow, createEntityLog, type EntityLog } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
+import { LABEL_TIME_VALUE } from '../pipeline/enrich/find-frauds.ts'
 import type { Ceilings } from '../pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../pipeline/enrich/log-store.ts'
 import type { Label } from '../pipeline/records.ts'

@@ -2,11 +2,11 @@
 //
 // In: an event that says how many labels it saw, with its places among the transactions. Out: its
 // places among the labels. Where several orders of labels are possible, those are kept that give the
-// fraud rates that the event published; if none does, the likeliest stays and the comparison tells.
+// label features that the event published; if none does, the likeliest stays and the comparison tells.
 // Refused: more labels seen than the topics hold. Nothing is believed that the event says of itself
 // but the number: the labels themselves come from the labels topic.
 
-import type { FeatureDefinition, PipelineDefinition } from '../core/pipeline-definition.ts'
+import { looksAtLabels, type PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createEntityLog } from '../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import type { Finding } from './findings.ts'
@@ -51,7 +51,7 @@ export function createLabelPlaces(
     const log = createEntityLog(plan.kinds[labelKind]!.shape)
     return { log, position: -1, visible: 0 }
   })
-  const ratePlans = entities.map(({ e }) => planRates(definition, plan, e))
+  const labelPlans = entities.map(({ e }) => planLabelFeatures(definition, plan, e))
 
   const place = (event: PlacedOutcome, isCounted: boolean): LabelPlacing => {
     const { record, slots } = event
@@ -69,7 +69,7 @@ export function createLabelPlaces(
         places.map((known, c) => (c === column ? placeAt(order, seen) : known))
       const isSure = (order: LabelOrder) => isFirm(book, order, seen, plan.ceilings)
       const matches = (order: LabelOrder) =>
-        matchesRates(event, isCounted, placeIn(order), ratePlans[column]!)
+        matchesLabels(event, isCounted, placeIn(order), labelPlans[column]!)
       const explains = orders.length > 1 ? orders.filter(matches) : orders
       // What is a guess here may be right all the same, in an order of which it is the likeliest.
       const possible = orders.filter((order) => explains.includes(order) || !isSure(order))
@@ -105,25 +105,27 @@ const placeAt = ({ log }: LabelOrder, seen: number): Place => ({
   visible: Math.max(0, seen - log.base),
 })
 
-type RatePlan = { readonly plan: FeaturePlan; readonly indexes: readonly number[] }
+type LabelPlan = { readonly plan: FeaturePlan; readonly indexes: readonly number[] }
 
-/** The plan with the fraud rates of one entity only; everything else about it stays. */
-function planRates(
+/** The plan with one entity's features of labels only; everything else about it stays. */
+function planLabelFeatures(
   { features, entities }: PipelineDefinition,
   plan: FeaturePlan,
   e: number,
-): RatePlan {
-  const isRate = (feature: FeatureDefinition): boolean =>
-    feature.kind === 'window' && feature.op === 'fraud_rate' && feature.entity === entities[e]!.name
-  const indexes = features.flatMap((feature, f) => (isRate(feature) ? [f] : []))
+): LabelPlan {
+  const indexes = features.flatMap((feature, f) =>
+    feature.kind === 'window' && looksAtLabels(feature) && feature.entity === entities[e]!.name
+      ? [f]
+      : [],
+  )
   return { plan: { ...plan, features: indexes.map((f) => plan.features[f]!) }, indexes }
 }
 
-function matchesRates(
+function matchesLabels(
   event: PlacedOutcome,
   isCounted: boolean,
   labelPlaces: readonly Place[],
-  { plan, indexes }: RatePlan,
+  { plan, indexes }: LabelPlan,
 ): boolean {
   const { transaction, record } = event
   const places = [...event.places, ...labelPlaces]

@@ -30,7 +30,7 @@ export type EntityHistory = {
   readonly entity: string
   /** Its log before the transaction's own place, from the beginning: row i has the ordinal i. */
   readonly before: readonly Transaction[]
-  /** Its label log (labels that say fraud) as far as it is visible; empty without fraud_rate. */
+  /** Its label log (labels that say fraud) as far as it is visible; empty where no feature looks at them. */
   readonly labels: readonly Label[]
 }
 
@@ -108,6 +108,13 @@ function windowFeature(feature: WindowFeature, view: NaiveView): number {
   const times = rows.map(({ timeMs }) => timeMs)
   if (op === 'count') return rows.length * scale
   if (op === 'distinct') return new Set(numbers).size * scale
+  const frauds = fraudsOf(feature, view).map(({ timeMs }) => timeMs)
+  if (op === 'fraud_count') return frauds.length * scale
+  if (op === 'seconds_since_last_fraud' || op === 'seconds_since_first_fraud') {
+    if (frauds.length === 0) return absent
+    const fraudMs = op === 'seconds_since_last_fraud' ? highestOf(frauds) : lowestOf(frauds)
+    return ((view.own.timeMs - fraudMs) / 1000) * scale
+  }
   if (rows.length === 0) return absent
   switch (op) {
     case 'sum':
@@ -127,7 +134,7 @@ function windowFeature(feature: WindowFeature, view: NaiveView): number {
     case 'seconds_since_first':
       return ((view.own.timeMs - lowestOf(times)) / 1000) * scale
     case 'fraud_rate':
-      return (fraudsOf(feature, view) / rows.length) * scale
+      return (frauds.length / rows.length) * scale
   }
 }
 

@@ -1,7 +1,7 @@
 // Which rows and labels a window holds, by loops, in the words of docs/reference/features.md.
 //
 // In: a window feature, and one entity's logs at the place of a transaction. Out: the rows of the
-// window, the frauds among its labels, and whether something may have been hidden from the entity's
+// window, the labels of its frauds, and whether something may have been hidden from the entity's
 // windows. It shares types with the rooms and nothing else: no tiles, no sums, no binary search, and
 // nothing is ever folded. So it is slow, and believed where it differs from a store.
 // Words: t = the transaction's event time, M = the highest event time up to its own place.
@@ -42,7 +42,8 @@ export function rowsOf(feature: WindowFeature, view: NaiveView): readonly Row[] 
     : exactRows(feature, view, candidates)
 }
 
-export const fraudsOf = (feature: WindowFeature, view: NaiveView): number =>
+/** The labels of the window's known frauds, as many as count. */
+export const fraudsOf = (feature: WindowFeature, view: NaiveView): readonly LabelRow[] =>
   feature.tailMs > 0 ? tailFrauds(feature, view) : exactFrauds(feature, view)
 
 /** Ops that look at the row before this one need no more than the newest rows to find it. */
@@ -51,7 +52,7 @@ const isOfNewest = ({ op, delayMs }: WindowFeature): boolean =>
 
 const isExact = (feature: WindowFeature): boolean => feature.tailMs === 0 && !isOfNewest(feature)
 
-const isRate = ({ op }: WindowFeature): boolean => op === 'fraud_rate'
+const isOfLabels = ({ op }: WindowFeature): boolean => op.includes('fraud')
 
 export const highestOf = (numbers: readonly number[]): number =>
   numbers.reduce((highest, n) => Math.max(highest, n), Number.NEGATIVE_INFINITY)
@@ -90,20 +91,22 @@ function exactRows(feature: WindowFeature, view: NaiveView, candidates: readonly
     .filter(({ timeMs }) => timeMs > invisibleUntilMs)
 }
 
-function exactFrauds(feature: WindowFeature, view: NaiveView): number {
+function exactFrauds(feature: WindowFeature, view: NaiveView): readonly LabelRow[] {
   const { labels, own, features, ceilings } = view
-  const rates = features.filter(isRate).filter(isExact)
-  const invisibleUntilMs = highestTime(labels) - reachOf(rates, view)
+  const alike = features.filter(isOfLabels).filter(isExact)
+  const invisibleUntilMs = highestTime(labels) - reachOf(alike, view)
   const frauds = labels
     .filter(({ timeMs }) => isWithin(timeMs, feature, view))
     .filter(({ label }) => label.labelTime <= own.timeMs)
     .filter(({ position }) => position >= labels.length - ceilings.entityRecordsMax)
     .filter(({ timeMs }) => timeMs > invisibleUntilMs)
-  return countTransactions(frauds)
+  return oncePerTransaction(frauds)
 }
 
-const countTransactions = (labels: readonly LabelRow[]): number =>
-  new Set(labels.map(({ label }) => label.transactionId)).size
+/** Labels of one transaction have its event time all, so that it does not matter which one stays. */
+const oncePerTransaction = (labels: readonly LabelRow[]): readonly LabelRow[] => [
+  ...new Map(labels.map((row) => [row.label.transactionId, row])).values(),
+]
 
 // ── windows with a tail ─────────────────────────────────────────────────────────────────────────
 
@@ -149,11 +152,11 @@ function tailRows(feature: WindowFeature, view: NaiveView, candidates: readonly 
   return [...inTiles.filter(isNewest).filter(isOver), ...wholeGroups(older, feature, isOver)]
 }
 
-function tailFrauds(feature: WindowFeature, view: NaiveView): number {
+function tailFrauds(feature: WindowFeature, view: NaiveView): readonly LabelRow[] {
   const { labels, own, features, ceilings } = view
-  const rates = features.filter(isRate).filter(({ tailMs }) => tailMs === feature.tailMs)
+  const alike = features.filter(isOfLabels).filter(({ tailMs }) => tailMs === feature.tailMs)
   const edges = edgesOf(feature, view)
-  const firstOfLabels = tileOf(highestTime(labels) - reachOf(rates, view), feature)
+  const firstOfLabels = tileOf(highestTime(labels) - reachOf(alike, view), feature)
   const both = { ...edges, first: Math.max(edges.first, firstOfLabels) }
   const inTiles = labels.filter(({ timeMs }) => isBetween(timeMs, feature, both))
   const isNewest = ({ position }: LabelRow) =>
@@ -162,7 +165,7 @@ function tailFrauds(feature: WindowFeature, view: NaiveView): number {
     label.labelTime <= own.timeMs && (feature.delayMs > 0 || timeMs <= own.timeMs)
   const older = inTiles.filter((row) => !isNewest(row))
   const newest = inTiles.filter(isNewest).filter(isKnown)
-  return countTransactions(newest) + wholeGroups(older, feature, isKnown).length
+  return [...oncePerTransaction(newest), ...wholeGroups(older, feature, isKnown)]
 }
 
 // ── saturated ───────────────────────────────────────────────────────────────────────────────────

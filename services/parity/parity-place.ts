@@ -4,6 +4,7 @@
 // then a lane's last messages count as not scored yet instead of missing.
 
 import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import type { TopicRange } from '../adapters/kafka/topic-ranges.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { RejectedRecord, ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
@@ -22,6 +23,8 @@ export type ParityPlace = {
   readonly definition: PipelineDefinition
   readonly groupId: string | null
   readonly decoders: ParityDecoders
+  /** Of the inputs, for a replay into topics of its own: what lies outside of them does not exist. */
+  readonly ranges?: readonly TopicRange[]
 }
 
 /** Broker times of the input messages that are judged, ms; null = from the beginning, to the end. */

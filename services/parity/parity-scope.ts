@@ -50,7 +50,7 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
   const { kafka, definition } = place
   const { topics, validate } = definition
   const committed = await committedOffsets(place)
-  const bounds = (topic: string) => partitionBounds(kafka, topic)
+  const bounds = async (topic: string) => within(place, topic, await partitionBounds(kafka, topic))
   const scored = await bounds(topics.scored)
   const refused = [await bounds(topics.rejected), await bounds(topics.late)] as const
   const labels = topics.labels === null ? [] : await bounds(topics.labels)
@@ -70,7 +70,7 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
   const scoredRanges = await since(topics.scored, scored, before(historyMs))
   const lowOf = (partition: number) => input.find((b) => b.partition === partition)?.low ?? 0
   const youngInput = await since(topics.transactions, input, historyMs)
-  const isCut = [...youngInput, ...scoredRanges].some(({ from }) => from > 0)
+  const isCut = ![...youngInput, ...scoredRanges].every(isFromOrigin(place))
   const scan = isCut ? await scanScored(place, scoredRanges, lowOf) : wholeScan
   // Whatever was scored in the range can be laid into its logs, however long it had to wait for that.
   const inputRanges = youngInput.map((span) => {
@@ -81,7 +81,7 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
     return { ...span, from: Math.min(span.from, named) }
   })
   const labelRanges = await since(topics.labels, labels, historyMs)
-  const isWhole = [...inputRanges, ...scoredRanges].every(({ from }) => from === 0)
+  const isWhole = [...inputRanges, ...scoredRanges].every(isFromOrigin(place))
   return {
     judged,
     committed,
@@ -99,10 +99,30 @@ export async function planScope(place: ParityPlace, range: ParityRange): Promise
             (await expiredUntilMs(place, scoredRanges, scored)) + validate.futureMaxMs,
           ),
           edgeMs: scan.edgeMs,
-          areLabelsWhole: labelRanges.every(({ from }) => from === 0),
+          areLabelsWhole: labelRanges.every(isFromOrigin(place)),
         },
   }
 }
+
+/** The topic as the run saw it, where parity is of a run. */
+function within({ ranges }: ParityPlace, topic: string, bounds: readonly PartitionBounds[]) {
+  const own = ranges?.filter((range) => range.topic === topic) ?? []
+  if (own.length === 0) return bounds
+  return bounds.map(({ partition, low, high }) => {
+    const range = own.find((each) => each.partition === partition)
+    if (range === undefined) return { partition, low, high: low }
+    const first = Math.max(low, range.from)
+    return { partition, low: first, high: Math.max(first, Math.min(high, range.to)) }
+  })
+}
+
+/** Whether nothing of the partition lies before the range. */
+const isFromOrigin =
+  ({ ranges = [] }: ParityPlace) =>
+  ({ topic, partition, from }: TopicRange): boolean => {
+    const own = ranges.find((each) => each.topic === topic && each.partition === partition)
+    return from <= (own?.from ?? 0)
+  }
 
 async function committedOffsets({ kafka, definition, groupId }: ParityPlace) {
   if (groupId === null) return new Map<number, number>()
@@ -157,12 +177,15 @@ async function earliestEventTime(
 
 /** Broker time of the first record of the partitions that have expired up to where they are read. */
 async function expiredUntilMs(
-  { kafka }: ParityPlace,
+  place: ParityPlace,
   ranges: readonly TopicRange[],
   bounds: readonly PartitionBounds[],
 ): Promise<number> {
-  const isExpired = ({ partition, from }: TopicRange) =>
-    from > 0 && bounds.some((known) => known.partition === partition && known.low === from)
+  const { kafka } = place
+  const isWhole = isFromOrigin(place)
+  const isExpired = (range: TopicRange) =>
+    !isWhole(range) &&
+    bounds.some(({ partition, low }) => partition === range.partition && low === range.from)
   const cut = ranges.filter(isExpired)
   const opened = await openTopicRanges(kafka, cut)
   let latestMs = Number.NEGATIVE_INFINITY

@@ -12,14 +12,14 @@ import { planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import { observeNothing } from '../pipeline/observe/happenings.ts'
 import { createJudge } from '../pipeline/pipeline.ts'
-import type { Batch, DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
+import type { Batch, DecidedBatch, EnrichedBatch, ScoringModel } from '../pipeline/records.ts'
 import { openReplayStore } from './replay-store.ts'
 
 export type ReplayRooms = {
   /** Takes a lane of the run's own store and gives its epoch. */
   readonly claim: (laneId: number) => Promise<number>
-  /** Null where only features are computed. */
-  readonly classifier: OnnxClassifier | null
+  /** The champion, then the challengers; none where only features are computed. */
+  readonly models: readonly ScoringModel[]
   /** Ends with what `signal` says, between two batches, and leaves nothing running. */
   readonly run: (
     batches: AsyncIterable<Batch>,
@@ -64,7 +64,7 @@ export async function openReplayRooms(
   })
   return {
     claim,
-    classifier,
+    models: classifier?.models ?? [],
     run: (batches, write, signal) =>
       runBatches(batches, signal, (batch) =>
         judge(batch, isAlwaysWanted, (decided) =>

@@ -94,15 +94,19 @@ export function composeReport(
   }
 }
 
+/** A run of several processes: across partitions, entities met events in the order of their scoring. */
+export type CollectedFrom = { readonly run: string; readonly order: 'as scored' }
+
 export async function composeManifest(
   outcome: RunOutcome & {
     readonly inputs: Readonly<Record<Stream, unknown>>
     /** Those that scored, champion first; empty where nothing was scored. */
     readonly models: readonly { readonly model: ScoringModel; readonly column: string }[]
+    readonly collected: CollectedFrom | null
     readonly pathOf: (name: string) => string
   },
 ) {
-  const { definition, inputs, rowsName, pathOf } = outcome
+  const { definition, inputs, rowsName, collected, pathOf } = outcome
   const [model = null, ...challengers] = outcome.models.map(
     ({ model: { name, version, sha256 }, column }) => ({ name, version, sha256, column }),
   )
@@ -116,6 +120,7 @@ export async function composeManifest(
     model,
     challengers,
     inputs,
+    ...(collected === null ? {} : { collected }),
     counts: { ...outcome.counts, rejected: outcome.rejections.counts() },
     outputs: {
       [rowsName]: { sha256: await hashFile(pathOf(rowsName)) },

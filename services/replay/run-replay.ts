@@ -21,6 +21,7 @@ import type { CostTable } from './report/cost-table.ts'
 import { composePage } from './report/report-page.ts'
 import { openRunFolder, type RunFolder } from './run-folder.ts'
 import {
+  type CollectedFrom,
   composeManifest,
   composeReport,
   type ReplayReport,
@@ -41,6 +42,9 @@ type RunOptions = {
   readonly definition: PipelineDefinition
   readonly isScoring: boolean
   readonly outFolder: string
+  /** In place of the rooms: those of a run that is scored already, and what the manifest says of it. */
+  readonly openRooms?: () => Promise<ReplayRooms>
+  readonly collected?: CollectedFrom
   /** Keeps the entities' logs there, under keys of the run's own, and not in this process' memory. */
   readonly redisUrl?: string
   readonly costs?: CostTable
@@ -102,7 +106,8 @@ async function replaySource(
   const { redisUrl = null, knownSinceMs } = options
   const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
   const verdicts = await collectVerdicts(source, signal)
-  const rooms = await openReplayRooms(definition, { isScoring, redisUrl })
+  const { openRooms = () => openReplayRooms(definition, { isScoring, redisUrl }) } = options
+  const rooms = await openRooms()
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
   const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
   const desk = openDesk(folder.pathOf(rowsName), options, {
@@ -131,7 +136,9 @@ async function replaySource(
   await writeJson(folder.pathOf('report.json'), report)
   const inputs = await source.describe()
   const models = describeModels(rooms, definition)
-  const manifest = await composeManifest({ ...outcome, inputs, models, pathOf: folder.pathOf })
+  const { collected = null } = options
+  const pathOf = folder.pathOf
+  const manifest = await composeManifest({ ...outcome, inputs, models, collected, pathOf })
   await writeJson(folder.pathOf('manifest.json'), manifest)
   return report
 }
@@ -230,8 +237,8 @@ function openBacktest(
   })
 }
 
-const describeModels = ({ classifier }: ReplayRooms, definition: PipelineDefinition) =>
-  (classifier?.models ?? []).map((model, i) => ({
+const describeModels = ({ models }: ReplayRooms, definition: PipelineDefinition) =>
+  models.map((model, i) => ({
     model,
     column: nameScoreColumns(definition)[i]!,
   }))

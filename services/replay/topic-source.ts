@@ -50,15 +50,8 @@ export async function openTopicSource(
   definition: PipelineDefinition,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ReplaySource> {
-  const { kafka, fromMs, toMs, labelsToMs, offsets } = history
+  const ranges = await findHistory(history, definition)
   const { transactions, labels } = definition.topics
-  const edges = { fromMs, toMs, offsets: offsets?.transactions }
-  const ranges = await findRanges(kafka, 'transactions', transactions, edges)
-  if (labels !== null) {
-    // Labels first: the merge takes the first lane of those with equal times.
-    const labelEdges = { fromMs, toMs: labelsToMs, offsets: offsets?.labels }
-    ranges.unshift(...(await findRanges(kafka, 'labels', labels, labelEdges)))
-  }
   const reading: Reading = { history, definition, ranges, signal }
   const lanes = ranges.map(createTopicLane)
   return {
@@ -79,6 +72,18 @@ export async function openTopicSource(
     }),
     close: async () => undefined,
   }
+}
+
+/** The ranges of all partitions of the inputs; the labels' first: the merge takes the first of equal times. */
+export async function findHistory(
+  { kafka, fromMs, toMs, labelsToMs, offsets }: Omit<TopicHistory, 'decoders'>,
+  { topics }: PipelineDefinition,
+): Promise<StreamRange[]> {
+  const edges = { fromMs, toMs, offsets: offsets?.transactions }
+  const ranges = await findRanges(kafka, 'transactions', topics.transactions, edges)
+  if (topics.labels === null) return ranges
+  const labelEdges = { fromMs, toMs: labelsToMs, offsets: offsets?.labels }
+  return [...(await findRanges(kafka, 'labels', topics.labels, labelEdges)), ...ranges]
 }
 
 async function* readLabels({ history, definition, ranges, signal }: Reading) {
@@ -113,7 +118,7 @@ async function* readBatches(
 }
 
 /** Whoever waits for a fetch is woken when the run is ended. */
-async function openUntilAborted(
+export async function openUntilAborted(
   kafka: Kafka,
   ranges: readonly TopicRange[],
   signal: AbortSignal,

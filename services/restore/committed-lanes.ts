@@ -7,7 +7,7 @@
 import type { Kafka } from '../adapters/kafka/kafka-client.ts'
 import { committedPositions, partitionBounds } from '../adapters/kafka/topic-bounds.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import { laneIdOf } from '../lanes/lane-input.ts'
+import { type LaneBounds, laneIdOf } from '../lanes/lane-input.ts'
 import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
 import type { Stream } from '../pipeline/records.ts'
 import type { RestoreLane } from './history.ts'
@@ -16,6 +16,7 @@ export async function readCommittedLanes(
   kafka: Kafka,
   groupId: string,
   { topics }: PipelineDefinition,
+  bounds?: LaneBounds,
 ): Promise<readonly RestoreLane[]> {
   const inputs: readonly (readonly [Stream, string | null])[] = [
     ['transactions', topics.transactions],
@@ -28,11 +29,12 @@ export async function readCommittedLanes(
     for (const { partition } of await partitionBounds(kafka, topic)) {
       const address = { laneId: laneIdOf(stream, partition), stream, topic, partition }
       const { offset, metadata } = positions.get(partition) ?? { offset: -1, metadata: '' }
+      const originOffset = bounds?.(address.laneId).from ?? 0
       const memory = decodeLaneMemory(metadata) ?? freshMemory()
       lanes.push(
         offset < 0
-          ? { address, committedOffset: 0, memory: freshMemory() }
-          : { address, committedOffset: offset, memory },
+          ? { address, originOffset, committedOffset: 0, memory: freshMemory() }
+          : { address, originOffset, committedOffset: offset, memory },
       )
     }
   }

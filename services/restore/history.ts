@@ -13,6 +13,8 @@ import type { RawMessage } from '../pipeline/records.ts'
 /** A lane whose commits are final. */
 export type RestoreLane = {
   readonly address: LaneAddress
+  /** Nothing of the lane lies before it; 0 unless given. */
+  readonly originOffset?: number
   /** Offset of the lane's next event to commit. */
   readonly committedOffset: number
   /** As committed with that offset. */

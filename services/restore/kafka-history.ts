@@ -28,13 +28,15 @@ export function createKafkaHistory(source: HistorySource): RestoreHistory {
     return offsetsAtTime(kafka, topic, Number(timeMs))
   })
   return {
-    bounds: async ({ topic, partition }) => {
+    bounds: async ({ laneId, topic, partition }) => {
       const { low, high } = boundsOf(await bounds(topic), partition)
-      return { first: low, end: high }
+      const { from, to } = source.bounds?.(laneId) ?? whole
+      return { first: Math.max(low, from), end: Math.min(high, to) }
     },
-    offsetAt: async ({ topic, partition }, timeMs) => {
+    offsetAt: async ({ laneId, topic, partition }, timeMs) => {
       const found = await offsets(`${topic}@${Math.max(0, Math.floor(timeMs))}`)
-      return found.get(partition) ?? 0
+      const { from, to } = source.bounds?.(laneId) ?? whole
+      return Math.max(from, Math.min(to, found.get(partition) ?? 0))
     },
     open: (ranges, uncommittedMax) =>
       openHistory(ranges, uncommittedMax, source).catch((cause: unknown) => {
@@ -44,6 +46,7 @@ export function createKafkaHistory(source: HistorySource): RestoreHistory {
   }
 }
 
+const whole = { from: 0, to: Number.POSITIVE_INFINITY }
 const REMEMBERED_MS = 5000
 
 /** Lanes of one topic ask the same within moments: one answer is enough. */
@@ -74,9 +77,10 @@ async function openHistory(
     kafka,
     await Promise.all(
       ranges.map(async ({ lane, readFromOffset }) => {
-        const { topic, partition } = lane.address
+        const { laneId, topic, partition } = lane.address
         const { high } = boundsOf(await bounds(topic), partition)
-        const to = Math.max(readFromOffset, Math.min(high, lane.committedOffset + uncommittedMax))
+        const end = Math.min(high, options.bounds?.(laneId).to ?? high)
+        const to = Math.max(readFromOffset, Math.min(end, lane.committedOffset + uncommittedMax))
         return { topic, partition, from: readFromOffset, to }
       }),
     ),

@@ -11,6 +11,7 @@ import { offsetsAtTime, partitionBounds } from '../adapters/kafka/topic-bounds.t
 import { openTopicRanges, type TopicRanges } from '../adapters/kafka/topic-ranges.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { LaneBounds } from '../lanes/lane-input.ts'
 import { DecodeFault, type Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import type { RawMessage } from '../pipeline/records.ts'
@@ -22,6 +23,8 @@ export type HistorySource = {
   readonly kafka: Kafka
   readonly definition: PipelineDefinition
   readonly scored: Decoder<ScoredTransactionRecord>
+  /** What lies outside of them is not there; a live lane has none. */
+  readonly bounds?: LaneBounds
 }
 
 export type WantedJournal = {

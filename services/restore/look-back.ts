@@ -123,10 +123,11 @@ async function findStart(
 
 /** Nothing that was committed and not applied lies before the offset. */
 const hasNothingBefore = (
-  { committedOffset }: RestoreLane,
+  { committedOffset, originOffset = 0 }: RestoreLane,
   appliedOffset: number,
   offset: number,
-): boolean => offset <= appliedOffset + 1 || committedOffset <= appliedOffset + 1
+): boolean =>
+  offset <= Math.max(originOffset, appliedOffset + 1) || committedOffset <= appliedOffset + 1
 
 /** The furthest back that any feature looks for the latest event that is still counted, ms. */
 export function longestLookBackMs({ features, late }: PipelineDefinition): number {

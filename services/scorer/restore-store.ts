@@ -7,6 +7,7 @@
 
 import type { Kafka } from '../adapters/kafka/kafka-client.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { LaneBounds } from '../lanes/lane-input.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import type { AdmittingRooms } from '../restore/admit-messages.ts'
@@ -24,6 +25,7 @@ export type RestorePlace = {
   readonly history: RestoreHistory
   readonly rooms: AdmittingRooms
   readonly observe: Observe
+  readonly bounds?: LaneBounds
 }
 
 export function createStoreRestore(place: RestorePlace): () => Promise<void> {
@@ -42,7 +44,7 @@ async function restoreStore(place: RestorePlace): Promise<void> {
   const session = await place.store.begin()
   if (session === null) return
   try {
-    const lanes = await readCommittedLanes(kafka, groupId, definition)
+    const lanes = await readCommittedLanes(kafka, groupId, definition, place.bounds)
     const report = await runRestore({
       ...place,
       session,

@@ -8,7 +8,7 @@ import { repositoryPath } from '../adapters/file/pipeline-text.ts'
 describe('handbook configs', () => {
   test.each([
     ['handbook', 15],
-    ['handbook-best', 21],
+    ['handbook-best', 26],
   ])('handbook configs - %s trains and tests on the weeks of the book', (name, features) => {
     const config = loadTrainingConfig(repositoryPath(`training/${name}.yaml`))
     const definition = loadPipelineFile(repositoryPath(`pipelines/${name}.yaml`))

@@ -119,6 +119,15 @@ describe('merge - dry lanes', () => {
     expect(merged(lanes)).toEqual(['0:10'])
   })
 
+  it('waits for one that asks for a schema, until the patience is over', () => {
+    const lanes = [openLane(0), openLane(1)]
+    feed(lanes[0]!, [10])
+    lanes[1]!.status = 'learning'
+    lanes[1]!.isAsking = true
+    expect(mergeLanes(lanes, open)).toEqual({ kind: 'held_back' })
+    expect(merged(lanes, { ...open, ignoreDry: true })).toEqual(['0:10'])
+  })
+
   it('ends the batch where a lane runs dry: its next event might be the earliest', () => {
     const lanes = [openLane(0), openLane(1)]
     feed(lanes[0]!, [10, 20], 1)

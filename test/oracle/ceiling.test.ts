@@ -43,7 +43,15 @@ afterAll(async () => {
 })
 
 const numberOps = ['sum', 'mean', 'max', 'last'] as const
-const timeOps = ['count', 'seconds_since_last', 'seconds_since_first', 'fraud_rate'] as const
+const timeOps = [
+  'count',
+  'seconds_since_last',
+  'seconds_since_first',
+  'fraud_rate',
+  'fraud_count',
+  'seconds_since_last_fraud',
+  'seconds_since_first_fraud',
+] as const
 const allTime = { entity: 'customer', windowMs: 30 * DAY_MS }
 const minute = { entity: 'customer', windowMs: 60_000, current: false }
 

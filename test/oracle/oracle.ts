@@ -10,9 +10,10 @@
 //     labels. Delivered again, it sees no more than lies before the log's next event in the batch
 
 import { limits } from '../../services/core/limits.ts'
-import type {
-  EntityDefinition,
-  PipelineDefinition,
+import {
+  type EntityDefinition,
+  looksAtLabels,
+  type PipelineDefinition,
 } from '../../services/core/pipeline-definition.ts'
 import { computeNaiveFeatures } from '../../services/parity/naive-features.ts'
 import type { Ceilings } from '../../services/pipeline/enrich/fold-log.ts'
@@ -23,7 +24,7 @@ export type OracleRow = {
   readonly vector: readonly number[]
   readonly ordinals: readonly number[]
   readonly eventsSeen: readonly number[]
-  /** For the entities that have a fraud_rate feature, in their order. */
+  /** For the entities that have features of labels, in their order. */
   readonly labelsSeen: readonly number[]
   readonly isSaturated: boolean
 }
@@ -58,7 +59,7 @@ export function createOracle(definition: PipelineDefinition, ceilings: Ceilings 
   const transactionLogs = new Map<string, Log<Transaction>>()
   const labelLogs = new Map<string, Log<Label>>()
   const labelledEntities = entities.filter(({ name }) =>
-    features.some((f) => f.kind === 'window' && f.entity === name && f.op === 'fraud_rate'),
+    features.some((f) => f.kind === 'window' && f.entity === name && looksAtLabels(f)),
   )
 
   /** All batches so far, the running one last. */

@@ -70,9 +70,13 @@ test.each([0, MINUTE_MS])(
       { op: 'last', of, current: false },
       { op: 'min', of, windowMs: 1, current: false, absent: -7 },
       { op: 'fraud_rate', scale: 10, tailMs },
+      { op: 'fraud_count', scale: 10, tailMs },
+      { op: 'seconds_since_last_fraud', tailMs },
+      { op: 'seconds_since_first_fraud', scale: 0.5, tailMs },
     ])
+    // The first two are frauds, at minutes 1 and 2; now is minute 6.
     // Amounts 300, 100, 500, 700, 400: mean 400, squared distances 10000 + 90000 + 10000 + 90000 + 0.
-    expect(vector).toEqual([5, 20, 400, 100, 700, 200, 3, 120, 300, 500, -7, 4])
+    expect(vector).toEqual([5, 20, 400, 100, 700, 200, 3, 120, 300, 500, -7, 4, 20, 240, 150])
   },
 )
 
@@ -92,4 +96,19 @@ test('naive features - a tail is as empty as an exact window without rows', () =
     ],
   )
   expect(vector).toEqual([0, -7, -7, -7])
+})
+
+test.each([0, MINUTE_MS])('naive features - frauds out of the window, tail %i', (tailMs) => {
+  const vector = lastVector(
+    [at(0), at(1), at(9), at(20)],
+    [
+      { op: 'fraud_count', absent: -7, tailMs },
+      { op: 'seconds_since_last_fraud', absent: -7, tailMs },
+      { op: 'seconds_since_first_fraud', absent: -7, tailMs },
+      { op: 'seconds_since_last_fraud', windowMs: 20 * MINUTE_MS, tailMs },
+      { op: 'seconds_since_first_fraud', windowMs: 21 * MINUTE_MS, tailMs },
+      { op: 'fraud_count', windowMs: 8 * MINUTE_MS, delayMs: 12 * MINUTE_MS, tailMs },
+    ],
+  )
+  expect(vector).toEqual([0, -7, -7, 1140, 1200, 1])
 })

@@ -75,9 +75,16 @@ function held(wanted: Wanted, world: World): readonly number[] {
     .sort((a, b) => a - b)
 }
 
+const labelOps = [
+  'fraud_rate',
+  'fraud_count',
+  'seconds_since_last_fraud',
+  'seconds_since_first_fraud',
+] as const
+
 function frauds(wanted: Omit<Wanted, 'op'>, world: World): number {
   const view = viewOf([{ ...wanted, op: 'fraud_rate' }], world)
-  return fraudsOf(view.features[0]!, view)
+  return fraudsOf(view.features[0]!, view).length
 }
 
 const saturated = (wanted: Wanted, world: World) => isSaturated(viewOf([wanted], world))
@@ -131,13 +138,13 @@ describe('naive windows - exact', () => {
     expect(frauds({ window: 10 }, { minutes: [9], labels, max: 2 })).toBe(2)
   })
 
-  test('labels are cut by the newest event time among them and by the fraud rates alone', () => {
+  test('labels are cut by the newest event time among them and by features of labels alone', () => {
     // ML = 20, SL = 1 + 10: up to minute 9 no label is visible. The window is (2, 12].
     const labels = [{ at: 9 }, { at: 10 }, { at: 20 }]
     const world = { minutes: [30, 12], labels, allowed: 1 }
     const among = (beside: Wanted) => frauds({ window: 10 }, { ...world, beside: [beside] })
     expect(frauds({ window: 10 }, world)).toBe(1)
-    expect(among({ window: 10, delay: 1, op: 'fraud_rate' })).toBe(2)
+    for (const op of labelOps) expect(among({ window: 10, delay: 1, op })).toBe(2)
     expect(among({ window: 60 })).toBe(1)
     expect(among({ window: 60, tail: 1, op: 'fraud_rate' })).toBe(1)
   })
@@ -206,12 +213,12 @@ describe('naive windows - tail', () => {
     expect(frauds({ ...stepped, delay: 10 }, { minutes: [22], labels: delayed })).toBe(1)
   })
 
-  test('labels are cut by the newest event time among them and by fraud rates of the same tail', () => {
+  test('labels are cut by the newest event time among them and by features of labels with the same tail', () => {
     // ML = 30, SL = 0 + 10: tiles before that of minute 20 are gone.
     const world = { minutes: [13], labels: [{ at: 3 }, { at: 30 }], allowed: 0 }
     const among = (beside: Wanted) => frauds(stepped, { ...world, beside: [beside] })
     expect(frauds(stepped, world)).toBe(0)
-    expect(among({ window: 20, delay: 10, tail: 5, op: 'fraud_rate' })).toBe(1)
+    for (const op of labelOps) expect(among({ window: 20, delay: 10, tail: 5, op })).toBe(1)
     expect(among({ window: 30, tail: 4, op: 'fraud_rate' })).toBe(0)
     expect(among({ window: 30, tail: 5 })).toBe(0)
     expect(among({ window: 30, op: 'fraud_rate' })).toBe(0)

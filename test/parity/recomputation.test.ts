@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { limits } from '../../services/core/limits.ts'
+import { looksAtLabels } from '../../services/core/pipeline-definition.ts'
 import type { Folding } from '../../services/parity/entity-slots.ts'
 import { createFindings, describeFinding, type Finding } from '../../services/parity/findings.ts'
 import { shelveLabels } from '../../services/parity/label-orders.ts'
@@ -228,23 +229,24 @@ describe('recomputation - what is planted is found', () => {
     expect(unverified).toBeGreaterThan(gaps)
   })
 
-  it('a fraud rate that no order of the labels explains', async () => {
+  it('a feature of labels that no order of them explains', async () => {
     let planted = 0
     let found = 0
     for (let seed = 1; seed <= 80; seed++) {
       const world = await recordWorld(seed, { ceilings: limits })
-      const rate = world.definition.features.findIndex(
-        (feature) => feature.kind === 'window' && feature.op === 'fraud_rate',
+      const ofLabels = [...world.definition.features.keys()].filter((f) =>
+        looksAtLabels(world.definition.features[f]!),
       )
+      const changed = ofLabels[seed % ofLabels.length] ?? -1
       const chosen = chooseEvent(world, seed)
-      if (chosen === null || rate < 0 || chosen.record.labelsSeen.every((seen) => seen < 2))
+      if (chosen === null || changed < 0 || chosen.record.labelsSeen.every((seen) => seen < 2))
         continue
       const features = chosen.record.features.map((v, f) =>
-        f === rate ? Math.fround(v + 0.37) : v,
+        f === changed ? Math.fround(v + 0.37) : v,
       )
       const { findings, unverified } = judge(world, replace(world.events, chosen, { features }))
       planted++
-      found += findings.offenders.filter(({ subject }) => subject === `f${rate}`).length
+      found += findings.offenders.filter(({ subject }) => subject === `f${changed}`).length
       expect(findings.total() + unverified.labels, `seed ${seed}`).toBeGreaterThan(0)
     }
     expect(planted).toBeGreaterThan(15)

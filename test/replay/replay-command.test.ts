@@ -59,6 +59,11 @@ test.each([
   [['--transactions', 'a.ndjson', '--ranges-of', 'b'], 'found a range, expected it with --topics'],
   [['--topics', '--ranges-of', 'b', '--to-offsets', '0:5'], 'found --ranges-of and another range'],
   [['--topics', '--from', '2026-02-01', '--to', '2026-01-31'], 'found --from 2026-02-01'],
+  [['--topics', '--into-topics', 'a'], 'found --into-topics and --out'],
+  [['--collect', 'a', '--topics'], 'found --collect and --topics'],
+  [['--collect', 'a', '--store', 'redis'], 'found --collect and --store'],
+  [['--discard', 'a'], 'found --discard and --out'],
+  [['--collect', 'weir/a'], 'found the run weir/a'],
 ])('replay command - refuses %j', async (flags, found) => {
   const { code, stderr } = await runReplay([...flags, '--out', join(temporaryFolder(), 'run')])
   expect(code).toBe(2)
@@ -146,6 +151,9 @@ test('replay command - has no flag that could name live state', () => {
     '--measure-from',
     '--measure-to',
     '--known-since',
+    '--into-topics',
+    '--collect',
+    '--discard',
     '--out',
     '--json',
   ])

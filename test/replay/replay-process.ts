@@ -1,4 +1,4 @@
-// `weir replay` as a process of its own.
+// `weir replay`, and other commands of `weir` beside it, as processes of their own.
 //
 // In: flags, and variables where the test has servers; without them nobody answers, so a replay that asked
 // would fail. Out: the process, or how it ended and all it said. It is killed with the test.
@@ -16,18 +16,20 @@ const nowhere = {
 
 type Variables = Readonly<Record<string, string>>
 
-export function startReplay(flags: readonly string[], variables: Variables = {}): ChildProcess {
-  const child = spawn(
-    process.execPath,
-    [repositoryPath('services/cli/main.ts'), 'replay', ...flags],
-    { cwd: repositoryPath('.'), env: { ...process.env, ...nowhere, ...variables } },
-  )
+export function startWeir(words: readonly string[], variables: Variables = {}): ChildProcess {
+  const child = spawn(process.execPath, [repositoryPath('services/cli/main.ts'), ...words], {
+    cwd: repositoryPath('.'),
+    env: { ...process.env, ...nowhere, ...variables },
+  })
   onTestFinished(() => void child.kill('SIGKILL'))
   return child
 }
 
-export async function runReplay(flags: readonly string[], variables: Variables = {}) {
-  const child = startReplay(flags, variables)
+export const startReplay = (flags: readonly string[], variables: Variables = {}): ChildProcess =>
+  startWeir(['replay', ...flags], variables)
+
+export async function runWeir(words: readonly string[], variables: Variables = {}) {
+  const child = startWeir(words, variables)
   let stdout = ''
   let stderr = ''
   child.stdout!.on('data', (text) => {
@@ -39,3 +41,6 @@ export async function runReplay(flags: readonly string[], variables: Variables =
   const [code] = await once(child, 'close')
   return { code, stdout, stderr }
 }
+
+export const runReplay = (flags: readonly string[], variables: Variables = {}) =>
+  runWeir(['replay', ...flags], variables)

@@ -101,6 +101,8 @@ function randomWindows(random: Random, entity: string): WindowFeature[] {
 
 const isAlwaysBefore = (op: WindowOp): boolean => op === 'seconds_since_last' || op === 'last'
 
+const takesCurrent = (op: WindowOp): boolean => opRules[op].current === 'chosen'
+
 /** Ops that take a tail, or look at the newest records only. */
 const isFoldable = (op: WindowOp): boolean => opRules[op].tail === 'chosen' || isAlwaysBefore(op)
 
@@ -112,7 +114,7 @@ function randomWindow(random: Random, table: EntityTable, op: WindowOp): WindowF
     op,
     of: takesNumber ? 'amountMinor' : op === 'distinct' ? random.pick(distinctFields) : null,
     ...randomSpan(random, table, op),
-    current: !isAlwaysBefore(op) && random.chance(0.7),
+    current: takesCurrent(op) && random.chance(0.7),
     scale: random.pick(scales),
     absent: random.pick(absents),
   })

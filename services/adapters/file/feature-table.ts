@@ -32,6 +32,7 @@ const aggregate: OpRule = {
   current: 'chosen',
   tail: 'chosen',
 }
+const sinceFraud: OpRule = { ...aggregate, of: 'nothing', window: 'longest', current: 'never' }
 const previous: OpRule = { ...aggregate, window: 'longest', current: 'never', tail: 'never' }
 
 export const opRules: Readonly<Record<WindowOp, OpRule>> = {
@@ -46,6 +47,9 @@ export const opRules: Readonly<Record<WindowOp, OpRule>> = {
   seconds_since_first: { ...aggregate, of: 'nothing', window: 'longest' },
   last: previous,
   fraud_rate: { ...aggregate, of: 'nothing' },
+  fraud_count: { ...aggregate, of: 'nothing', current: 'never' },
+  seconds_since_last_fraud: sinceFraud,
+  seconds_since_first_fraud: sinceFraud,
 }
 
 export type WrittenField = {

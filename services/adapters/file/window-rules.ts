@@ -6,6 +6,7 @@
 // allow, labels that are not there. The op's own needs stand as data in feature-table.ts.
 
 import { nearestName } from '../../core/nearest-name.ts'
+import { looksAtLabels } from '../../core/pipeline-definition.ts'
 import { checkField } from './avro-fields.ts'
 import { dayMs, formatDuration, parseDuration } from './duration.ts'
 import type { FeatureContext, Found, Rule } from './feature-rule.ts'
@@ -68,7 +69,7 @@ export const windowRules: readonly Rule<WindowEntry>[] = [
       : {
           key: 'current',
           found: `true with the op ${op}`,
-          expected: 'false: it looks at the one before',
+          expected: 'false: it never looks at the transaction itself',
         },
   ({ written: { op, tail = '0s' } }) =>
     parseDuration(tail) === 0 || opRules[op].tail === 'chosen'
@@ -85,7 +86,7 @@ export const windowRules: readonly Rule<WindowEntry>[] = [
       : { key: 'tail', found: quote(tail), expected: 'a tail from 1s to 30d' },
   checkTailWithinWindow,
   checkTileCount,
-  checkFraudRate,
+  checkLabels,
 ]
 
 export function checkEntity(entity: string, { entities }: FeatureContext): Found | null {
@@ -191,13 +192,13 @@ function checkTileCount(entry: WindowEntry): Found | null {
 }
 
 /** Labels carry only some of the transaction's fields: their logs need every part of the key. */
-function checkFraudRate({ written }: WindowEntry, context: FeatureContext): Found | null {
-  if (written.op !== 'fraud_rate') return null
+function checkLabels({ written, features }: WindowEntry, context: FeatureContext): Found | null {
+  if (!features.some(looksAtLabels)) return null
   if (!context.hasLabels) {
     const hint = 'name the topic under topics.labels'
     return {
       key: 'op',
-      found: 'fraud_rate with topics.labels none',
+      found: `${written.op} with topics.labels none`,
       expected: 'a labels topic',
       hint,
     }
@@ -207,7 +208,7 @@ function checkFraudRate({ written }: WindowEntry, context: FeatureContext): Foun
     (field) => context.transactionFields.has(field) && !context.labelFields.has(field),
   )
   if (missing.length === 0) return null
-  const found = `fraud_rate by ${missing.join(', ')}, which labels do not carry`
+  const found = `${written.op} by ${missing.join(', ')}, which labels do not carry`
   const known = [...context.labelFields.keys()].join(', ')
   return { key: 'op', found, expected: `an entity whose key is among ${known}` }
 }

@@ -11,7 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import type { LaneAddress } from '../../lanes/lane-input.ts'
+import type { LaneAddress, LaneBounds } from '../../lanes/lane-input.ts'
 import type { LaneTransactions, OpenedLane } from '../../lanes/lane-transactions.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
 import {
@@ -37,6 +37,8 @@ export type LaneTransactionsOptions = {
   readonly groupId: string
   readonly topics: Readonly<Record<OutputTopic, string>>
   readonly observe: Observe
+  /** Where lanes begin that have committed nothing, and where all end; else the topic's own. */
+  readonly bounds?: LaneBounds
 }
 
 /** kafkajs wraps sequence numbers wrongly at 2^31 - 1: a producer is made new long before. */
@@ -79,7 +81,7 @@ export async function createLaneTransactions(
       await producer.connect()
       const fence = await producer.transaction()
       await fence.abort()
-      const opened = await readPosition(admin, options.groupId, address)
+      const opened = await readPosition(admin, options, address)
       lanes.set(address.laneId, {
         address,
         producer,
@@ -137,8 +139,8 @@ async function countPartitions(
 
 async function readPosition(
   admin: Admin,
-  groupId: string,
-  { topic, partition }: LaneAddress,
+  { groupId, bounds }: LaneTransactionsOptions,
+  { laneId, topic, partition }: LaneAddress,
 ): Promise<OpenedLane> {
   const [committed, ends] = await Promise.all([
     admin.fetchOffsets({ groupId, topics: [topic] }),
@@ -147,10 +149,10 @@ async function readPosition(
   const mine = committed[0]?.partitions.find((entry) => entry.partition === partition)
   const end = ends.find((entry) => entry.partition === partition)
   const low = Number(end?.low ?? 0)
-  const endOffset = Number(end?.high ?? 0)
+  const { from, to: endOffset } = bounds?.(laneId) ?? { from: low, to: Number(end?.high ?? 0) }
   const offset = Number(mine?.offset ?? -1)
-  if (offset < 0) return { nextOffset: low, metadata: null, endOffset }
-  if (offset < low) {
+  if (offset < 0) return { nextOffset: from, metadata: null, endOffset }
+  if (offset < Math.min(low, endOffset)) {
     const detail = `${topic}/${partition}: committed ${offset}, the topic begins at ${low}.`
     throw new WeirError('WEIR_KAFKA_OFFSET_OUT_OF_RANGE', detail)
   }

@@ -3,6 +3,7 @@
 //   weir-replay/<run>:<pipeline>:...   a run's logs and fences (redis-fences.ts)
 //   weir-replay/runs                   set: what to remove of each run, as `<prefix> <buckets>`
 //   weir-replay/alive/<run>            there while the run's process lives: it expires otherwise
+//   weir-replay/named/<run>...         runs of several processes (named-run.ts): they outlive these
 //
 // In: a client, a definition. Out: a prefix of random name; the removal of single logs and of all. At the
 // start what runs left behind that died is removed. Refused: a Redis that does not answer, or not this
@@ -62,7 +63,7 @@ export async function openIsolatedKeys(
 }
 
 /** Commands whose failure says what a user can do about it. */
-const commandOf =
+export const commandOf =
   (redis: RedisClient): RedisClient['command'] =>
   async (name, args) => {
     try {
@@ -85,9 +86,18 @@ async function removeDead(redis: RedisClient): Promise<void> {
 }
 
 async function removeRun(redis: RedisClient, prefix: string, buckets: number): Promise<void> {
+  await removeKeys(redis, prefix, buckets)
+  await redis.command('SREM', [RUNS, `${prefix} ${buckets}`])
+}
+
+/** All fences and logs under the prefix of a store. */
+export async function removeKeys(
+  redis: RedisClient,
+  prefix: string,
+  buckets: number,
+): Promise<void> {
   await unlink(redis, nameKeys(prefix, buckets).fences)
   for await (const keys of redis.scan(`{${prefix}:*`)) await unlink(redis, keys)
-  await redis.command('SREM', [RUNS, `${prefix} ${buckets}`])
 }
 
 /** One by one: in a cluster they lie in different slots. */

@@ -8,9 +8,9 @@
 import { hashToInteger } from '../../core/hash.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { Batch } from '../records.ts'
-import { LABEL_TIME_VALUE, LABEL_TRANSACTION_VALUE } from './count-frauds.ts'
 import { encodeSource } from './entity-log.ts'
 import type { FeaturePlan } from './feature-plan.ts'
+import { LABEL_TIME_VALUE, LABEL_TRANSACTION_VALUE } from './find-frauds.ts'
 import type { LogRecords } from './log-store.ts'
 
 export type CollectOptions = {

@@ -7,15 +7,17 @@
 
 import { hashToInteger } from '../../core/hash.ts'
 import { limits } from '../../core/limits.ts'
-import type {
-  EntityDefinition,
-  FeatureDefinition,
-  PipelineDefinition,
-  WindowFeature,
+import {
+  type EntityDefinition,
+  type FeatureDefinition,
+  looksAtLabels,
+  type PipelineDefinition,
+  type WindowFeature,
+  type WindowOp,
 } from '../../core/pipeline-definition.ts'
 import type { Label, Transaction } from '../records.ts'
-import { LABEL_TIME_VALUE } from './count-frauds.ts'
 import type { RowShape } from './entity-log.ts'
+import { LABEL_TIME_VALUE } from './find-frauds.ts'
 import type { Ceilings } from './fold-log.ts'
 import { type FeatureReach, historyOf, isExact, isOfNewest, labelHistoryOf } from './log-history.ts'
 import type { LogKind } from './log-store.ts'
@@ -82,12 +84,16 @@ export type FeaturePlan = {
 }
 
 /** Of the label times in a tile the largest is asked for. */
-const LABEL_SHAPE: RowShape = {
+const labelShape = (features: readonly WindowFeature[]): RowShape => ({
   values: 2,
   summed: 0,
   extremes: [LABEL_TIME_VALUE],
-  keepsFirst: false,
-}
+  keepsFirst: asksForFirst(features, 'seconds_since_first_fraud'),
+})
+
+/** Whether the lowest time of folded rows has to survive. */
+const asksForFirst = (features: readonly WindowFeature[], op: WindowOp): boolean =>
+  features.some((f) => f.tailMs > 0 && f.op === op)
 
 const summedOps = new Set(['sum', 'mean'])
 const extremeOps = new Set(['min', 'max'])
@@ -140,20 +146,20 @@ function planEntity(
   const fields = [...summed, ...others]
   const folded = features.filter((f) => f.tailMs > 0 && extremeOps.has(f.op))
   const extremes = fieldsOf(folded).map((field) => fields.indexOf(field))
-  const keepsFirst = features.some((f) => f.tailMs > 0 && f.op === 'seconds_since_first')
+  const keepsFirst = asksForFirst(features, 'seconds_since_first')
   const history = historyOf(features, reach)
   const kind = kinds.push({
     name: entity.name,
     shape: { values: fields.length, summed: summed.length, extremes, keepsFirst },
     history,
   })
-  const rates = features.filter((f) => f.op === 'fraud_rate')
+  const ofLabels = features.filter(looksAtLabels)
   const labelKind =
-    rates.length > 0
+    ofLabels.length > 0
       ? kinds.push({
           name: `${entity.name}.labels`,
-          shape: LABEL_SHAPE,
-          history: labelHistoryOf(rates, reach),
+          shape: labelShape(ofLabels),
+          history: labelHistoryOf(ofLabels, reach),
         })
       : 0
   return {

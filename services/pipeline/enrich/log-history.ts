@@ -1,6 +1,6 @@
 // What a log has to remember, read off the features that look at it.
 //
-// In: an entity's window features (or its fraud rates, for the log of its labels). Out: how far back
+// In: an entity's window features (or those that look at labels, for the log of its labels). Out: how far back
 // exact windows see, and the tiles that windows with a tail need. Times in ms.
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
@@ -28,10 +28,13 @@ export const historyOf = (features: readonly WindowFeature[], reach: FeatureReac
   planHistory(features, features.some(tellsNewest), reach)
 
 /** Of an entity's labels; with a tail the newest labels are told from older ones whatever the delay. */
-export const labelHistoryOf = (rates: readonly WindowFeature[], reach: FeatureReach): LogHistory =>
+export const labelHistoryOf = (
+  features: readonly WindowFeature[],
+  reach: FeatureReach,
+): LogHistory =>
   planHistory(
-    rates,
-    rates.some(({ tailMs }) => tailMs > 0),
+    features,
+    features.some(({ tailMs }) => tailMs > 0),
     reach,
   )
 

@@ -7,8 +7,8 @@
 // or what was folded.
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
-import { planFraudCount } from './count-frauds.ts'
 import { type EntityLog, TIME, TIME_MAX, VALUES } from './entity-log.ts'
+import { planFraudSearch } from './find-frauds.ts'
 import type { WindowBounds } from './find-window.ts'
 import type { LogHistory } from './fold-log.ts'
 import { standardDeviation } from './standard-deviation.ts'
@@ -67,17 +67,33 @@ export function planWindowFeature(feature: WindowFeature, value: number): Window
     case 'last':
       return ({ log }, bounds) => scaleOr(absent, scale, newestValue(log, bounds, VALUES + value))
     case 'fraud_rate': {
-      const countFrauds = planFraudCount(feature)
+      const findFrauds = planFraudSearch(feature)
       return (view, bounds) => {
         const count = countRows(view.log, bounds)
-        return count === 0 ? absent : (countFrauds(view) / count) * scale
+        return count === 0 ? absent : (findFrauds(view).count / count) * scale
       }
+    }
+    case 'fraud_count': {
+      const findFrauds = planFraudSearch(feature)
+      return (view) => findFrauds(view).count * scale
+    }
+    case 'seconds_since_last_fraud': {
+      const findFrauds = planFraudSearch(feature)
+      return (view) => secondsOr(absent, scale, view.timeMs - findFrauds(view).newestMs)
+    }
+    case 'seconds_since_first_fraud': {
+      const findFrauds = planFraudSearch(feature)
+      return (view) => secondsOr(absent, scale, view.timeMs - findFrauds(view).oldestMs)
     }
   }
 }
 
 const scaleOr = (absent: number, scale: number, value: number): number =>
   Number.isNaN(value) ? absent : value * scale
+
+/** Infinite where there was nothing to count from. */
+const secondsOr = (absent: number, scale: number, ms: number): number =>
+  Number.isFinite(ms) ? (ms / 1000) * scale : absent
 
 function countRows(log: EntityLog, bounds: WindowBounds): number {
   const { low, coreLow, coreHigh, high } = bounds

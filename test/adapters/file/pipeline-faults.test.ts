@@ -314,6 +314,19 @@ const cases: readonly Case[] = [
     faults: ['13:41  features[6].op  found fraud_rate by currency, which labels do not carry'],
   },
   {
+    title: 'a fraud op with a field, with its own transaction, by a key that labels lack',
+    change: [
+      'key: [customerId, terminalId] }\nfeatures:',
+      'key: [currency] }\nfeatures:\n  - { name: bad, entity: pair, op: seconds_since_last_fraud, of: amountMinor, current: true }',
+    ],
+    faults: [
+      '7:36  features[0].op  found seconds_since_last_fraud by currency, which labels do not carry',
+      '7:62  features[0].of  found of with the op seconds_since_last_fraud, expected no of',
+      '7:88  features[0].current  found true with the op seconds_since_last_fraud, expected false: it never looks at the transaction itself',
+      '14:41  features[7].op  found fraud_rate by currency, which labels do not carry',
+    ],
+  },
+  {
     title: 'a feature name that stands twice',
     change: ['name: is_online', 'name: amount'],
     faults: ['8:13  features[1].name  found the name "amount" a second time'],

@@ -94,7 +94,18 @@ describe('pipeline file', () => {
 
   test('pipeline file - allows a tail for every op that tiles can stand for', () => {
     const ops = windowOps.filter((op) => opRules[op].tail === 'chosen')
-    expect(ops).toEqual(['count', 'sum', 'mean', 'min', 'max', 'seconds_since_first', 'fraud_rate'])
+    expect(ops).toEqual([
+      'count',
+      'sum',
+      'mean',
+      'min',
+      'max',
+      'seconds_since_first',
+      'fraud_rate',
+      'fraud_count',
+      'seconds_since_last_fraud',
+      'seconds_since_first_fraud',
+    ])
     for (const op of ops) {
       const of = opRules[op].of === 'nothing' ? '' : 'of: amountMinor, '
       const line = `- { name: f, entity: customer, op: ${op}, ${of}window: 1d, tail: 5m }`

@@ -4,10 +4,16 @@ import { describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
 import { judge } from '../../../load/bench/bars.ts'
 import { type BenchResult, findOffences } from '../../../load/bench/bench-result.ts'
-import { type CpuProfile, summarizeProfiles } from '../../../load/bench/cpu-profile.ts'
+import {
+  type CpuProfile,
+  summarizeParts,
+  summarizeProfiles,
+} from '../../../load/bench/cpu-profile.ts'
+import { compareRounds } from '../../../load/bench/isolation.ts'
 import { findStartMs } from '../../../load/bench/prefill-place.ts'
 import { readCpuMicros, readPeakMemoryMb } from '../../../load/bench/process-usage.ts'
 import { quantileOf, sortValues } from '../../../load/bench/quantiles.ts'
+import { readProgress } from '../../../load/bench/replay-beside.ts'
 import { readScorerFigures } from '../../../load/bench/scorer-metrics.ts'
 import { rooms } from '../../../services/pipeline/observe/happenings.ts'
 import { DAY_MS } from '../../support/pipelines.ts'
@@ -101,9 +107,11 @@ describe('cpu profiles', () => {
     timeDeltas: [0, 105, 35],
   }
 
+  const work = ['services/lanes/merge-lanes.ts']
+
   it('summarizeProfiles - counts self time between the first and the last sample at work', () => {
     // At work from 1,100 (mergeLanes) to 1,200 (decode, the last): load counts only inside.
-    const [first] = summarizeProfiles([worker, main], 10)
+    const [first] = summarizeProfiles([worker, main], 10, work)
     const shares = first!.functions.map(({ function: name, microsPerEvent }) => [
       name,
       microsPerEvent,
@@ -130,6 +138,7 @@ describe('cpu profiles', () => {
     const [first] = summarizeProfiles(
       [{ ...main, nodes: [...nodes, native], samples: [2, 3, 5, 6, 2, 4, 2] }],
       10,
+      work,
     )
     expect(first!.functions).toContainEqual(
       expect.objectContaining({
@@ -141,12 +150,67 @@ describe('cpu profiles', () => {
   })
 
   it('summarizeProfiles - gives the other threads in the same window', () => {
-    const [, second] = summarizeProfiles([worker, main], 10)
+    const [, second] = summarizeProfiles([worker, main], 10, work)
     expect(second).toMatchObject({ thread: 'worker 1', busyMicrosPerEvent: 3.5 })
   })
 
+  it('summarizeProfiles - begins with the work, not with the loading of its module', () => {
+    const nodes = main.nodes.map((one) => {
+      const body = { ...node(2, '', 'services/lanes/merge-lanes.ts').callFrame, lineNumber: 0 }
+      return one.id === 2 ? { ...one, callFrame: body } : one
+    })
+    const [first] = summarizeProfiles([{ ...main, nodes }], 10, work)
+    expect(first).toMatchObject({ busyMicrosPerEvent: 12 })
+  })
+
+  it('summarizeParts - counts what a part calls for the part, and the collector by itself', () => {
+    const nodes = [
+      ...main.nodes.map((one) => (one.id === 4 ? { ...one, children: [5, 7] } : one)),
+      node(5, 'append', 'services/adapters/memory/log.ts'),
+      node(7, '(garbage collector)', ''),
+    ]
+    const profile = { ...main, nodes, samples: [2, 3, 5, 7, 2, 4, 2] }
+    const parts = [{ part: 'decode', places: ['services/pipeline/decode/'] }]
+    const found = summarizeParts([worker, profile], { events: 10, work, parts })
+    // append for 20, decode for 50; load for 40 and mergeLanes for 10 have no part; 30 collected.
+    expect(found.map(({ part, microsPerEvent }) => [part, microsPerEvent])).toEqual([
+      ['decode', 7],
+      ['the rest', 5],
+      ['garbage collection', 3],
+    ])
+    expect(found.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12)
+  })
+
   it('summarizeProfiles - refuses profiles of something else', () => {
-    expect(() => summarizeProfiles([worker], 1)).toThrow('found no sample inside')
+    expect(() => summarizeProfiles([worker], 1, work)).toThrow('found no sample inside')
+  })
+})
+
+describe('live scoring beside a replay', () => {
+  const live = (eventsPerSecond: number, p99Ms: number, replayedPerSecond: number | null) => ({
+    eventsPerSecond,
+    p50Ms: p99Ms / 2,
+    p99Ms,
+    replayedPerSecond,
+  })
+
+  it('compareRounds - holds each round against the same round alone', () => {
+    // The machine was twice as fast in the second and third round.
+    const compared = compareRounds({
+      alone: [live(10, 40, null), live(20, 20, null), live(20, 20, null)],
+      replay: [live(5, 80, 7), live(10, 40, 9), live(4, 100, 8)],
+      nicedReplay: [live(9, 44, 1), live(18, 22, 2), live(20, 20, 3)],
+    })
+    expect(compared.alone).toMatchObject({ throughputRatio: 1, p99Ratio: 1, p99Ms: 20 })
+    expect(compared.alone.replayedPerSecond).toBeNull()
+    expect(compared.replay).toMatchObject({ eventsPerSecond: 5, throughputRatio: 0.5, p99Ratio: 2 })
+    expect(compared.nicedReplay).toMatchObject({ throughputRatio: 0.9, replayedPerSecond: 2 })
+  })
+
+  it('readProgress - finds how far a replay came, at its end or on the way', () => {
+    const way = '2500 of 60000 transactions, 2415/s, at 2026-01-01T11:02:17.037Z, 24 s left\n'
+    const end = '60000 transactions, 0 rejected, 3.3 s (18302/s) into run\n'
+    expect([way, way + end, 'weir: ended\n'].map(readProgress)).toEqual([2_500, 60_000, 0])
   })
 })
 
@@ -177,6 +241,12 @@ describe('bars', () => {
     const latency = { case: 'latency', rate: 500, p99Ms: 9, lost: 0, duplicated: 0 }
     const figures = judge(latency as unknown as BenchResult).map(({ figure }) => figure)
     expect(figures).toEqual(['events lost or seen twice'])
+  })
+
+  it('judge - lets nothing be lost beside a replay', () => {
+    const isolation = { case: 'isolation', lost: 1, duplicated: 0 } as unknown as BenchResult
+    expect(verdictsOf(isolation)).toEqual(['missed'])
+    expect(findOffences(isolation)).toEqual(['lost: 1, expected 0'])
   })
 
   it('judge - holds a replay to its speed, its memory and SQL', () => {

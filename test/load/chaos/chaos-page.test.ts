@@ -7,9 +7,6 @@ import { repositoryFolder } from '../../../dev/stack/repository.ts'
 import { usualCampaigns } from '../../../load/chaos/campaigns.ts'
 import { readKept, renderPage, tableOf } from '../../../load/chaos/chaos-page.ts'
 
-/** Campaigns that were not clean when last run, and why is on the page: to be mended, then taken out. */
-const debts = ['broker', 'three-brokers']
-
 describe('chaos page', () => {
   it('docs/reference/chaos.md is what the kept result gives', () => {
     const page = readFileSync(join(repositoryFolder, 'docs', 'reference', 'chaos.md'), 'utf8')
@@ -24,10 +21,9 @@ describe('chaos page', () => {
     for (const { missing, duplicated } of kept.campaigns)
       expect([missing, duplicated]).toEqual([0, 0])
     const failed = kept.campaigns.filter(({ failures }) => failures.length > 0)
-    expect(failed.map(({ campaign }) => campaign)).toEqual(debts)
-    for (const { campaign, parityDifferences, unverified } of kept.campaigns) {
-      if (!debts.includes(campaign)) expect([parityDifferences, unverified]).toEqual([0, 0])
-    }
+    expect(failed.map(({ campaign }) => campaign)).toEqual([])
+    for (const { parityDifferences, unverified } of kept.campaigns)
+      expect([parityDifferences, unverified]).toEqual([0, 0])
   })
 
   it('a failed campaign stands out in the table and on the page, with its reasons', () => {
