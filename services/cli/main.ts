@@ -7,6 +7,7 @@ import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'
 import { addDoctor } from './doctor-command.ts'
 import { addModelPublishing } from './model-publishing.ts'
+import { addModelsExport } from './models-export-command.ts'
 import { addParity } from './parity-command.ts'
 import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
@@ -19,6 +20,7 @@ const refusedAtStart = new Set([
   'WEIR_CLASSIFY_SIGNATURE_REFUSED',
   'WEIR_CLASSIFY_REGISTRY_REFUSED',
   'WEIR_CLASSIFY_PROVIDER_REFUSED',
+  'WEIR_CLASSIFY_REMOTE_WRONG',
   'WEIR_ENRICH_STORE_UNFIT',
   'WEIR_PLACE_UNFIT',
   'WEIR_FILE_INVALID',
@@ -37,6 +39,7 @@ program
 
 addDoctor(program)
 addModelPublishing(program)
+addModelsExport(program)
 addParity(program)
 addRebuild(program)
 addReplay(program)

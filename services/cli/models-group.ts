@@ -4,4 +4,6 @@ import type { Command } from 'commander'
 
 export const modelsGroup = (program: Command): Command =>
   program.commands.find((command) => command.name() === 'models') ??
-  program.command('models').description('the life of a model: signatures, registries')
+  program
+    .command('models')
+    .description('the life of a model: signatures, registries, inference servers')

@@ -126,6 +126,16 @@ export const errorTable = {
     true,
     'See the log for the runtime message; roll back to the previous model.',
   ),
+  WEIR_CLASSIFY_REMOTE_AWAY: outside(
+    'The inference server did not answer a request.',
+    true,
+    'Check the server and WEIR_INFERENCE_URL; meanwhile the local model scores, marked degraded.',
+  ),
+  WEIR_CLASSIFY_REMOTE_WRONG: outside(
+    "The inference server's answer is not that of this model.",
+    true,
+    'Deploy the version that the manifest describes; meanwhile the local model scores, marked degraded.',
+  ),
   WEIR_PUBLISH_IN_DOUBT: outside(
     'The outcome of a Kafka transaction is unknown.',
     true,

@@ -53,6 +53,16 @@ export const limits = {
   kafkaRequestMsMax: 10_000,
   /** Requests open and nothing heard for this long: the connection is given up; above a rebalance's 10 s. */
   kafkaSilenceMsMax: 15_000,
+  /** Connections kept to the inference server; each batch in flight uses one at a time. */
+  remoteConnectionsMax: 4,
+  /** Requests that fail one after the other before the inference server is left alone. */
+  remoteFailuresMax: 3,
+  /** Pause before an inference server that is left alone is examined again. */
+  remotePauseMs: 5000,
+  /** One request of an examination: the first run of a model may be slow. */
+  remoteExamineMsMax: 30_000,
+  /** Bytes of an inference server's answer; scores of the largest request as JSON take half of it. */
+  remoteAnswerBytesMax: 8 * MIB,
   /** A transaction that stays open longer is aborted by the broker; held-back readers wait no longer. */
   transactionMsMax: 15_000,
   /** Pause before a lane in doubt is claimed again: longer than the heartbeat that tells a zombie so. */

@@ -107,6 +107,19 @@ export type ExecutionPolicy = {
   readonly providers: readonly ExecutionProvider[]
   readonly isRequired: boolean
   readonly workers: number
+  /** The champion runs at the inference server of the place; absent = it runs here. */
+  readonly remote?: RemoteExecution
+}
+
+export type RemoteExecution = {
+  /** Name of the model at the server; null = the champion's. */
+  readonly model: string | null
+  /** Version at the server; null = the one that the server chooses. */
+  readonly version: string | null
+  /** Longest wait for the answer to one request. */
+  readonly timeoutMs: number
+  /** Rows in one request, the golden row behind them included. */
+  readonly requestRowsMax: number
 }
 
 export type ListRule = {

@@ -184,6 +184,20 @@ export const settingsTable = {
     expected: 'true or false',
     means: 'Whether a model that none of WEIR_MODEL_KEYS has signed is refused.',
   }),
+  WEIR_INFERENCE_URL: setting({
+    read: urlWith('http:', 'https:'),
+    fallback: null,
+    expected: 'an http:// or https:// URL',
+    means: 'Inference server of `execution.remote`: Open Inference Protocol v2 (KServe, Triton).',
+    isSecret: true,
+  }),
+  WEIR_INFERENCE_TOKEN: setting({
+    read: matching(/^[\x21-\x7e]{1,8192}$/),
+    fallback: null,
+    expected: 'up to 8192 visible ASCII characters',
+    means: 'Bearer token for the inference server; not set = none.',
+    isSecret: true,
+  }),
   WEIR_HTTP_HOST: setting({
     read: matching(/^[A-Za-z0-9.:_-]{1,255}$/),
     fallback: '0.0.0.0',

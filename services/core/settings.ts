@@ -38,6 +38,8 @@ export type Settings = {
   readonly redis: { readonly url: string }
   readonly registry: { readonly url: string; readonly auth: Credentials | null }
   readonly models: ModelSettings
+  /** Where `execution.remote` runs the champion. */
+  readonly inference: { readonly url: string | null; readonly token: string | null }
   readonly http: { readonly host: string; readonly port: number }
   readonly logLevel: LogLevel
   /** Consumer group in place of the one named after the pipeline; null = that one. */
@@ -164,6 +166,7 @@ function toSettings(values: Values, instanceId: string): Settings {
       auth: toCredentials(values.WEIR_REGISTRY_USERNAME, values.WEIR_REGISTRY_PASSWORD),
     },
     models: toModelSettings(values),
+    inference: { url: values.WEIR_INFERENCE_URL, token: values.WEIR_INFERENCE_TOKEN },
     http: { host: values.WEIR_HTTP_HOST!, port: values.WEIR_HTTP_PORT! },
     logLevel: values.WEIR_LOG_LEVEL!,
     groupId: values.WEIR_GROUP_ID,
@@ -204,7 +207,7 @@ function deepFreeze<T>(value: T): T {
 
 /** The effective settings for the log: passwords, also those inside URLs, are replaced. */
 export function redactSettings(settings: Settings): Settings {
-  const { kafka, redis, registry, models } = settings
+  const { kafka, redis, registry, models, inference } = settings
   return deepFreeze({
     ...settings,
     kafka: { ...kafka, sasl: kafka.sasl && { ...kafka.sasl, password: redacted } },
@@ -214,6 +217,10 @@ export function redactSettings(settings: Settings): Settings {
       auth: registry.auth && { ...registry.auth, password: redacted },
     },
     models: { ...models, mlflow: models.mlflow && redactMlflow(models.mlflow) },
+    inference: {
+      url: inference.url && redactUrl(inference.url),
+      token: inference.token && redacted,
+    },
   })
 }
 

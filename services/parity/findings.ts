@@ -45,7 +45,6 @@ export const unverifiedReasons = {
   pending: 'an event before it in one of its logs is not committed yet',
   labels: 'the order of labels from several partitions could not be told',
   featureSet: 'it was scored with another list of features',
-  degraded: 'it was scored without state',
 } as const
 
 export type UnverifiedReason = keyof typeof unverifiedReasons

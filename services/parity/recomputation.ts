@@ -260,7 +260,6 @@ function placeEvent(work: Work, event: PlacedOutcome): boolean {
   const { record, slots } = event
   const broken = slots.find(({ brokenBy }) => brokenBy !== null)
   if (broken !== undefined) findings.leaveOut(broken.brokenBy!)
-  else if (record.degraded) findings.leaveOut('degraded')
   else if (record.featureSet !== featureSet) findings.leaveOut('featureSet')
   else if (!isHistoryWhole(work, event)) findings.leaveOut('history')
   else {

@@ -150,6 +150,8 @@ export type ScoredBatch = {
   readonly challengerScores: readonly Float32Array[]
   /** Reasons by row for rows whose score reached the review band. */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
+  /** Scored by a stand-in, because the place where the champion runs was away; absent = no. */
+  readonly isDegraded?: boolean
 }
 
 export const decisions = ['approve', 'review', 'block'] as const

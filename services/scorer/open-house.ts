@@ -10,12 +10,6 @@ import type { Kafka, KafkaLogger } from '../adapters/kafka/kafka-client.ts'
 import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
 import { openLaneIds } from '../adapters/kafka/lane-ids.ts'
 import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
-import {
-  fetchModels,
-  openModelSource,
-  readSignaturePolicy,
-} from '../adapters/models/open-model-source.ts'
-import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import { connectRedis } from '../adapters/redis/redis-client.ts'
 import { storePrefix } from '../adapters/redis/redis-fences.ts'
 import { createRedisLogStore } from '../adapters/redis/redis-log-store.ts'
@@ -34,6 +28,7 @@ import type { Observe } from '../pipeline/observe/happenings.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createKafkaHistory } from '../restore/kafka-history.ts'
+import { openClassifier } from './open-classifier.ts'
 import { openCodecs } from './open-codecs.ts'
 import { openRegistry } from './open-place.ts'
 import { refuseUnfit } from './refuse-unfit.ts'
@@ -76,14 +71,7 @@ export async function openHouse(options: HouseOptions) {
   }
   const store = await createRedisLogStore(storePlace)
   add(store.close)
-  const { model } = await fetchModels(definition, openModelSource(settings.models, observe))
-  const classifier = await createOnnxClassifier({
-    models: model,
-    policy: definition.execution,
-    features: definition.features.map(({ name }) => name),
-    signatures: readSignaturePolicy(settings.models),
-    observe,
-  })
+  const classifier = await openClassifier(definition, settings, observe)
   add(() => classifier.close())
   const transactions = await createLaneTransactions({
     kafka: producers,

@@ -90,6 +90,8 @@ const layers: readonly Layer[] = [
 const neighbours: Readonly<Record<string, readonly string[]>> = {
   // The plan of topics names the subject and the compatibility level of each topic's schema.
   'services/adapters/kafka': ['services/adapters/registry'],
+  // The same model's folder, its reasons, and itself as the fallback.
+  'services/adapters/inference': ['services/adapters/onnx'],
   // From settings to clients, for every door.
 }
 

@@ -44,6 +44,14 @@ const sectionRules: readonly SectionRule[] = [
   },
   findModelFaults,
   findAliasFaults,
+  ({ definition: { execution } }) => {
+    const timeoutMs = execution.remote?.timeoutMs ?? 1
+    if (timeoutMs >= 1 && timeoutMs <= limits.remoteExamineMsMax) return []
+    const path = ['execution', 'remote', 'timeout']
+    const most = formatDuration(limits.remoteExamineMsMax)
+    const found = formatDuration(timeoutMs)
+    return [{ path, at: 'value', found, expected: `1ms to ${most}` }]
+  },
   ({ definition: { policy } }) => {
     if (policy.review <= policy.block) return []
     const found = `${policy.block}, below review (${policy.review})`

@@ -13,6 +13,7 @@ import {
   mlflowSource,
   type PipelineDefinition,
   type PolicyDefinition,
+  type RemoteExecution,
   type TopicNames,
 } from '../../core/pipeline-definition.ts'
 import { parseDuration } from './duration.ts'
@@ -41,6 +42,9 @@ export const defaults = {
   drift: { sampleShare: 0.01 },
   store: { buckets: 16 },
 } as const
+
+/** The same for the keys of `execution.remote`. */
+export const remoteDefaults = { timeout: '250ms', requestRows: 8192 } as const
 
 /** In the file, a topic that does not exist. */
 export const noTopic = 'none'
@@ -134,7 +138,18 @@ export const readExecution = (file: SoundValue): ExecutionPolicy => ({
   ],
   isRequired: file.read<boolean>(['execution', 'require'], defaults.execution.require),
   workers: file.read<number>(['execution', 'workers'], defaults.execution.workers),
+  ...(file.keysAt(['execution', 'remote']) === null ? {} : { remote: readRemote(file) }),
 })
+
+function readRemote(file: SoundValue): RemoteExecution {
+  const fallback = remoteDefaults
+  return {
+    model: file.read<string | null>(['execution', 'remote', 'model'], null),
+    version: file.read<string | null>(['execution', 'remote', 'version'], null),
+    timeoutMs: parseDuration(file.read(['execution', 'remote', 'timeout'], fallback.timeout)),
+    requestRowsMax: file.read(['execution', 'remote', 'requestRows'], fallback.requestRows),
+  }
+}
 
 export const readPolicy = (file: SoundValue): PolicyDefinition => ({
   review: file.read(['policy', 'review'], 0),

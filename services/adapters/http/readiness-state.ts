@@ -48,7 +48,7 @@ export type ProcessState = {
 export function openState(nowMs: number): ProcessState {
   const notYet: SystemFacts = { state: 'not_yet', detail: 'not connected yet', sinceMs: nowMs }
   return {
-    systems: { kafka: notYet, redis: notYet, registry: notYet },
+    systems: { kafka: notYet, redis: notYet, registry: notYet, inference: notYet },
     assignedLanes: null,
     lanes: new Map(),
     models: [],

@@ -68,10 +68,13 @@ export type Reason = {
   readonly action: string
 }
 
+/** Without the inference server the local model scores: never a reason. */
+export type RequiredSystem = Exclude<System, 'inference'>
+
 export type ReadinessOptions = {
   readonly clock: Clock
   /** What this door cannot work without; the registry counts only when a schema is missing. */
-  readonly requiredSystems: readonly System[]
+  readonly requiredSystems: readonly RequiredSystem[]
   readonly watchdogMsMax?: number
 }
 
@@ -98,7 +101,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
 }
 
 export type Rules = {
-  readonly requiredSystems: readonly System[]
+  readonly requiredSystems: readonly RequiredSystem[]
   readonly watchdogMsMax: number
 }
 

@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { WeirError } from '../../core/errors.ts'
 import type { ModelReference } from '../../core/pipeline-definition.ts'
 import {
@@ -22,6 +22,7 @@ import {
 import {
   checkSignature,
   manifestFileName,
+  noSignatures,
   type SignaturePolicy,
   signatureFileName,
 } from '../../pipeline/classify/manifest-signature.ts'
@@ -45,6 +46,9 @@ export type ModelFiles = {
   readonly gpu: Graph | null
   readonly golden: Golden
 }
+
+/** What two right implementations of one model may differ by. */
+export const goldenDifferenceMax = 1e-5
 
 /** Fewer rows than this do not cover the bands and branches of a model. */
 export const goldenRowsMin = 32
@@ -80,6 +84,19 @@ export const readModelFolder = async (
     gpu: gpu === undefined ? null : await readVerified(folder, gpu),
     golden: parseGolden(goldenBytes.bytes, join(folder, golden.path), features.length),
   }
+}
+
+/** A folder by its path alone, for doors that score nothing: the features are its own. */
+export const readGraphFolder = async (folder: string): Promise<ModelFiles> => {
+  const path = join(folder, 'manifest.json')
+  const { name, version, featureSet } = parseManifest((await readBytes(path)).toString(), path)
+  const versions = dirname(folder)
+  if (basename(folder) !== version || basename(versions) !== name) {
+    refuseFaults(path, [`manifest is of ${name}/${version}, expected its folder to be called so`])
+  }
+  const reference = { name, version, source: dirname(versions) }
+  const demands = { features: featureSet.names, signatures: noSignatures }
+  return readModelFolder(reference, 'champion', demands)
 }
 
 const identityFaults = (manifest: ModelManifest, reference: ModelReference): readonly string[] => {

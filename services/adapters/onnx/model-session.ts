@@ -15,9 +15,7 @@ import { WeirError } from '../../core/errors.ts'
 import type { ExecutionPolicy, ExecutionProvider } from '../../core/pipeline-definition.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
 import { attest, missedProvider } from './attestation.ts'
-import type { Graph, ModelFiles } from './model-folder.ts'
-
-export const goldenDifferenceMax = 1e-5
+import { type Graph, goldenDifferenceMax, type ModelFiles } from './model-folder.ts'
 
 // ONNX Runtime would write to stderr, past the log; what it reports is thrown or attested as well.
 env.logLevel = 'fatal'

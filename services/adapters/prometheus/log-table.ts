@@ -34,6 +34,7 @@ export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
   store_round_trip: null,
   store_size: null,
   model_ran: null,
+  remote_ran: null,
   abandoned: line('debug', 'a share of a batch was abandoned and will be read again'),
   alignment_waited: line('debug', 'waited for slower lanes'),
   retried: line('debug', 'trying again'),
@@ -47,6 +48,7 @@ export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
   // The model scores all the same; what is missed is an alias that moved meanwhile.
   model_registry_away: line('info', 'model registry away: taking what was fetched before'),
   model_loaded: line('info', 'model loaded'),
+  fell_back: line('info', 'the inference server does not score: events are degraded', MINUTE_MS),
   connection: line('info', 'connection changed'),
   started: line('info', 'started'),
   draining: line('info', 'draining'),

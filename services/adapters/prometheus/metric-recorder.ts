@@ -10,7 +10,7 @@ import type { RejectionCode } from '../../core/errors.ts'
 import { type Happening, modelOrigins, rooms } from '../../pipeline/observe/happenings.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
 import { streams } from '../../pipeline/records.ts'
-import { operations, rejectionCodes, systems } from './metric-table.ts'
+import { operations, rejectionCodes, remoteCodes, systems } from './metric-table.ts'
 import type { LabelsOf, Metrics } from './metrics.ts'
 
 type Kind = Happening['kind']
@@ -209,7 +209,14 @@ function recordStore(
 
 function recordModels(
   metrics: Metrics,
-): Recorders<'model_fetched' | 'model_registry_away' | 'model_loaded' | 'model_ran'> {
+): Recorders<
+  | 'model_fetched'
+  | 'model_registry_away'
+  | 'model_loaded'
+  | 'model_ran'
+  | 'remote_ran'
+  | 'fell_back'
+> {
   const fetched = forEach(modelOrigins, (from) =>
     metrics.counter('weir_model_fetches_total', { from }),
   )
@@ -218,6 +225,11 @@ function recordModels(
   const runs = metrics.histogram('weir_model_run_duration_seconds', none)
   const rows = metrics.histogram('weir_model_run_rows', none)
   const reasonRows = metrics.counter('weir_model_reason_rows_total', none)
+  const remoteRuns = metrics.histogram('weir_remote_run_duration_seconds', none)
+  const remoteEvents = metrics.counter('weir_remote_scored_events_total', none)
+  const degraded = forEach(remoteCodes, (code) =>
+    metrics.counter('weir_degraded_events_total', { code }),
+  )
   let inUse: LabelsOf<'weir_model_loaded_info'>[] = []
   return {
     model_fetched: ({ from }) => fetched[from].inc(),
@@ -238,6 +250,12 @@ function recordModels(
       rows.observe(run.events)
       reasonRows.inc(run.reasonRows)
     },
+    remote_ran: (run) => {
+      remoteRuns.observe(run.durationMs / 1000)
+      remoteEvents.inc(run.events)
+      reasonRows.inc(run.reasonRows)
+    },
+    fell_back: ({ events, code }) => degraded[code].inc(events),
   }
 }
 

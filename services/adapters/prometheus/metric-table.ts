@@ -81,6 +81,7 @@ export const operations = [
   'restore',
   'load_model',
   'start_model_worker',
+  'examine_server',
   'send',
   'send_offsets',
   'commit',
@@ -90,7 +91,8 @@ export const operations = [
 
 export const flagDecisions = ['review', 'block'] as const
 export const delayQuantiles = ['0.5', '0.99', '1'] as const
-export const systems = ['kafka', 'redis', 'registry'] as const
+export const systems = ['kafka', 'redis', 'registry', 'inference'] as const
+export const remoteCodes = ['WEIR_CLASSIFY_REMOTE_AWAY', 'WEIR_CLASSIFY_REMOTE_WRONG'] as const
 export const modelRoles = ['champion', 'challenger'] as const
 
 /** Bounds of the latency that users feel; close together around the goals of 25 and 60 ms. */
@@ -293,6 +295,18 @@ export const metricTable = {
   weir_model_reason_rows_total: counter(
     'rows',
     'Extra rows scored to explain flagged events; a rise costs classification time.',
+  ),
+
+  weir_remote_run_duration_seconds: histogram(
+    'seconds',
+    'Classifying one batch at the inference server, reasons included.',
+    { buckets: batchSeconds },
+  ),
+  weir_remote_scored_events_total: counter('events', 'Events scored at the inference server.'),
+  weir_degraded_events_total: counter(
+    'events',
+    'Events scored by the local model in place of the inference server.',
+    { code: oneOf(remoteCodes) },
   ),
 
   weir_connection_up: gauge('up', '1 while the system answers, 0 while it does not.', {

@@ -3,7 +3,8 @@
 // Implemented by adapters/onnx (worker threads) and, for tests, by plain functions. The caller gives
 // up the vectors' buffer: an implementation may transfer it to a worker and gives it back.
 // What may be refused: a run that fails throws WEIR_CLASSIFY_RUN_FAILED; a score that is not a number
-// in [0, 1] is the same failure, never a decision.
+// in [0, 1] is the same failure, never a decision. A champion that runs elsewhere is
+// adapters/inference, which falls back on adapters/onnx.
 
 import type { Reason, ScoringModel } from '../records.ts'
 
@@ -26,6 +27,8 @@ export type ClassifyReply = {
   readonly challengerScores: readonly Float32Array[]
   /** The three features with the largest contribution by occlusion, by row; flagged rows only. */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
+  /** Scored by a stand-in, because the place where the champion runs was away; absent = no. */
+  readonly isDegraded?: boolean
 }
 
 export type Classifier = {

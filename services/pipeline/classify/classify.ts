@@ -35,6 +35,7 @@ export const classify = async (
     scores: reply.scores,
     challengerScores: reply.challengerScores,
     reasons: reply.reasons,
+    isDegraded: reply.isDegraded ?? false,
   }
 }
 

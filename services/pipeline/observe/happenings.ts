@@ -152,10 +152,23 @@ export type Happening =
       readonly durationMs: number
       readonly reasonRows: number
     }
+  /** The inference server scored a batch, and the rows that explain it. */
+  | {
+      readonly kind: 'remote_ran'
+      readonly events: number
+      readonly durationMs: number
+      readonly reasonRows: number
+    }
+  /** The local model scored a batch in place of the inference server: its events are degraded. */
+  | {
+      readonly kind: 'fell_back'
+      readonly events: number
+      readonly code: 'WEIR_CLASSIFY_REMOTE_AWAY' | 'WEIR_CLASSIFY_REMOTE_WRONG'
+    }
   | { readonly kind: 'braked'; readonly partition: number; readonly share: number }
   | {
       readonly kind: 'connection'
-      readonly system: 'kafka' | 'redis' | 'registry'
+      readonly system: 'kafka' | 'redis' | 'registry' | 'inference'
       readonly state: 'up' | 'down'
       readonly detail: string
     }

@@ -89,7 +89,7 @@ export function composeScored(
     latenessMs: batch.latenessMs[index]!,
     brokerTime: raw.brokerTimeMs,
     scoredTime: scoredTimeMs,
-    degraded: false,
+    degraded: scored.isDegraded ?? false,
     pipeline: definition.pipeline,
     pipelineHash: context.pipelineHash,
     controlEpoch: 0,

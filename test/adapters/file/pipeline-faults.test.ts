@@ -418,6 +418,15 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    title: 'a remote model that is waited for too long, and what is no part of it',
+    change: ['policy:', 'execution: { remote: { timeout: 1m, requestRows: 1, url: x } }\npolicy:'],
+    faults: [
+      '16:33  execution.remote.timeout  found 1m, expected 1ms to 30s',
+      '16:50  execution.remote.requestRows  found the number 1, expected a whole number between 2 and',
+      '16:53  execution.remote.url  found unknown key "url", expected one of model, version, timeout',
+    ],
+  },
+  {
     title: 'a retention shorter than the longest window',
     change: ['policy:', 'store: { retention: 30d }\npolicy:'],
     faults: ['16:21  store.retention  found 30d, expected at least 43210m (longest window'],

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { formatDuration } from '../../../services/adapters/file/duration.ts'
 import { opRules } from '../../../services/adapters/file/feature-table.ts'
 import { readPipelineText } from '../../../services/adapters/file/pipeline-file.ts'
-import { defaults } from '../../../services/adapters/file/pipeline-sections.ts'
+import { defaults, remoteDefaults } from '../../../services/adapters/file/pipeline-sections.ts'
 import {
   tailMsMax,
   tailMsMin,
@@ -81,6 +81,15 @@ describe('reference pages', () => {
         const node = (place.properties ?? place.else!.properties)![key]!
         expect(node.description ?? follow(node).description).toContain(`Default ${text}.`)
       }
+    }
+  })
+
+  test('pipeline-file.md and the schema - say the defaults of execution.remote', () => {
+    const nodes = schema.definitions.execution!.properties!.remote!.properties!
+    for (const [key, value] of Object.entries(remoteDefaults)) {
+      const row = rows.find(([name]) => name === `\`execution.remote.${key}\``)
+      expect(row?.[2]).toBe(`\`${value}\``)
+      expect(nodes[key]!.description).toContain(`Default ${value}.`)
     }
   })
 

@@ -1,17 +1,21 @@
 // Readiness: each reason comes and goes with the happenings that cause it, by a clock of its own.
 
 import { describe, expect, it } from 'vitest'
-import { createReadiness, reasonTable } from '../../../services/adapters/http/readiness.ts'
-import type { System } from '../../../services/adapters/http/readiness-state.ts'
+import {
+  createReadiness,
+  type RequiredSystem,
+  reasonTable,
+} from '../../../services/adapters/http/readiness.ts'
+
 import { limits } from '../../../services/core/limits.ts'
 import { oneOfEach } from '../prometheus/story.ts'
 
 const watchdogMsMax = limits.watchdogMsMax
 
-function open(requiredSystems: readonly System[] = ['kafka', 'redis']) {
+function open(requiredSystems: readonly RequiredSystem[] = ['kafka', 'redis']) {
   const clock = { atMs: 1_000_000 }
   const readiness = createReadiness({ clock: { nowMs: () => clock.atMs }, requiredSystems })
-  const connect = (system: System, state: 'up' | 'down' = 'up') =>
+  const connect = (system: RequiredSystem, state: 'up' | 'down' = 'up') =>
     readiness.observe({ kind: 'connection', system, state, detail: 'ECONNREFUSED' })
   return {
     ...readiness,
@@ -25,7 +29,7 @@ function open(requiredSystems: readonly System[] = ['kafka', 'redis']) {
 }
 
 /** A process that is ready: everything up, a champion, one lane. */
-function openReady(requiredSystems: readonly System[] = ['kafka', 'redis']) {
+function openReady(requiredSystems: readonly RequiredSystem[] = ['kafka', 'redis']) {
   const process = open(requiredSystems)
   for (const system of requiredSystems) process.connect(system)
   process.observe(oneOfEach.model_loaded)
@@ -65,16 +69,19 @@ describe('readiness', () => {
     expect(notReady()).toEqual([])
   })
 
-  it.each<System>(['kafka', 'redis'])('says so while %s is away, and lives on', (system) => {
-    const { connect, notReady, dead, pass, reasonsNotReady } = openReady()
-    connect(system, 'down')
-    pass(90_000)
-    expect(notReady()).toEqual([`${system}_down`])
-    expect(reasonsNotReady()[0]!.detail).toBe('down for 90 s: ECONNREFUSED')
-    expect(dead()).toEqual([])
-    connect(system)
-    expect(notReady()).toEqual([])
-  })
+  it.each<RequiredSystem>(['kafka', 'redis'])(
+    'says so while %s is away, and lives on',
+    (system) => {
+      const { connect, notReady, dead, pass, reasonsNotReady } = openReady()
+      connect(system, 'down')
+      pass(90_000)
+      expect(notReady()).toEqual([`${system}_down`])
+      expect(reasonsNotReady()[0]!.detail).toBe('down for 90 s: ECONNREFUSED')
+      expect(dead()).toEqual([])
+      connect(system)
+      expect(notReady()).toEqual([])
+    },
+  )
 
   it('minds the registry only while a schema is missing', () => {
     const { observe, connect, notReady } = openReady(['kafka', 'redis', 'registry'])

@@ -62,6 +62,8 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Happening, { kind: K }> 
   restored: { kind: 'restored', buckets: 3, logs: 70, events: 2000, holes: 1, durationMs: 900 },
   store_size: { kind: 'store_size', cachedLogs: 40, cachedBytes: 65_536 },
   model_ran: { kind: 'model_ran', events: 988, durationMs: 9, reasonRows: 21 },
+  remote_ran: { kind: 'remote_ran', events: 900, durationMs: 12, reasonRows: 20 },
+  fell_back: { kind: 'fell_back', events: 88, code: 'WEIR_CLASSIFY_REMOTE_AWAY' },
   braked: { kind: 'braked', partition: 3, share: 0.07 },
   committed: {
     kind: 'committed',

@@ -49,6 +49,15 @@ const plainClassifier = (overrides: Partial<ClassifyReply> = {}) => {
 }
 
 describe('classify', () => {
+  it('hands on that a stand-in scored the batch', async () => {
+    const degradedBy = async (overrides: Partial<ClassifyReply>) => {
+      const { classifier } = plainClassifier(overrides)
+      return (await classify(enrichedOf(2), { classifier, reasonsFrom: 0.5 })).isDegraded
+    }
+    expect(await degradedBy({ isDegraded: true })).toBe(true)
+    expect(await degradedBy({})).toBe(false)
+  })
+
   it('classify - scores a batch in exactly one call of the port', async () => {
     const { classifier, requests } = plainClassifier()
     const enriched = enrichedOf(3)

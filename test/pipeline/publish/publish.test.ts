@@ -114,6 +114,16 @@ describe('publish', () => {
     expect(offsets('alerts')).toEqual([2, 5])
   })
 
+  it('marks the events that a stand-in scored as degraded, and no others', async () => {
+    const decided = mixedBatch()
+    const degradedOf = async (scored: DecidedBatch['scored']) => {
+      const { read } = await publishBatch({ ...decided, scored })
+      return read<ScoredTransactionRecord>('scored').map(({ degraded }) => degraded)
+    }
+    expect(await degradedOf(decided.scored)).toEqual([false, false, false])
+    expect(await degradedOf({ ...decided.scored, isDegraded: true })).toEqual([true, true, true])
+  })
+
   it('refuses to publish a batch that lost an event on the way', async () => {
     const batch = batchOfParts({ arrivals: [arrivalOf(0), arrivalOf(1)] })
     const enriched = { ...enrichedOf(batch), count: 1, arrivalIndexes: Uint32Array.of(0) }

@@ -1,0 +1,126 @@
+// The classifier port with the champion at an inference server, and the same champion here as fallback.
+//
+//   request ─► trusted? ─► server: scores, then occluded rows ─► reply, provider `remote`
+//                 │ no, or the call failed
+//                 └─► local classifier ─► reply, marked degraded
+//
+// Challengers run here, beside the call. Refused at start: WEIR_CLASSIFY_REMOTE_WRONG, and nothing is
+// left open then. Whatever the server does later refuses nothing: the local model scores the batch.
+// Invariant: one batch's scores and reasons are of one model in one place, the one that the reply names.
+
+import type { RemoteExecution } from '../../core/pipeline-definition.ts'
+import type {
+  Classifier,
+  ClassifyReply,
+  ClassifyRequest,
+} from '../../pipeline/classify/classifier.ts'
+import type { Observe } from '../../pipeline/observe/happenings.ts'
+import type { Reason, ScoringModel } from '../../pipeline/records.ts'
+import type { ModelFiles } from '../onnx/model-folder.ts'
+import { explainRows } from '../onnx/occlusion.ts'
+import type { OnnxClassifier } from '../onnx/onnx-classifier.ts'
+import { type InferencePlace, openInferenceClient } from './inference-client.ts'
+import { createRemoteModel } from './remote-model.ts'
+import { remoteTrouble, ServerTrust } from './server-trust.ts'
+
+export type RemoteClassifierOptions = {
+  /** Champion and challengers on this machine; closed with this classifier. */
+  readonly local: OnnxClassifier
+  /** The champion's folder. */
+  readonly files: ModelFiles
+  readonly remote: RemoteExecution
+  readonly place: InferencePlace
+  readonly observe: Observe
+  /** Pause before a doubted server is examined again. */
+  readonly pauseMs?: number
+}
+
+export type RemoteClassifier = Classifier & {
+  readonly models: readonly ScoringModel[]
+  readonly close: () => Promise<void>
+}
+
+/** Scores are at most 1: no row gets reasons. */
+const noReasons = 2
+
+export async function createRemoteClassifier(
+  options: RemoteClassifierOptions,
+): Promise<RemoteClassifier> {
+  const { local, files, remote, observe } = options
+  const client = openInferenceClient(options.place)
+  const { model, examine, score } = createRemoteModel({ client, files, remote })
+  const { names } = files.manifest.featureSet
+  const medians = files.manifest.reference.features.map(({ median }) => median)
+  const hasChallengers = local.models.length > 1
+
+  const trust = new ServerTrust({
+    observe,
+    ...(options.pauseMs === undefined ? {} : { pauseMs: options.pauseMs }),
+    examine: async () => {
+      const startedMs = performance.now()
+      await examine()
+      const durationMs = performance.now() - startedMs
+      observe({ kind: 'model_loaded', ...model, role: 'champion', missedProviders: '', durationMs })
+    },
+  })
+
+  const scoreThere = async ({ count, vectors, reasonsFrom }: ClassifyRequest) => {
+    const startedMs = performance.now()
+    const scores = await score(vectors, count)
+    const flagged: number[] = []
+    for (let row = 0; row < count; row++) if (scores[row]! >= reasonsFrom) flagged.push(row)
+    const session = { model, score }
+    const rowsMax = remote.requestRowsMax - 1
+    const reasons: ReadonlyMap<number, readonly Reason[]> =
+      flagged.length === 0
+        ? new Map()
+        : await explainRows({ session, names, medians, vectors, scores, flagged, rowsMax })
+    const durationMs = performance.now() - startedMs
+    observe({ kind: 'remote_ran', events: count, reasonRows: reasons.size, durationMs })
+    return { scores, reasons }
+  }
+
+  const scoreHere = async (request: ClassifyRequest, code: FallbackCode) => {
+    const reply = await local.classify(request)
+    observe({ kind: 'fell_back', events: request.count, code })
+    return { ...reply, isDegraded: true }
+  }
+
+  const classify = async (request: ClassifyRequest): Promise<ClassifyReply> => {
+    if (request.count === 0) return local.classify(request)
+    if (trust.doubt !== null) return scoreHere(request, codeOf(trust.doubt.code))
+    try {
+      // The local classifier copies the vectors, so both may have them.
+      const [there, beside] = await Promise.all([
+        scoreThere(request),
+        hasChallengers ? local.classify({ ...request, reasonsFrom: noReasons }) : null,
+      ])
+      trust.succeeded()
+      const { challengers, challengerScores } = beside ?? { challengers: [], challengerScores: [] }
+      return { vectors: request.vectors, champion: model, challengers, challengerScores, ...there }
+    } catch (error) {
+      const trouble = remoteTrouble(error)
+      if (trouble === null) throw error
+      trust.failed(trouble)
+      return scoreHere(request, codeOf(trouble.code))
+    }
+  }
+
+  const close = async (): Promise<void> => {
+    trust.close()
+    client.close()
+    await local.close()
+  }
+  try {
+    await trust.begin()
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { models: [model, ...local.models.slice(1)], classify, close }
+}
+
+type FallbackCode = 'WEIR_CLASSIFY_REMOTE_AWAY' | 'WEIR_CLASSIFY_REMOTE_WRONG'
+
+const codeOf = (code: string): FallbackCode =>
+  code === 'WEIR_CLASSIFY_REMOTE_WRONG' ? code : 'WEIR_CLASSIFY_REMOTE_AWAY'
