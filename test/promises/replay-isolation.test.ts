@@ -16,7 +16,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
 import type { Kafka } from '../../services/adapters/kafka/kafka-client.ts'
+import { decodeStoredLog, encodeStoredLog } from '../../services/adapters/redis/stored-log.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
+import { createEntityLog } from '../../services/pipeline/enrich/entity-log.ts'
+import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
+import { type FoldPolicy, foldLog } from '../../services/pipeline/enrich/fold-log.ts'
+import type { LogKind } from '../../services/pipeline/enrich/log-store.ts'
 import { openInputDecoders } from '../../services/replay/open-input-decoders.ts'
 import type { ReplayReport } from '../../services/replay/run-records.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
@@ -253,7 +258,10 @@ type Outcome = {
   /** In the order of partitions and offsets, without the two fields that are clocks. */
   readonly scored: readonly object[]
   readonly committed: readonly unknown[]
-  /** Logs to the byte but for their generation, which no two incarnations share; applied offsets. */
+  /**
+   * Applied offsets, and logs to the byte once they are folded as far as may be: when a log was folded
+   * depends on when its rows' commits were heard of, so on the machine. Generations are left out.
+   */
   readonly keys: ReadonlyMap<string, string>
 }
 
@@ -283,11 +291,19 @@ async function readCommittedWithMemory({ kafka, groupId, definition }: ScoringPl
   }
 }
 
-const GENERATION_AT = 4
-const GENERATION_SIZE = 4
 const APPLIED_AT = 8
+const foldNow: FoldPolicy = { isDue: () => true, isWorthIt: () => true }
 
-async function readLogs({ stack, keyPrefix }: ScoringPlace): Promise<Map<string, string>> {
+function foldFully(stored: Buffer, { shape, history }: LogKind): string {
+  const log = createEntityLog(shape)
+  decodeStoredLog(stored, log, history)
+  foldLog(log, history, () => true, foldNow)
+  return encodeStoredLog(log, history, 0).toString('base64')
+}
+
+async function readLogs(place: ScoringPlace): Promise<Map<string, string>> {
+  const { stack, keyPrefix, definition } = place
+  const { kinds } = planFeatures(definition)
   const redis = new Redis(stack.redisUrl)
   const found = new Map<string, string>()
   try {
@@ -302,9 +318,8 @@ async function readLogs({ stack, keyPrefix }: ScoringPlace): Promise<Map<string,
           }
           continue
         }
-        const log = (await redis.getBuffer(key))!
-        log.fill(0, GENERATION_AT, GENERATION_AT + GENERATION_SIZE)
-        found.set(name, log.toString('base64'))
+        const kind = kinds[Number(/^\d+ (\d+):/.exec(name)![1])]!
+        found.set(name, foldFully((await redis.getBuffer(key))!, kind))
       }
     }
   } finally {
