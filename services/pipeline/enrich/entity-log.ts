@@ -41,8 +41,6 @@ export type EntityLog = {
   foldAt: number
   /** The most that a row's event time lies below an earlier row's, ms; 0 while in order. */
   latenessMaxMs: number
-  /** Indexes of the rows whose event time lies below an earlier row's, rising. */
-  late: readonly number[]
 }
 
 /** Most pairs of a customer and a terminal meet once or twice: first rows take little room. */
@@ -50,8 +48,6 @@ const FIRST_CAPACITY = 2
 const SECOND_CAPACITY = 8
 /** Shared by all logs that have no row yet, such as those of labels that never come. */
 const NO_ROWS = new Float64Array(0)
-/** Shared likewise: most logs are in order. */
-const NONE_LATE: readonly number[] = []
 const FIRST_FOLD_AT = 32
 const SOURCE_LANE = 2 ** 44
 
@@ -71,7 +67,6 @@ export function createEntityLog(shape: RowShape, base = 0): EntityLog {
     tiles: [],
     foldAt: FIRST_FOLD_AT,
     latenessMaxMs: 0,
-    late: NONE_LATE,
   }
 }
 
@@ -109,7 +104,7 @@ export function writeRow(
   const before = at - stride
   const timeMaxBefore = index > 0 ? rows[before + TIME_MAX]! : log.timeMaxBefore
   const latenessMs = timeMaxBefore - timeMs
-  if (latenessMs > 0) noteLate(log, index, latenessMs)
+  if (latenessMs > log.latenessMaxMs) log.latenessMaxMs = latenessMs
   rows[at + TIME] = timeMs
   rows[at + TIME_MAX] = Math.max(timeMs, timeMaxBefore)
   rows[at + SOURCE] = source
@@ -119,12 +114,6 @@ export function writeRow(
     const sumBefore = index > 0 ? rows[before + sums + i]! : 0
     rows[at + sums + i] = sumBefore + values[from + i]!
   }
-}
-
-function noteLate(log: EntityLog, index: number, latenessMs: number): void {
-  if (latenessMs > log.latenessMaxMs) log.latenessMaxMs = latenessMs
-  if (log.late === NONE_LATE) log.late = [index]
-  else (log.late as number[]).push(index)
 }
 
 /** Drops the oldest rows so that `keep` remain; sums restart, so that they stay small and exact. */
@@ -138,7 +127,6 @@ export function dropOldestRows(log: EntityLog, keep: number): void {
   log.base += dropped
   log.count = 0
   log.latenessMaxMs = 0
-  log.late = NONE_LATE
   for (let at = 0; at < kept.length; at += stride) {
     appendRow(log, kept[at + TIME]!, kept[at + SOURCE]!, kept, at + VALUES)
   }
@@ -167,26 +155,12 @@ export function withVirtualRow<T>(
   const at = visible * stride
   if (at + stride > log.rows.length) growRows(log)
   const saved = log.rows.slice(at, at + stride)
-  const { latenessMaxMs, late } = log
-  log.late = late.slice(0, firstIndexOf(late, visible))
+  const latenessMaxMs = log.latenessMaxMs
   writeRow(log, visible, row.timeMs, -1, row.values, row.from)
   const result = look()
   log.rows.set(saved, at)
   log.latenessMaxMs = latenessMaxMs
-  log.late = late
   return result
-}
-
-/** Place of the first number in a rising list that is not below `least`; its length if none is. */
-export function firstIndexOf(rising: readonly number[], least: number): number {
-  let low = 0
-  let high = rising.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (rising[middle]! < least) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** Forgets all rows; the next one appended has the ordinal `base`. */
@@ -197,7 +171,6 @@ export function emptyLog(log: EntityLog, base: number): void {
   log.tiles = []
   log.foldAt = FIRST_FOLD_AT
   log.latenessMaxMs = 0
-  log.late = NONE_LATE
 }
 
 function growRows(log: EntityLog): void {

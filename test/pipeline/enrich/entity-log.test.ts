@@ -38,25 +38,6 @@ describe('entity log', () => {
     expect(column(log, VALUES)).toEqual([1, 2, 3, 4, 5, 6, 7])
     expect(column(log, VALUES + 1).map((v) => v + 0)).toEqual([0, -1, -2, -3, -4, -5, -6])
     expect(column(log, SUM)).toEqual([1, 3, 6, 10, 15, 21, 28])
-    expect(log.late).toEqual([2, 5])
-  })
-
-  test('lists late rows anew when rows are dropped, and none of a stand-in afterwards', () => {
-    const log = logOf([10, 30, 20, 30, 40, 35, 50])
-    const values = Float64Array.from([9, 9])
-    for (const [visible, timeMs, seen] of [
-      [4, 25, [2, 4]],
-      [4, 30, [2]],
-      [7, 45, [2, 5, 7]],
-    ] as const) {
-      const row = { timeMs, values, from: 0 }
-      expect(withVirtualRow(log, visible, row, () => [...log.late])).toEqual(seen)
-      expect(log.late).toEqual([2, 5])
-    }
-    dropOldestRows(log, 5)
-    expect(column(log, TIME)).toEqual([20, 30, 40, 35, 50])
-    // Row 0 is still late: what it came after is gone, but not forgotten.
-    expect(log.late).toEqual([0, 3])
     expect(log.latenessMaxMs).toBe(10)
   })
 
