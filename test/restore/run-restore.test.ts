@@ -46,6 +46,33 @@ describe('restore', () => {
     expect(met.passes).toBeGreaterThan(met.losses / 2)
   })
 
+  it('restore - fills no hole of a lane that begins in mid-topic with what lies before', async () => {
+    let holes = 0
+    for (let seed = 1; seed <= 120; seed++) {
+      const world = await createLossyWorld(seed, { loss: 0.3, originMax: 15 })
+      await world.run().catch((error: unknown) => {
+        throw new Error(`seed ${seed}`, { cause: error })
+      })
+      world.checkOrdinals()
+      holes += world.counts.holes
+    }
+    expect(holes).toBeGreaterThan(120)
+  })
+
+  it('restore - finds out of what was published which process was ahead', async () => {
+    let holes = 0
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const world = await createLossyWorld(seed, { loss: 0.2, processes: 2 })
+      await world.run().catch((error: unknown) => {
+        throw new Error(`seed ${seed}`, { cause: error })
+      })
+      world.checkOrdinals()
+      expect(world.recompute().offenders, `seed ${seed}`).toEqual([])
+      holes += world.counts.holes
+    }
+    expect(holes).toBeGreaterThan(SEEDS)
+  })
+
   it('restore - needs only as much history as windows and logs look back on', async () => {
     let skipped = 0
     for (let seed = 1; seed <= 60; seed++) {
