@@ -34,18 +34,16 @@ export function chooseFillers(draft: LogDraft, rules: FillerRules): UncommittedR
   const holes = countHoles(draft)
   if (holes === 0 || countMissing(draft) > 0) return fillers
   const lanes = [...Map.groupBy(fillers, ({ source }) => laneOfSource(source)).values()]
-  const witness = draft.waiting.length > 0 && lanes.length > 1 ? planWitness(draft, rules) : null
-  if (witness === null) return fillers.slice(0, holes)
-  const search = (agrees: Agrees) => searchOrder({ draft, lanes, holes, agrees })
-  // Saturated may be what another entity's log made of the event: asked for if it can be had.
-  return search(witness.fully) ?? search(witness.enough) ?? fillers.slice(0, holes)
+  const agrees = draft.waiting.length > 0 && lanes.length > 1 ? planWitness(draft, rules) : null
+  const found = agrees === null ? null : searchOrder({ draft, lanes, holes, agrees })
+  return found ?? fillers.slice(0, holes)
 }
 
 /** Whether a row that was published is what its log makes of it; `index` is its place there. */
 type Agrees = (log: EntityLog, index: number, row: Row) => boolean
 
 /** By the features of this entity alone; null where its logs are looked at by none. */
-function planWitness({ kind }: LogDraft, { definition, plan }: FillerRules) {
+function planWitness({ kind }: LogDraft, { definition, plan }: FillerRules): Agrees | null {
   const e = plan.entities.findIndex((entity) => entity.kind === kind)
   const entity = plan.entities[e]
   if (entity === undefined) return null
@@ -61,28 +59,20 @@ function planWitness({ kind }: LogDraft, { definition, plan }: FillerRules) {
     labelEntityCount: 0,
     features: indexes.map((f) => ({ ...plan.features[f]!, entity: 0 })),
   }
-  const agreesIf =
-    (isSaturationRight: (own: boolean, published: boolean) => boolean): Agrees =>
-    (log, index, { witness }) => {
-      if (witness === undefined) return true
-      const raw = { offset: 0, brokerTimeMs: 0, key: null, value: null }
-      const { transaction } = witness
-      const arrivals = [{ raw, transaction, label: null, rejection: null }]
-      const place = Int32Array.of(index)
-      const { vectors, saturated } = computeVectors(
-        batchOf(NOWHERE, arrivals),
-        collectRows(NOWHERE, arrivals, ownPlan),
-        { logs: [log], positions: place, visible: place },
-        ownPlan,
-      )
-      return (
-        isSaturationRight(saturated[0] === 1, witness.saturated) &&
-        indexes.every((f, i) => Object.is(vectors[i], witness.features[f]))
-      )
-    }
-  return {
-    fully: agreesIf((own, published) => own === published),
-    enough: agreesIf((own, published) => !own || published),
+  return (log, index, { witness }) => {
+    if (witness === undefined) return true
+    const raw = { offset: 0, brokerTimeMs: 0, key: null, value: null }
+    const arrivals = [{ raw, transaction: witness.transaction, label: null, rejection: null }]
+    const place = Int32Array.of(index)
+    const { vectors, saturated } = computeVectors(
+      batchOf(NOWHERE, arrivals),
+      collectRows(NOWHERE, arrivals, ownPlan),
+      { logs: [log], positions: place, visible: place },
+      ownPlan,
+    )
+    // What is saturated for another entity's sake says nothing of this log.
+    if (saturated[0] === 1 && !witness.saturated) return false
+    return indexes.every((f, i) => Object.is(vectors[i], witness.features[f]))
   }
 }
 

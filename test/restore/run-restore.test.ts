@@ -1,6 +1,7 @@
 // Lost state put back from the topics: whatever a bucket has forgotten, nobody can tell afterwards.
 
 import { describe, expect, it } from 'vitest'
+import { limits } from '../../services/core/limits.ts'
 import {
   addArrival,
   createLane,
@@ -23,6 +24,8 @@ import {
   windowFeature,
 } from '../support/pipelines.ts'
 import { createRandom, type Random } from '../support/random.ts'
+import { randomPipeline } from '../support/random-pipeline.ts'
+import { randomStream } from '../support/random-stream.ts'
 
 const SEEDS = 240
 
@@ -62,7 +65,7 @@ describe('restore', () => {
   it('restore - finds out of what was published which process was ahead', async () => {
     let holes = 0
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const world = await createLossyWorld(seed, { loss: 0.2, processes: 2 })
+      const world = await openWorldOfProcesses(seed)
       await world.run().catch((error: unknown) => {
         throw new Error(`seed ${seed}`, { cause: error })
       })
@@ -210,6 +213,18 @@ function longLanes(random: Random): TestLane[] {
 
 const openLongWorld = (seed: number, options: WorldOptions): Promise<LossyWorld> =>
   createLossyWorld(seed, { definition, lanes: longLanes(createRandom(seed)), ...options })
+
+/** Every event is counted, so it bears witness; labels have no ordinals. */
+function openWorldOfProcesses(seed: number): Promise<LossyWorld> {
+  const random = createRandom(seed)
+  return createLossyWorld(seed, {
+    definition: { ...randomPipeline(random), late: { allowedMs: 3 * DAY_MS, then: 'score_only' } },
+    lanes: randomStream(random, random.integer(60, 160), 0).lanes,
+    ceilings: limits,
+    loss: 0.2,
+    processes: random.integer(2, 3),
+  })
+}
 
 async function loseAll({ definition, store }: LossyWorld): Promise<void> {
   for (let bucket = 0; bucket < definition.store.buckets; bucket++) store.fallBack(bucket, null)
