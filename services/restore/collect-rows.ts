@@ -14,13 +14,19 @@ import type { Row } from './log-draft.ts'
 /** Nothing is late here: who was, is known from the journal or from the lane's memory. */
 const NEVER_LATE = { allowedMs: Number.POSITIVE_INFINITY, then: 'score_only' } as const
 
-export function collectRows(
-  { laneId, stream, partition }: LaneAddress,
+export const collectRows = (
+  address: LaneAddress,
   arrivals: readonly Arrival[],
   plan: FeaturePlan,
-): CollectedRecords {
+): CollectedRecords => collectRecords(batchOf(address, arrivals), { plan, late: NEVER_LATE })
+
+/** Arrivals of one lane as the enrich room wants them. */
+export function batchOf(
+  { laneId, stream, partition }: LaneAddress,
+  arrivals: readonly Arrival[],
+): Batch {
   const firstOffset = arrivals[0]?.raw.offset ?? 0
-  const batch: Batch = {
+  return {
     lanes: [
       {
         laneId,
@@ -41,7 +47,6 @@ export function collectRows(
     latenessMs: new Float64Array(arrivals.length),
     brakes: [freshMemory().brake],
   }
-  return collectRecords(batch, { plan, late: NEVER_LATE })
 }
 
 /** The row of an entry; its values are a view of the records. */

@@ -4,17 +4,21 @@
 //   lane 2   ... c  d      committed     d has ordinal 7, nobody has 6: it must have been a's or b's
 //
 // In: drafts with holes, the lanes' uncommitted events. Out: the holes filled. Events are taken as the
-// live lanes would have merged them. An event that is used counts as applied, and with it all that
-// come before it: their rows are appended, and what is delivered again is found.
+// live lanes would have merged them, unless what was published behind a hole tells otherwise
+// (choose-fillers.ts). An event that is used counts as applied, and with it all that come before it:
+// their rows are appended, and what is delivered again is found.
 // Refused: a hole that nothing fits, because then a counted event is missing.
 
 import { laneOfSource, offsetOfSource } from '../pipeline/enrich/entity-log.ts'
 import type { Arrival } from '../pipeline/records.ts'
 import { admitMessages } from './admit-messages.ts'
 import { type BucketDraft, contradiction, layNext, openStored } from './bucket-draft.ts'
+import { chooseFillers } from './choose-fillers.ts'
 import { collectRows, rowAt } from './collect-rows.ts'
+import { goesOnAt } from './history.ts'
 import {
   beginAt,
+  countHoles,
   countMissing,
   dropOldHoles,
   endOf,
@@ -32,15 +36,20 @@ type UncommittedEvent = {
   readonly arrival: Arrival
 }
 
-/** Reads on from what is committed until every hole has its event, or nothing more is allowed. */
+/**
+ * Reads on from what is committed: until every hole has an event, and then as far as there is room, because
+ * it may have been another process' that was further ahead.
+ */
 export async function findFillers(pass: PassContext): Promise<void> {
   const drafts = [...pass.buckets.values()].flatMap(listDrafts)
   for (const draft of drafts) settleBeginning(draft)
   let open = drafts.reduce((count, draft) => (countMissing(draft) > 0 ? count + 1 : count), 0)
   if (open === 0) return
+  let rows = 0
   for await (const event of mergeByTime(pass.lanes.map((lane) => readUncommitted(lane, pass)))) {
     open -= offerEvent(event, pass)
-    if (open === 0) return
+    rows += pass.plan.entities.length
+    if (open === 0 && rows >= pass.rowsMax) return
   }
 }
 
@@ -59,10 +68,10 @@ async function* readUncommitted(
   lane: PassLane,
   pass: PassContext,
 ): AsyncGenerator<UncommittedEvent> {
-  const { address, committedOffset, memory } = lane.lane
+  const { address, memory } = lane.lane
   let atMs = memory.watermarkMs
   let left = pass.uncommittedMax
-  for await (const messages of lane.cursor.follow(committedOffset)) {
+  for await (const messages of lane.cursor.follow(goesOnAt(lane.lane))) {
     for (const arrival of await admitMessages(
       address.stream,
       messages.slice(0, left),
@@ -93,9 +102,10 @@ function offerEvent({ lane, arrival }: UncommittedEvent, pass: PassContext): num
     const row = { ...rowAt(collected, entry, pass.plan), kind, key, isLaid: false }
     bucket.uncommitted.push(row)
     const draft = bucket.drafts[kind]!.get(key)
-    if (draft === undefined || countMissing(draft) === 0) continue
+    if (draft === undefined || countHoles(draft) === 0) continue
+    const wasOpen = countMissing(draft) > 0
     draft.fillers.push(row)
-    if (countMissing(draft) === 0) filled++
+    if (wasOpen && countMissing(draft) === 0) filled++
   }
   return filled
 }
@@ -106,6 +116,7 @@ export async function closeHoles(
   pass: PassContext,
 ): Promise<ReadonlyMap<number, number>> {
   for (const draft of listDrafts(bucket)) {
+    draft.fillers = chooseFillers(draft, pass)
     if (layFillers(draft)) continue
     skipHoles(draft, pass.acceptShort)
     if (!layFillers(draft)) throw contradiction(bucket, draft, describeHole(draft))

@@ -21,6 +21,10 @@ export type RestoreLane = {
   readonly memory: LaneMemory
 }
 
+/** Offset of the lane's next event: a lane that has never committed goes on where it begins. */
+export const goesOnAt = ({ originOffset = 0, committedOffset }: RestoreLane): number =>
+  Math.max(originOffset, committedOffset)
+
 export type LaneRange = {
   readonly lane: RestoreLane
   /** First offset that may be missing in the store. */
@@ -37,6 +41,9 @@ export type JournalEntry = {
   readonly ordinals: readonly number[]
   /** One per entity with labels. */
   readonly labelsSeen: readonly number[]
+  /** The vector that it was scored with. */
+  readonly features: readonly number[]
+  readonly saturated: boolean
 }
 
 export type LaneReader = {

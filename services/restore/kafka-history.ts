@@ -16,7 +16,13 @@ import {
 import { openTopicRanges } from '../adapters/kafka/topic-ranges.ts'
 import { WeirError } from '../core/errors.ts'
 import type { RawMessage } from '../pipeline/records.ts'
-import type { LaneRange, LaneReader, OpenedHistory, RestoreHistory } from './history.ts'
+import {
+  goesOnAt,
+  type LaneRange,
+  type LaneReader,
+  type OpenedHistory,
+  type RestoreHistory,
+} from './history.ts'
 import { type HistorySource, noJournal, openJournals } from './kafka-journal.ts'
 import { type PeekedSource, peekAt } from './peeked-source.ts'
 
@@ -80,7 +86,7 @@ async function openHistory(
         const { laneId, topic, partition } = lane.address
         const { high } = boundsOf(await bounds(topic), partition)
         const end = Math.min(high, options.bounds?.(laneId).to ?? high)
-        const to = Math.max(readFromOffset, Math.min(end, lane.committedOffset + uncommittedMax))
+        const to = Math.max(readFromOffset, Math.min(end, goesOnAt(lane) + uncommittedMax))
         return { topic, partition, from: readFromOffset, to }
       }),
     ),

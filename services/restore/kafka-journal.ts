@@ -152,8 +152,9 @@ async function* readEntries(
       const event = await decodeScored(message, scored)
       if (event.pipeline !== definition.pipeline) continue
       if (event.sourcePartition !== lane.address.partition) continue
-      const { sourceOffset, scoredTime, ordinals, labelsSeen } = event
-      entries.push({ sourceOffset, scoredTimeMs: scoredTime, ordinals, labelsSeen })
+      const { sourceOffset, scoredTime, ordinals, labelsSeen, features, saturated } = event
+      const place = { sourceOffset, scoredTimeMs: scoredTime, ordinals, labelsSeen }
+      entries.push({ ...place, features, saturated })
     }
     if (entries.length > 0) yield entries
   }

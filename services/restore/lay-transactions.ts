@@ -113,18 +113,20 @@ async function layChunk(chunk: ScoredChunk, pass: PassContext): Promise<void> {
 function layRow(
   { bucket, kind, key, event, column }: Place,
   { entries, arrivals }: ScoredChunk,
-  { row, pass }: { row: ReturnType<typeof rowAt>; pass: PassContext },
+  { row: own, pass }: { row: ReturnType<typeof rowAt>; pass: PassContext },
 ): void {
   const { ordinals } = entries[event]!
   // Without the same entities, one that was not counted was not counted for any of them.
   const ordinal = ordinals[pass.renumber ? 0 : column] ?? 0
   if (ordinal < 0) return
   if (pass.renumber) {
-    layNext(bucket, { kind, key, row }, pass)
+    layNext(bucket, { kind, key, row: own }, pass)
     return
   }
-  const { brokerTimeMs } = arrivals[event]!.raw
-  layPublished(bucket, { kind, key, ordinal, row, brokerTimeMs }, pass)
+  const { raw, transaction } = arrivals[event]!
+  const { features, saturated } = entries[event]!
+  const row = { ...own, witness: { transaction: transaction!, features, saturated } }
+  layPublished(bucket, { kind, key, ordinal, row, brokerTimeMs: raw.brokerTimeMs }, pass)
 }
 
 /** So many labels were in the log when this event was scored, whoever had brought them. */

@@ -17,12 +17,21 @@ import {
   VALUES,
 } from '../pipeline/enrich/entity-log.ts'
 import type { LogKind } from '../pipeline/enrich/log-store.ts'
+import type { Transaction } from '../pipeline/records.ts'
 
 export type Row = {
   readonly timeMs: number
   /** encodeSource(lane, offset). */
   readonly source: number
   readonly values: Float64Array
+  /** What was published with the row: it tells which rows lie before it. */
+  readonly witness?: Witness
+}
+
+export type Witness = {
+  readonly transaction: Transaction
+  readonly features: readonly number[]
+  readonly saturated: boolean
 }
 
 export type WaitingRow = Row & { readonly ordinal: number }
@@ -54,8 +63,8 @@ export type LogDraft = {
   waiting: WaitingRow[]
   /** Behind the highest position that a scored event has or has seen. */
   seenEnd: number
-  /** What was found for the holes, in their order. */
-  readonly fillers: UncommittedRow[]
+  /** What was found for the holes: at first all that fit, likeliest first; then one per hole. */
+  fillers: UncommittedRow[]
 }
 
 export type DraftStart = {
@@ -87,7 +96,7 @@ export function createLogDraft({ kind, key, of, stored, reach, base }: DraftStar
 export const endOf = ({ log }: LogDraft): number => log.base + log.count
 
 /** Positions that some scored event proves to be taken and that have no row. */
-const countHoles = (draft: LogDraft): number =>
+export const countHoles = (draft: LogDraft): number =>
   Math.max(0, draft.seenEnd - endOf(draft) - draft.waiting.length)
 
 /** Holes for which nothing has been found yet. */

@@ -11,7 +11,7 @@ import type { LaneAddress } from '../lanes/lane-input.ts'
 import type { Stream } from '../pipeline/records.ts'
 import { type BucketDraft, type BucketTask, createBucketDraft } from './bucket-draft.ts'
 import { closeHoles, findFillers } from './fill-holes.ts'
-import type { LaneRange, OpenedHistory } from './history.ts'
+import { goesOnAt, type LaneRange, type OpenedHistory } from './history.ts'
 import { layLabels } from './lay-labels.ts'
 import { layTransactions } from './lay-transactions.ts'
 import type { HistoryReach } from './log-draft.ts'
@@ -58,7 +58,7 @@ function findRange(
   { lookBack }: RestoreContext,
 ): LaneRange {
   const starts = tasks.map((task) => lookBack.startOf(lane, appliedIn(task, lane.address)))
-  const fromOffset = Math.min(lane.committedOffset, ...starts)
+  const fromOffset = Math.min(goesOnAt(lane), ...starts)
   if (lane.address.stream === 'transactions')
     return { lane, fromOffset, readFromOffset: fromOffset }
   const readFromOffset = Math.max(lookBack.firstOf(lane), fromOffset - CLOCK_LABELS)
@@ -151,7 +151,8 @@ function findReach(
       )
     }
     if (coverages.indexOf(found) > coverages.indexOf(worst)) worst = found
-    const isRead = Math.max(start, reader.journalFrom) <= applied + 1
+    const begins = Math.max(applied + 1, lane.originOffset ?? 0)
+    const isRead = Math.max(start, reader.journalFrom) <= begins
     if (!isRead && lane.committedOffset > applied + 1) isWhole = false
   }
   return {

@@ -74,6 +74,18 @@ async function traces({ kafka, stack }: ScoringPlace, run: string): Promise<read
   }
 }
 
+/** All logs and fences of the run; its terms stay. */
+async function loseState({ stack }: ScoringPlace, run: string): Promise<void> {
+  const redis = new Redis(stack.redisUrl)
+  try {
+    const keys = await redis.keys(`{weir-replay/named/${run}:*`)
+    expect(keys).not.toEqual([])
+    await redis.unlink(...keys)
+  } finally {
+    redis.disconnect()
+  }
+}
+
 describe('a run of several processes on one partition', () => {
   let place: ScoringPlace
   beforeAll(async () => {
@@ -209,16 +221,21 @@ describe('a run of several processes on four partitions', () => {
     },
   )
 
-  it('replay - goes on where it was after all its processes were killed', LONG, async () => {
-    const run = uniqueName('run')
-    const killed = [start(run), start(run)]
-    await Promise.race(killed.map(({ isUnderWay }) => isUnderWay))
-    for (const { child } of killed) child.kill('SIGKILL')
-    await Promise.all(killed.map(({ ended }) => ended))
-    const again = start(run)
-    expect(await again.ended, again.said()).toBe(0)
-    expect(await prove(run)).toMatchObject({ unverified: 0, offenders: [] })
-    await collect(run)
-    expect(await traces(place, run)).toEqual([])
-  })
+  it(
+    'replay - goes on after all its processes were killed and its state was lost',
+    LONG,
+    async () => {
+      const run = uniqueName('run')
+      const killed = [start(run), start(run)]
+      await Promise.race(killed.map(({ isUnderWay }) => isUnderWay))
+      for (const { child } of killed) child.kill('SIGKILL')
+      await Promise.all(killed.map(({ ended }) => ended))
+      await loseState(place, run)
+      const again = start(run)
+      expect(await again.ended, again.said()).toBe(0)
+      expect(await prove(run)).toMatchObject({ unverified: 0, offenders: [] })
+      await collect(run)
+      expect(await traces(place, run)).toEqual([])
+    },
+  )
 })

@@ -148,3 +148,17 @@ test('kafka history - has nothing to read where nothing was lost', async () => {
   expect(await readAll(opened.readers[0]!)).toEqual({ values: [], entries: [] })
   await opened.close()
 })
+
+test('kafka history - reads behind the beginning of a lane in mid-topic that has committed nothing', async () => {
+  const bounds = () => ({ from: 40, to: 70 })
+  const history = createKafkaHistory({ kafka, definition, scored, bounds })
+  const { lane } = rangeOf(0, 0, 0)
+  const range = { lane: { ...lane, originOffset: 40 }, fromOffset: 40, readFromOffset: 40 }
+  const opened = await history.open([range], 20)
+  try {
+    const { values } = await readAll(opened.readers[0]!)
+    expect([values[0], values.at(-1)]).toEqual(['0/40', '0/59'])
+  } finally {
+    await opened.close()
+  }
+})

@@ -1,6 +1,7 @@
 // Lost state put back from the topics: whatever a bucket has forgotten, nobody can tell afterwards.
 
 import { describe, expect, it } from 'vitest'
+import { limits } from '../../services/core/limits.ts'
 import {
   addArrival,
   createLane,
@@ -23,6 +24,8 @@ import {
   windowFeature,
 } from '../support/pipelines.ts'
 import { createRandom, type Random } from '../support/random.ts'
+import { randomPipeline } from '../support/random-pipeline.ts'
+import { randomStream } from '../support/random-stream.ts'
 
 const SEEDS = 240
 
@@ -44,6 +47,33 @@ describe('restore', () => {
     expect(met.finished).toBeGreaterThan(SEEDS)
     expect(met.holes).toBeGreaterThan(SEEDS)
     expect(met.passes).toBeGreaterThan(met.losses / 2)
+  })
+
+  it('restore - fills no hole of a lane that begins in mid-topic with what lies before', async () => {
+    let holes = 0
+    for (let seed = 1; seed <= 120; seed++) {
+      const world = await createLossyWorld(seed, { loss: 0.3, originMax: 15 })
+      await world.run().catch((error: unknown) => {
+        throw new Error(`seed ${seed}`, { cause: error })
+      })
+      world.checkOrdinals()
+      holes += world.counts.holes
+    }
+    expect(holes).toBeGreaterThan(120)
+  })
+
+  it('restore - finds out of what was published which process was ahead', async () => {
+    let holes = 0
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const world = await openWorldOfProcesses(seed)
+      await world.run().catch((error: unknown) => {
+        throw new Error(`seed ${seed}`, { cause: error })
+      })
+      world.checkOrdinals()
+      expect(world.recompute().offenders, `seed ${seed}`).toEqual([])
+      holes += world.counts.holes
+    }
+    expect(holes).toBeGreaterThan(SEEDS)
   })
 
   it('restore - needs only as much history as windows and logs look back on', async () => {
@@ -183,6 +213,18 @@ function longLanes(random: Random): TestLane[] {
 
 const openLongWorld = (seed: number, options: WorldOptions): Promise<LossyWorld> =>
   createLossyWorld(seed, { definition, lanes: longLanes(createRandom(seed)), ...options })
+
+/** Every event is counted, so it bears witness; labels have no ordinals. */
+function openWorldOfProcesses(seed: number): Promise<LossyWorld> {
+  const random = createRandom(seed)
+  return createLossyWorld(seed, {
+    definition: { ...randomPipeline(random), late: { allowedMs: 3 * DAY_MS, then: 'score_only' } },
+    lanes: randomStream(random, random.integer(60, 160), 0).lanes,
+    ceilings: limits,
+    loss: 0.2,
+    processes: random.integer(2, 3),
+  })
+}
 
 async function loseAll({ definition, store }: LossyWorld): Promise<void> {
   for (let bucket = 0; bucket < definition.store.buckets; bucket++) store.fallBack(bucket, null)

@@ -4,16 +4,22 @@
 // are merged as the live lanes are, and commit each in its own time, so that rows of events that never
 // committed lie below rows of events that did. After a loss all lanes go on from what they committed.
 // Compared: ordinals, labels seen, vectors; and that published ordinals are dense and unique.
+// Several processes merge their lanes apart, one ahead of another. Then nobody can tell which event came first
+// where no vector tells, so what is compared is what was published: parity's recomputation of it all.
 
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import { limits } from '../../services/core/limits.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import type { LaneAddress } from '../../services/lanes/lane-input.ts'
+import { createFindings, type Findings } from '../../services/parity/findings.ts'
+import { shelveLabels } from '../../services/parity/label-orders.ts'
+import { createRecomputation, type Outcome } from '../../services/parity/recomputation.ts'
 import { DecodeFault, type Decoder } from '../../services/pipeline/decode/message-decoder.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { type FeaturePlan, planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
-import type { FoldPolicy } from '../../services/pipeline/enrich/fold-log.ts'
+import type { Ceilings, FoldPolicy } from '../../services/pipeline/enrich/fold-log.ts'
 import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
+import { planPublish } from '../../services/pipeline/publish/compose-records.ts'
 import { freshMemory } from '../../services/pipeline/publish/lane-metadata.ts'
 import type {
   Arrival,
@@ -46,10 +52,17 @@ type Merged = {
   readonly atMs: number
 }
 
-type Unpublished = { readonly nextOffset: number; readonly entries: readonly JournalEntry[] }
+type Unpublished = { readonly nextOffset: number; readonly entries: readonly WorldEntry[] }
+
+/** Besides what restoring reads, what parity does. */
+export type WorldEntry = JournalEntry & {
+  readonly eventsSeen: readonly number[]
+  readonly saturated: boolean
+}
 
 export type WorldLane = {
   readonly address: LaneAddress
+  readonly originOffset: number
   readonly messages: RawMessage[]
   readonly events: Merged[]
   committedOffset: number
@@ -62,6 +75,11 @@ export type WorldOptions = {
   readonly lanes?: readonly TestLane[]
   /** Chance of a loss after each batch. */
   readonly loss?: number
+  /** Lanes begin behind so many of their messages at most, as those of a run do. */
+  readonly originMax?: number
+  readonly ceilings?: Ceilings
+  /** Each has its share of the lanes. */
+  readonly processes?: number
 }
 
 export type WorldCounts = {
@@ -87,6 +105,8 @@ export type LossyWorld = {
   /** Every lane goes on from what it committed. */
   readonly goBack: () => Promise<void>
   readonly checkOrdinals: () => void
+  /** Parity of what was published: what it finds wrong. */
+  readonly recompute: () => Findings
 }
 
 export async function createLossyWorld(
@@ -95,11 +115,14 @@ export async function createLossyWorld(
 ): Promise<LossyWorld> {
   const random = createRandom(seed)
   const definition = options.definition ?? randomPipeline(random)
-  const plan = planFeatures(definition, randomCeilings(random))
+  const plan = planFeatures(definition, options.ceilings ?? randomCeilings(random))
   const rooms = jsonRooms(definition)
   const streamLanes = options.lanes ?? randomStream(random, random.integer(60, 160)).lanes
   const lanes: WorldLane[] = []
-  for (const lane of oneOfLabels(streamLanes)) lanes.push(await openLane(lane, rooms, random))
+  const { originMax = 0, processes = 1 } = options
+  for (const lane of oneOfLabels(streamLanes)) {
+    lanes.push(await openLane(lane, rooms, random, originMax))
+  }
   const merged = lanes
     .flatMap(({ events }) => events)
     .sort((a, b) => a.atMs - b.atMs || lanes.indexOf(a.lane) - lanes.indexOf(b.lane))
@@ -108,9 +131,10 @@ export async function createLossyWorld(
   const store = createBucketStore(plan.kinds, buckets, foldPolicy)
   const twin = createMemoryLogStore(plan.kinds, foldPolicy)
   for (const lane of lanes) lane.epoch = (await twin.claim(lane.address.laneId)).epoch
+  const journal = new Map<number, WorldEntry[]>(lanes.map(({ address }) => [address.laneId, []]))
   const topics: MemoryTopics = {
     lanes,
-    journal: new Map(lanes.map(({ address }) => [address.laneId, []])),
+    journal,
     firstOffsets: new Map(),
     journalFrom: new Map(),
   }
@@ -129,13 +153,18 @@ export async function createLossyWorld(
   let scoredTimeMs = 0
 
   const deliver = async (): Promise<void> => {
-    const taken = queue.slice(0, random.integer(1, 15))
-    queue = queue.slice(taken.length)
+    const turn = processes === 1 ? 0 : random.integer(0, processes - 1)
+    const own = queue.filter(({ lane }) => lanes.indexOf(lane) % processes === turn)
+    if (own.length === 0) return
+    const taken = own.slice(0, random.integer(1, 15))
+    queue = queue.filter((event) => !taken.includes(event))
     const batch = batchOf(taken)
     const { late } = definition
     const expected = await enrich(batch, { plan, store: twin, late })
     const found = await enrich(batch, { plan, store: store as unknown as EntityLogStore, late })
-    compareRows({ definition, plan, seen, place: `seed ${seed}` }, expected, found)
+    if (processes === 1) {
+      compareRows({ definition, plan, seen, place: `seed ${seed}` }, expected, found)
+    }
     counts.rows += found.count
     noteUnpublished(batch, taken, found, { definition, plan, scoredTimeMs: ++scoredTimeMs })
     for (const [bucket, kept] of snapshots.entries()) kept.push(store.snapshot(bucket))
@@ -151,7 +180,7 @@ export async function createLossyWorld(
   const commitNext = (lane: WorldLane, batches: number): void => {
     for (const { nextOffset, entries } of lane.unpublished.splice(0, batches)) {
       lane.committedOffset = nextOffset
-      topics.journal.get(lane.address.laneId)!.push(...entries)
+      journal.get(lane.address.laneId)!.push(...entries)
     }
   }
 
@@ -174,7 +203,8 @@ export async function createLossyWorld(
         rooms,
         lanes: lanes.map(toRestoreLane),
         foldPolicy,
-        ...(random.chance(0.3) ? { rowsMax: random.integer(1, 200) } : {}),
+        // With little room not all are read who may have been ahead.
+        ...(processes === 1 && random.chance(0.3) ? { rowsMax: random.integer(1, 200) } : {}),
         ...wanted,
       })
       counts.passes += report.passes
@@ -205,6 +235,8 @@ export async function createLossyWorld(
       if (!random.chance(options.loss ?? 0)) continue
       lose()
       await restore()
+      // What was known before is another order than what was found, where no vector tells them apart.
+      if (processes > 1) for (const kept of snapshots) kept.length = 0
       await goBack()
     }
     if (queue.length === 0) for (const lane of lanes) commitNext(lane, lane.unpublished.length)
@@ -222,6 +254,7 @@ export async function createLossyWorld(
     restore,
     goBack,
     checkOrdinals: () => checkPublished(lanes, topics, plan, seed),
+    recompute: () => recomputePublished(lanes, journal, { definition, plan }),
   }
 }
 
@@ -231,11 +264,17 @@ const oneOfLabels = (lanes: readonly TestLane[]): readonly TestLane[] => {
   return lanes.filter((lane) => !labels.slice(1).includes(lane))
 }
 
-export const toRestoreLane = ({ address, events, committedOffset }: WorldLane): RestoreLane => {
+export const toRestoreLane = ({
+  address,
+  originOffset,
+  events,
+  committedOffset,
+}: WorldLane): RestoreLane => {
   const committed = events.filter(({ arrival }) => arrival.raw.offset < committedOffset)
   const watermarkMs = committed.at(-1)?.atMs ?? -1
   return {
     address,
+    originOffset,
     committedOffset,
     memory: { ...freshMemory(), watermarkMs: Math.max(-1, watermarkMs) },
   }
@@ -264,10 +303,13 @@ async function openLane(
   { laneId, stream, arrivals }: TestLane,
   rooms: AdmittingRooms,
   random: Random,
+  originMax: number,
 ): Promise<WorldLane> {
   const address = { laneId, stream, topic: stream, partition: laneId }
+  const begins = originMax === 0 ? undefined : arrivals[random.integer(0, originMax)]
   const lane: WorldLane = {
     address,
+    originOffset: begins?.raw.offset ?? 0,
     messages: [],
     events: [],
     committedOffset: 0,
@@ -290,7 +332,8 @@ async function openLane(
     lane.messages.push({ offset: raw.offset, brokerTimeMs, key: null, value: Buffer.from(value) })
   }
   let atMs = -1
-  for (const arrival of await admitMessages(stream, lane.messages, rooms)) {
+  const own = lane.messages.filter(({ offset }) => offset >= lane.originOffset)
+  for (const arrival of await admitMessages(stream, own, rooms)) {
     const timeMs = timeOf(arrival)
     const latenessMs = timeMs === null ? 0 : Math.max(0, atMs - timeMs)
     atMs = Math.max(atMs, timeMs ?? -1)
@@ -339,10 +382,10 @@ const rowOf = (column: Float32Array | Float64Array, row: number, width: number):
 function noteUnpublished(
   batch: Batch,
   taken: readonly Merged[],
-  { count, arrivalIndexes, ordinals, labelsSeen }: EnrichedBatch,
+  { count, arrivalIndexes, ordinals, labelsSeen, eventsSeen, vectors, saturated }: EnrichedBatch,
   { plan, scoredTimeMs }: Scored,
 ): void {
-  const entries = new Map<WorldLane, JournalEntry[]>(taken.map(({ lane }) => [lane, []]))
+  const entries = new Map<WorldLane, WorldEntry[]>(taken.map(({ lane }) => [lane, []]))
   for (let row = 0; row < count; row++) {
     const { lane, arrival } = taken[arrivalIndexes[row]!]!
     entries.get(lane)!.push({
@@ -350,6 +393,9 @@ function noteUnpublished(
       scoredTimeMs,
       ordinals: rowOf(ordinals, row, plan.entities.length),
       labelsSeen: rowOf(labelsSeen, row, plan.labelEntityCount),
+      features: rowOf(vectors, row, plan.features.length),
+      eventsSeen: rowOf(eventsSeen, row, plan.entities.length),
+      saturated: saturated[row] === 1,
     })
   }
   for (const [lane, own] of entries) {
@@ -422,4 +468,39 @@ function checkPublished(
       throw new Error(`seed ${seed}: ${log} has ordinals ${sorted}`)
     }
   }
+}
+
+function recomputePublished(
+  lanes: readonly WorldLane[],
+  journal: ReadonlyMap<number, readonly WorldEntry[]>,
+  { definition, plan }: Pick<LossyWorld, 'definition' | 'plan'>,
+): Findings {
+  const arrivalAt = (lane: WorldLane, offset: number): Arrival =>
+    lane.events.find(({ arrival }) => arrival.raw.offset === offset)!.arrival
+  const labels = lanes.flatMap(({ address: { partition }, events }) =>
+    events.flatMap(({ arrival: { raw, label } }) =>
+      label?.isFraud ? [{ partition, offset: raw.offset, label }] : [],
+    ),
+  )
+  const { featureSet } = planPublish(definition, plan.labelEntityCount)
+  const outcomes = lanes.flatMap((lane) =>
+    journal.get(lane.address.laneId)!.map(({ scoredTimeMs, ...entry }): Outcome => {
+      const transaction = arrivalAt(lane, entry.sourceOffset).transaction!
+      const { partition } = lane.address
+      const about = { featureSet, pipelineHash: '', sourcePartition: partition }
+      const record = { ...transaction, ...entry, ...about, scoredTime: scoredTimeMs }
+      return { record: record as unknown as Outcome['record'], transaction, isJudged: true }
+    }),
+  )
+  const findings = createFindings()
+  const { ceilings } = plan
+  const recomputation = createRecomputation({
+    definition,
+    labels: shelveLabels(labels, plan),
+    findings,
+    ceilings,
+  })
+  recomputation.take(outcomes.sort((a, b) => a.record.scoredTime - b.record.scoredTime))
+  recomputation.finish()
+  return findings
 }

@@ -9,7 +9,12 @@ import type { JournalEntry, RestoreHistory } from '../../services/restore/histor
 import type { Random } from './random.ts'
 
 export type MemoryTopics = {
-  readonly lanes: readonly { readonly address: LaneAddress; readonly messages: RawMessage[] }[]
+  readonly lanes: readonly {
+    readonly address: LaneAddress
+    /** Nothing of the lane lies before it, although the topic has messages there. */
+    readonly originOffset: number
+    readonly messages: RawMessage[]
+  }[]
   /** By lane. */
   readonly journal: ReadonlyMap<number, JournalEntry[]>
   /** Offset of the first message and of the first journal entry that have not expired, by lane. */
@@ -18,8 +23,13 @@ export type MemoryTopics = {
 }
 
 export function createMemoryHistory(topics: MemoryTopics, random: Random): RestoreHistory {
-  const messagesOf = ({ laneId }: LaneAddress): readonly RawMessage[] => {
-    const { messages } = topics.lanes.find(({ address }) => address.laneId === laneId)!
+  const laneOf = ({ laneId }: LaneAddress) =>
+    topics.lanes.find(({ address }) => address.laneId === laneId)!
+  const firstOf = (lane: LaneAddress): number =>
+    Math.max(laneOf(lane).originOffset, topics.firstOffsets.get(lane.laneId) ?? 0)
+  const messagesOf = (lane: LaneAddress): readonly RawMessage[] => {
+    const { laneId } = lane
+    const { messages } = laneOf(lane)
     const first = topics.firstOffsets.get(laneId) ?? 0
     return messages.filter(({ offset }) => offset >= first)
   }
@@ -29,13 +39,14 @@ export function createMemoryHistory(topics: MemoryTopics, random: Random): Resto
   }
   return {
     bounds: async (lane) => ({
-      first: topics.firstOffsets.get(lane.laneId) ?? 0,
+      first: firstOf(lane),
       end: (messagesOf(lane).at(-1)?.offset ?? -1) + 1,
     }),
     offsetAt: async (lane, timeMs) => {
       const messages = messagesOf(lane)
       const end = (messages.at(-1)?.offset ?? topics.firstOffsets.get(lane.laneId) ?? 0) + 1
-      return messages.find(({ brokerTimeMs }) => brokerTimeMs >= timeMs)?.offset ?? end
+      const found = messages.find(({ brokerTimeMs }) => brokerTimeMs >= timeMs)?.offset ?? end
+      return Math.max(laneOf(lane).originOffset, found)
     },
     open: async (ranges) => ({
       readers: ranges.map(({ lane: { address }, readFromOffset }) => ({
