@@ -71,10 +71,12 @@ export function judgeMetrics(model: Model, terms: BacktestTerms): GateOutcome {
   if (run === null) return { verdict: 'skipped', found: 'no --backtest', limit }
   const own = findMeasures(run, model)
   if (typeof own === 'string') return { verdict: 'failed', found: own, limit }
-  if (championRun === null && own.role === 'champion') {
-    return { verdict: 'skipped', found: 'it is the champion of the run', limit }
-  }
   const other = championRun ?? run
+  if (other.models[0]!.sha256 === model.sha256) {
+    const found = 'the champion of the run is this very graph'
+    // Whoever names a run to compare with must not pass by naming the wrong one.
+    return { verdict: championRun === null ? 'skipped' : 'failed', found, limit }
+  }
   const unlike = describeUnlike(run, other)
   if (unlike !== null) return { verdict: 'failed', found: unlike, limit }
   const champion = other.backtest.models[0]!
