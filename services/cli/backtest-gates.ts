@@ -1,7 +1,7 @@
 // A folder of `weir replay` in, whether the model that it measured may follow the champion out.
 //
 // In: run folders (manifest.json, report.json), the model's graph, margins. Out: the outcome of the two gates.
-// Refused with WEIR_FILE_INVALID: a folder that is no run of `weir replay` with a report. Invariants: a run of
+// Refused with WEIR_SETTINGS_INVALID: a folder that is no run of `weir replay` with a report. Invariants: a run of
 // another graph than the model's proves nothing of it; two runs are compared only where they measured the same
 // events; a measure that is null is a failure, never a pass.
 
@@ -47,12 +47,14 @@ export function readBacktestRun(folder: string): BacktestRun {
   const { measured, frauds, backtest } = report
   const isWhole = measured !== undefined && frauds !== undefined && Array.isArray(backtest?.models)
   if (!isWhole || !manifest.model || !Array.isArray(manifest.challengers)) {
-    const expected = 'expected the folder of a run of `weir replay` with scores and labels'
-    throw new WeirError('WEIR_FILE_INVALID', `${folder}: found no backtest, ${expected}`)
+    const expected = 'expected a run of this version of `weir replay` with scores and labels'
+    throw new WeirError('WEIR_SETTINGS_INVALID', `${folder}: found no backtest, ${expected}`)
   }
   const models = [manifest.model, ...manifest.challengers]
   return { folder, models, measured, frauds, backtest: backtest as BacktestDetail }
 }
+
+const isKnown = (value: number | null | undefined): value is number => typeof value === 'number'
 
 function readJson(path: string): object {
   try {
@@ -61,7 +63,7 @@ function readJson(path: string): object {
     throw new Error('it is not an object')
   } catch (cause) {
     const detail = `${path} cannot be read: ${(cause as Error).message}`
-    throw new WeirError('WEIR_FILE_INVALID', detail, { cause })
+    throw new WeirError('WEIR_SETTINGS_INVALID', detail, { cause })
   }
 }
 
@@ -82,9 +84,10 @@ export function judgeMetrics(model: Model, terms: BacktestTerms): GateOutcome {
   const champion = other.backtest.models[0]!
   const isWorse = comparedMeasures.filter((measure) => {
     const [found, wanted] = [own[measure], champion[measure]]
-    return found === null || wanted === null || found < wanted - margin
+    // A run of an older Weir may lack a measure: that is no pass either.
+    return !isKnown(found) || !isKnown(wanted) || found < wanted - margin
   })
-  const say = (value: number | null) => (value === null ? 'unknown' : value.toFixed(4))
+  const say = (value: number | null) => (isKnown(value) ? value.toFixed(4) : 'unknown')
   const shown = isWorse.length === 0 ? comparedMeasures : isWorse
   const found = shown.map((name) => `${name} ${say(own[name])}, champion ${say(champion[name])}`)
   return { verdict: isWorse.length === 0 ? 'passed' : 'failed', found: found.join('; '), limit }

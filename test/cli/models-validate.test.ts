@@ -139,7 +139,13 @@ test('models validate - compares with the training library’s rows, and p99 wit
   expect(bad.names).toEqual(['parity', 'latency'])
 })
 
-type Spoil = { sha256?: string; averagePrecision?: number; measured?: number; rate?: number }
+type Spoil = {
+  recallAtReview?: number | null
+  sha256?: string
+  averagePrecision?: number
+  measured?: number
+  rate?: number
+}
 
 /** A run's folder as `weir replay` writes it, as far as the gates read it. */
 const writeRun = (sha256: string, spoil: Spoil = {}): string => {
@@ -149,7 +155,7 @@ const writeRun = (sha256: string, spoil: Spoil = {}): string => {
     averagePrecision: spoil.averagePrecision ?? 0.6,
     rocAuc: 0.9,
     cardPrecisionAt100: 0.3,
-    recallAtReview: 0.5,
+    recallAtReview: spoil.recallAtReview === undefined ? 0.5 : spoil.recallAtReview,
   }
   const segment = { segment: 'NO', genuine: 5000, falsePositiveRate: spoil.rate ?? 0.01 }
   const backtest = {
@@ -180,11 +186,12 @@ test('models validate - holds the backtest against the champion’s and against 
   expect(await judge({}, {})).toEqual([])
   expect(await judge({ averagePrecision: 0.595 }, {})).toEqual([])
   expect(await judge({ averagePrecision: 0.58 }, {})).toEqual(['backtest metrics'])
+  expect(await judge({ recallAtReview: null }, {})).toEqual(['backtest metrics'])
   expect(await judge({ measured: 8999 }, {})).toEqual(['backtest metrics'])
   expect(await judge({}, { sha256 })).toEqual(['backtest metrics'])
   expect(await judge({ rate: 0.031 }, {})).toEqual(['backtest bias'])
   expect(await judge({ sha256: 'f' }, {})).toEqual(['backtest metrics', 'backtest bias'])
-  expect(() => readBacktestRun(folder)).toThrow('WEIR_FILE_INVALID')
+  expect(() => readBacktestRun(folder)).toThrow('WEIR_SETTINGS_INVALID')
 })
 
 test('models validate - ends with 0, 1 or 2', async () => {
