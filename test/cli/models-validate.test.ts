@@ -16,7 +16,9 @@ import {
   goldenOf,
   manifestOf,
   republish,
+  shippedFolder,
 } from '../adapters/onnx/fixture-models.ts'
+import { replaySmall, smallHistory } from '../replay/replay-world.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const terms: GateTerms = {
@@ -221,4 +223,26 @@ test('models validate - a trusted key is named by the gate', async () => {
   expect(await look()).toMatchObject({ gate: 'signature', verdict: 'passed' })
   writeFileSync(join(folder, 'manifest.json'), `${bytes} `)
   expect(await look()).toMatchObject({ gate: 'signature', verdict: 'failed' })
+})
+
+test('models validate - reads what a run of weir replay wrote', async () => {
+  const { folder } = await replaySmall(smallHistory(2), { isScoring: true })
+  const run = readBacktestRun(folder)
+  const model = join(shippedFolder, 'card-fraud', '1')
+  const gates = { features: null, run, biasGenuineMin: 20, biasRatioMax: 1000 }
+  const alone = await failedGates(model, gates)
+  expect(alone.names).toEqual([])
+  expect(alone.rows.at(-2)).toMatchObject({ verdict: 'skipped' })
+  expect(alone.rows.at(-1)).toMatchObject({ gate: 'backtest bias', verdict: 'passed' })
+  expect(alone.rows.at(-1)!.found).not.toMatch(/^0 segments/)
+  const [own] = run.backtest.models
+  const better = { ...own!, averagePrecision: own!.averagePrecision! + 0.02 }
+  const other = {
+    ...run,
+    models: [{ ...run.models[0]!, sha256: 'c' }],
+    backtest: { ...run.backtest, models: [better] },
+  }
+  expect((await failedGates(model, { ...gates, championRun: other })).names).toEqual([
+    'backtest metrics',
+  ])
 })
