@@ -8,6 +8,8 @@ import { WeirError } from '../core/errors.ts'
 import { addDoctor } from './doctor-command.ts'
 import { addModelPublishing } from './model-publishing.ts'
 import { addModelsExport } from './models-export-command.ts'
+import { addModelsShow } from './models-show-command.ts'
+import { addModelsValidate } from './models-validate-command.ts'
 import { addParity } from './parity-command.ts'
 import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
@@ -40,6 +42,8 @@ program
 addDoctor(program)
 addModelPublishing(program)
 addModelsExport(program)
+addModelsShow(program)
+addModelsValidate(program)
 addParity(program)
 addRebuild(program)
 addReplay(program)

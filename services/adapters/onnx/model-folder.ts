@@ -135,7 +135,7 @@ const readBytes = async (path: string): Promise<Buffer> => {
   }
 }
 
-const parseGolden = (bytes: Uint8Array, path: string, width: number): Golden => {
+export const parseGolden = (bytes: Uint8Array, path: string, width: number): Golden => {
   const { vectors, scores } = parseGoldenJson(bytes, path)
   const count = scores.length
   const faults: string[] = []

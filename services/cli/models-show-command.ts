@@ -1,0 +1,54 @@
+// `weir models show`: the card of a model, in the terminal, as a page, or as one JSON object.
+//
+// In: a model's folder, or a name and a version below --source; of the environment the trusted keys. Out: the card.
+// Refused with WEIR_CLASSIFY_MODEL_REFUSED: a folder that does not match its manifest. Invariant: nothing is
+// shown of a model whose hashes do not hold; no graph is opened.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { readModelParts } from '../adapters/models/model-parts.ts'
+import { readSignaturePolicy } from '../adapters/models/open-model-source.ts'
+import { readSettings } from '../core/settings.ts'
+import { checkSignature } from '../pipeline/classify/manifest-signature.ts'
+import { type CardSource, composeCard, drawCard, writeCard } from './model-card.ts'
+import { attempt } from './model-evidence.ts'
+import { modelsGroup } from './models-group.ts'
+
+type Flags = { readonly source: string; readonly html?: string; readonly json?: boolean }
+
+export function addModelsShow(program: Command): void {
+  modelsGroup(program)
+    .command('show')
+    .description(
+      'the card of a model: data, features, metrics, thresholds, bias, lineage, signature',
+    )
+    .argument('<model>', 'folder that holds manifest.json, or a name')
+    .argument('[version]', 'of the name')
+    .option('--source <folder>', 'where names are looked up', 'models')
+    .option('--html <file>', 'write the card as a page')
+    .option('--json', 'print one JSON object')
+    .action(show)
+}
+
+async function show(model: string, version: string | undefined, flags: Flags): Promise<void> {
+  const folder = version === undefined ? model : join(flags.source, model, version)
+  const source = await readCardSource(folder)
+  const card = composeCard(source)
+  if (flags.html !== undefined) writeFileSync(flags.html, drawCard(source, card))
+  const text = flags.json === true ? JSON.stringify(source) : writeCard(source, card)
+  process.stdout.write(`${text}\n`)
+}
+
+export async function readCardSource(folder: string): Promise<CardSource> {
+  const { parsed, manifest, manifestSha256, signatures } = await readModelParts(folder)
+  const policy = readSignaturePolicy(readSettings(process.env).models)
+  const key = attempt(() => checkSignature(manifest, signatures, { policy, source: folder }))
+  return { manifest: parsed, manifestSha256, signature: describe(key, signatures) }
+}
+
+function describe(key: ReturnType<typeof attempt<string | null>>, signatures: string | null) {
+  if ('fault' in key) return key.fault
+  if (key.value !== null) return `Signed by the trusted key ${key.value}.`
+  return signatures === null ? 'Not signed.' : 'Signed, by no key that is trusted here.'
+}

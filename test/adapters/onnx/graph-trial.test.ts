@@ -1,0 +1,60 @@
+// A graph on trial is in a process of its own: what becomes of that process is an answer, not an accident.
+
+import { spawnSync } from 'node:child_process'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { readOpsets } from '../../../services/adapters/onnx/graph-opsets.ts'
+import { type Trial, tryGraph } from '../../../services/adapters/onnx/graph-trial.ts'
+import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts'
+import { noSignatures } from '../../../services/pipeline/classify/manifest-signature.ts'
+import { fixtureFeatures, fixtureModel } from './fixture-models.ts'
+
+const trialOf = async (changed: Partial<Trial> = {}): Promise<Trial> => {
+  const demands = { features: fixtureFeatures, signatures: noSignatures }
+  const files = await readModelFolder(fixtureModel('trees'), 'champion', demands)
+  return { files, parity: null, latencyRows: null, ...changed }
+}
+
+/** The process that a trial of this test process runs in. */
+const findProcess = async (): Promise<number> => {
+  const deadlineMs = Date.now() + 20_000
+  while (Date.now() < deadlineMs) {
+    const { stdout } = spawnSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' })
+    const line = stdout
+      .split('\n')
+      .find(
+        (one) =>
+          one.includes('graph-trial-process') && Number(one.trim().split(/\s+/)[1]) === process.pid,
+      )
+    if (line !== undefined) return Number(line.trim().split(/\s+/)[0])
+    await pause(5)
+  }
+  throw new Error('no process opened the graph')
+}
+
+test('graph trial - answers every step that is asked for, and no other', async () => {
+  const trial = await trialOf()
+  const report = await tryGraph(trial)
+  expect([...report.keys()]).toEqual(['output', 'golden', 'goldenGpu'])
+  expect(report.get('output')).toEqual({ value: 1 })
+})
+
+test('graph trial - a process that is ended from within or without is a fault, not the end', async () => {
+  const report = tryGraph(await trialOf({ latencyRows: 500_000 }))
+  process.kill(await findProcess(), 'SIGSEGV')
+  expect((await report).get('latency')).toEqual({
+    fault: 'the process that opened the graph ended: SIGSEGV',
+  })
+})
+
+test('graph opsets - bytes that are no graph are an error wherever they end', async () => {
+  const { files } = await trialOf()
+  const { bytes } = files.cpu
+  expect([...readOpsets(bytes)]).toEqual([
+    ['ai.onnx', 17],
+    ['ai.onnx.ml', 3],
+  ])
+  expect(() => readOpsets(new Uint8Array())).toThrow('no ONNX file')
+  expect(() => readOpsets(Buffer.from('MZ this is not a graph'))).toThrow()
+  expect(() => readOpsets(bytes.subarray(0, bytes.length - 1))).toThrow()
+})

@@ -1,0 +1,248 @@
+// `weir models validate`: each gate fails on a model that was spoiled for it, and on no other account.
+
+import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readOpsets } from '../../services/adapters/onnx/graph-opsets.ts'
+import { readBacktestRun } from '../../services/cli/backtest-gates.ts'
+import { collectEvidence } from '../../services/cli/model-evidence.ts'
+import { type GateTerms, judgeModel } from '../../services/cli/model-gates.ts'
+import { addSignature, keyIdOf } from '../../services/pipeline/classify/manifest-signature.ts'
+import {
+  copyModel,
+  fixtureFeatures,
+  goldenOf,
+  manifestOf,
+  republish,
+  shippedFolder,
+} from '../adapters/onnx/fixture-models.ts'
+import { replaySmall, smallHistory } from '../replay/replay-world.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const terms: GateTerms = {
+  sizeBytesMax: 1024 * 1024,
+  features: fixtureFeatures,
+  isSigned: false,
+  parityFile: null,
+  latency: null,
+  run: null,
+  championRun: null,
+  margin: 0.01,
+  biasRatioMax: 3,
+  biasGenuineMin: 1000,
+}
+
+const failedGates = async (folder: string, changed: Partial<GateTerms> = {}) => {
+  const all = { ...terms, ...changed }
+  const rows = judgeModel(
+    await collectEvidence(folder, {
+      signatures: { keys: new Map(), isRequired: all.isSigned },
+      sizeBytesMax: all.sizeBytesMax,
+      parityFile: all.parityFile,
+      latencyRows: all.latency?.rows ?? null,
+    }),
+    all,
+  )
+  const failed = rows.filter(({ verdict }) => verdict === 'failed')
+  return { rows, names: failed.map(({ gate }) => gate), failed }
+}
+
+const opened = ['output', 'golden', 'golden gpu']
+
+/** The bytes with the version of the named operator set replaced. */
+const withOpset = (graph: Uint8Array, from: number, to: number): Uint8Array => {
+  const bytes = Buffer.from(graph)
+  // opset_import (0x42), 4 bytes long: an empty domain (0x0a 0x00), the version (0x10).
+  const at = bytes.indexOf(Buffer.from([0x42, 4, 0x0a, 0, 0x10, from]))
+  expect(at).toBeGreaterThanOrEqual(0)
+  bytes[at + 5] = to
+  return bytes
+}
+
+test('models validate - passes a model that is right, and skips what nobody asked for', async () => {
+  const { folder } = await copyModel('trees')
+  const { rows } = await failedGates(folder)
+  const of = (verdict: string) =>
+    rows.filter((row) => row.verdict === verdict).map(({ gate }) => gate)
+  expect(of('passed')).toEqual(['manifest', 'size', 'hashes', 'features', 'opset', ...opened])
+  expect(of('skipped')).toEqual([
+    'signature',
+    'parity',
+    'latency',
+    'backtest metrics',
+    'backtest bias',
+  ])
+})
+
+test('models validate - never opens a graph whose hash is wrong', async () => {
+  const { folder } = await copyModel('trees')
+  const path = join(folder, 'model.onnx')
+  writeFileSync(path, readFileSync(path).subarray(0, 4000))
+  const { names, failed } = await failedGates(folder)
+  expect(names).toEqual(['hashes', 'opset', ...opened])
+  expect(failed.find(({ gate }) => gate === 'golden')!.found).toContain('not opened: model.onnx')
+})
+
+test('models validate - refuses a truncated graph and poisoned bytes whose hash is the manifest’s', async () => {
+  const { folder } = await copyModel('trees')
+  const whole = readFileSync(join(folder, 'model.onnx'))
+  await republish(folder, 'cpu', whole.subarray(0, 4000))
+  expect((await failedGates(folder)).names).toEqual(['opset', 'output', 'golden'])
+  await republish(folder, 'cpu', 'MZ this is not a graph')
+  const poisoned = await failedGates(folder)
+  expect(poisoned.names).toEqual(['opset', 'output', 'golden'])
+  expect(poisoned.failed[1]!.found).toContain('does not load')
+})
+
+test('models validate - reads operator sets and refuses those that are not proved', async () => {
+  const { folder } = await copyModel('pair')
+  const graph = readFileSync(join(folder, 'model.onnx'))
+  expect(readOpsets(graph).get('ai.onnx')).toBe(17)
+  await republish(folder, 'cpu', withOpset(graph, 17, 6))
+  const { failed } = await failedGates(folder)
+  const row = failed.find(({ gate }) => gate === 'opset')
+  expect(row?.found).toContain('ai.onnx 6')
+})
+
+test('models validate - fails on features, names, golden scores, sizes and signatures', async () => {
+  const { folder } = await copyModel('trees')
+  expect((await failedGates(folder, { features: [...fixtureFeatures].reverse() })).names).toEqual([
+    'features',
+  ])
+  const small = await failedGates(folder, { sizeBytesMax: 7000 })
+  expect(small.names).toEqual(['size', 'hashes', 'opset', ...opened])
+  expect((await failedGates(folder, { isSigned: true })).names).toEqual(['signature', ...opened])
+  const golden = await goldenOf('trees')
+  golden.scores[0] = golden.scores[0]! > 0.5 ? 0.1 : 0.9
+  await republish(folder, 'golden', JSON.stringify(golden))
+  expect((await failedGates(folder)).names).toEqual(['golden', 'golden gpu'])
+  const path = join(folder, 'manifest.json')
+  const manifest = JSON.parse(readFileSync(path, 'utf8'))
+  writeFileSync(path, JSON.stringify({ ...manifest, version: '2' }))
+  expect((await failedGates(folder)).names).toContain('manifest')
+  writeFileSync(path, JSON.stringify({ ...manifest, format: 2 }))
+  const { rows } = await failedGates(folder)
+  expect(rows.find(({ gate }) => gate === 'manifest')!.found).toContain('/format')
+  expect(rows.filter(({ verdict }) => verdict === 'passed')).toEqual([])
+})
+
+test('models validate - compares with the training library’s rows, and p99 with the budget', async () => {
+  const { folder } = await copyModel('trees')
+  const parityFile = join(temporaryFolder(), 'parity.json')
+  const golden = await goldenOf('trees')
+  writeFileSync(parityFile, JSON.stringify(golden))
+  const latency = { rows: 100, budgetMs: 60_000 }
+  expect((await failedGates(folder, { parityFile, latency })).names).toEqual([])
+  golden.scores[3] = golden.scores[3]! > 0.5 ? 0.1 : 0.9
+  writeFileSync(parityFile, JSON.stringify(golden))
+  const bad = await failedGates(folder, { parityFile, latency: { rows: 100, budgetMs: 0 } })
+  expect(bad.names).toEqual(['parity', 'latency'])
+})
+
+type Spoil = {
+  recallAtReview?: number | null
+  sha256?: string
+  averagePrecision?: number
+  measured?: number
+  rate?: number
+}
+
+/** A run's folder as `weir replay` writes it, as far as the gates read it. */
+const writeRun = (sha256: string, spoil: Spoil = {}): string => {
+  const folder = temporaryFolder()
+  const model = { name: 'trees', version: '1', sha256, column: 'score' }
+  const measures = {
+    averagePrecision: spoil.averagePrecision ?? 0.6,
+    rocAuc: 0.9,
+    cardPrecisionAt100: 0.3,
+    recallAtReview: spoil.recallAtReview === undefined ? 0.5 : spoil.recallAtReview,
+  }
+  const segment = { segment: 'NO', genuine: 5000, falsePositiveRate: spoil.rate ?? 0.01 }
+  const backtest = {
+    from: '2026-01-01',
+    to: '2026-01-08',
+    knownSince: null,
+    thresholds: [{ name: 'review', falsePositiveRate: 0.01 }],
+    segments: { country: [segment, { ...segment, genuine: 10, falsePositiveRate: 0.9 }] },
+    models: [{ name: 'trees', version: '1', role: 'champion', ...measures }],
+  }
+  const report = { measured: spoil.measured ?? 9000, frauds: 80, backtest }
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ model, challengers: [] }))
+  writeFileSync(join(folder, 'report.json'), JSON.stringify(report))
+  return folder
+}
+
+test('models validate - holds the backtest against the champion’s and against its segments', async () => {
+  const { folder } = await copyModel('trees')
+  const { sha256 } = (await manifestOf('trees')).files.cpu
+  const judge = async (own: Spoil, champion: Spoil | null) =>
+    (
+      await failedGates(folder, {
+        run: readBacktestRun(writeRun(own.sha256 ?? sha256, own)),
+        championRun:
+          champion === null ? null : readBacktestRun(writeRun(champion.sha256 ?? 'c', champion)),
+      })
+    ).names
+  expect(await judge({}, {})).toEqual([])
+  expect(await judge({ averagePrecision: 0.595 }, {})).toEqual([])
+  expect(await judge({ averagePrecision: 0.58 }, {})).toEqual(['backtest metrics'])
+  expect(await judge({ recallAtReview: null }, {})).toEqual(['backtest metrics'])
+  expect(await judge({ measured: 8999 }, {})).toEqual(['backtest metrics'])
+  expect(await judge({}, { sha256 })).toEqual(['backtest metrics'])
+  expect(await judge({ rate: 0.031 }, {})).toEqual(['backtest bias'])
+  expect(await judge({ sha256: 'f' }, {})).toEqual(['backtest metrics', 'backtest bias'])
+  expect(() => readBacktestRun(folder)).toThrow('WEIR_SETTINGS_INVALID')
+})
+
+test('models validate - ends with 0, 1 or 2', async () => {
+  const { folder } = await copyModel('trees')
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, ['services/cli/main.ts', 'models', 'validate', ...words], {
+      encoding: 'utf8',
+    })
+  const right = run(folder, '--json')
+  expect(right.status).toBe(0)
+  expect(JSON.parse(right.stdout)).toMatchObject({ isPassed: true })
+  const slow = run(folder, '--latency-budget', '0')
+  expect(slow.status).toBe(1)
+  expect(slow.stdout).toMatch(/^failed {3}latency/m)
+  expect(run(temporaryFolder()).status).toBe(2)
+})
+
+test('models validate - a trusted key is named by the gate', async () => {
+  const { folder } = await copyModel('trees')
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const bytes = readFileSync(join(folder, 'manifest.json'))
+  writeFileSync(join(folder, 'manifest.json.sig'), addSignature(bytes, privateKey, null))
+  const signatures = { keys: new Map([[keyIdOf(publicKey), publicKey]]), isRequired: true }
+  const asked = { signatures, sizeBytesMax: 1024 * 1024, parityFile: null, latencyRows: null }
+  const look = async () =>
+    judgeModel(await collectEvidence(folder, asked), { ...terms, isSigned: true })[1]!
+  expect(await look()).toMatchObject({ gate: 'signature', verdict: 'passed' })
+  writeFileSync(join(folder, 'manifest.json'), `${bytes} `)
+  expect(await look()).toMatchObject({ gate: 'signature', verdict: 'failed' })
+})
+
+test('models validate - reads what a run of weir replay wrote', async () => {
+  const { folder } = await replaySmall(smallHistory(2), { isScoring: true })
+  const run = readBacktestRun(folder)
+  const model = join(shippedFolder, 'card-fraud', '1')
+  const gates = { features: null, run, biasGenuineMin: 20, biasRatioMax: 1000 }
+  const alone = await failedGates(model, gates)
+  expect(alone.names).toEqual([])
+  expect(alone.rows.at(-2)).toMatchObject({ verdict: 'skipped' })
+  expect(alone.rows.at(-1)).toMatchObject({ gate: 'backtest bias', verdict: 'passed' })
+  expect(alone.rows.at(-1)!.found).not.toMatch(/^0 segments/)
+  const [own] = run.backtest.models
+  const better = { ...own!, averagePrecision: own!.averagePrecision! + 0.02 }
+  const other = {
+    ...run,
+    models: [{ ...run.models[0]!, sha256: 'c' }],
+    backtest: { ...run.backtest, models: [better] },
+  }
+  expect((await failedGates(model, { ...gates, championRun: other })).names).toEqual([
+    'backtest metrics',
+  ])
+})
