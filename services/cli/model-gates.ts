@@ -32,7 +32,7 @@ export type GateTerms = BacktestTerms & {
 
 type Gate = (evidence: ModelEvidence, terms: GateTerms) => GateOutcome
 
-/** Operator sets that the scorer's ONNX Runtime has kernels for, and that are proved here. */
+/** Operator sets that the scorer's ONNX Runtime has kernels for; training writes 17 and 3. */
 export const opsetLimits: Readonly<Record<string, readonly [number, number]>> = {
   'ai.onnx': [7, 21],
   'ai.onnx.ml': [1, 5],
