@@ -167,6 +167,26 @@ export const errorTable = {
     false,
     'Change the schema compatibly, as the reason says.',
   ),
+  WEIR_ROSTER_REFUSED: outside(
+    'The change of the roster is refused; nothing was changed.',
+    false,
+    'Follow the detail; `weir models list` shows the roster in force.',
+  ),
+  WEIR_ROSTER_CONFLICT: outside(
+    'Somebody else changed the roster, or is changing it; nothing was changed by this command.',
+    false,
+    'Look at `weir models history`, then decide again.',
+  ),
+  WEIR_ROSTER_IN_DOUBT: outside(
+    'Whether the change of the roster was made is unknown.',
+    false,
+    'Look at `weir models history` before the change is made again.',
+  ),
+  WEIR_ROSTER_UNREADABLE: outside(
+    'A record of the roster cannot be read, or not be written so that scorers read it.',
+    false,
+    'Use the version of Weir that wrote it; after a first change with the registry, it may be away.',
+  ),
   WEIR_TOPICS_DIFFER: outside(
     'A topic differs from the plan in a way that is not changed by itself.',
     false,
