@@ -149,6 +149,7 @@ export type TopicNames = {
   readonly late: string
   readonly driftReports: string
   readonly modelControl: string
+  readonly modelAudit: string
 }
 
 /** Column of a file for each field of the schema; only fields that differ are named. */

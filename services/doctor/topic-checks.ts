@@ -13,7 +13,7 @@ import { inBytes, inWords } from './units.ts'
 
 const inputs: readonly TopicRole[] = ['transactions', 'labels']
 /** Made and read by other services than the scorer. */
-const others: readonly TopicRole[] = ['driftReports', 'modelControl']
+const others: readonly TopicRole[] = ['driftReports', 'modelControl', 'modelAudit']
 /** Lost state is put back from these. */
 const journals: readonly TopicRole[] = ['transactions', 'labels', 'scored']
 /** Events that are gone here were never scored, or never said so. */

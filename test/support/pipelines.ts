@@ -34,6 +34,7 @@ export function pipelineOf(parts: PipelineParts): PipelineDefinition {
       late: 'transactions.late',
       driftReports: 'drift.reports',
       modelControl: 'model.control',
+      modelAudit: 'model.audit',
     },
     input: {
       transactionColumns: {},

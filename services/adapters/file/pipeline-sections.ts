@@ -31,6 +31,7 @@ export const defaults = {
     late: 'transactions.late',
     driftReports: 'drift.reports',
     modelControl: 'model.control',
+    modelAudit: 'model.audit',
   },
   input: { labelLookup: false },
   validate: { ageMax: '400d', futureMax: '60s' },
@@ -70,6 +71,7 @@ export function readTopics(file: SoundValue, { topicPrefix }: Place): TopicNames
     late: written('late'),
     driftReports: written('driftReports'),
     modelControl: written('modelControl'),
+    modelAudit: written('modelAudit'),
   }
 }
 

@@ -71,14 +71,14 @@ const output = (retentionDays: number) => ({
   'message.timestamp.type': 'CreateTime',
   'max.message.bytes': mib(8),
 })
-// The latest roster of every pipeline is kept for ever.
-const compacted = {
-  'cleanup.policy': 'compact',
+// Few and small, and kept for ever: the latest roster of every pipeline, and the way that led to it.
+const kept = (policy: 'compact' | 'delete') => ({
+  'cleanup.policy': policy,
   'retention.ms': '-1',
   'compression.type': 'producer',
   'message.timestamp.type': 'CreateTime',
   'max.message.bytes': mib(1),
-}
+})
 
 export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
   transactions: {
@@ -157,11 +157,20 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
   modelControl: {
     defaultName: 'model.control',
     key: 'pipeline',
-    madeBy: 'rollout',
+    madeBy: 'weir models',
     schema: 'model-control',
     compatibility: 'FULL',
     hasLanes: false,
-    config: compacted,
+    config: kept('compact'),
+  },
+  modelAudit: {
+    defaultName: 'model.audit',
+    key: 'pipeline',
+    madeBy: 'weir models',
+    schema: 'model-audit',
+    compatibility: 'FULL',
+    hasLanes: false,
+    config: kept('delete'),
   },
 }
 

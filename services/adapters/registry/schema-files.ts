@@ -16,6 +16,7 @@ export const schemaFiles = [
   'late-transaction',
   'drift-report',
   'model-control',
+  'model-audit',
 ] as const
 export type SchemaFile = (typeof schemaFiles)[number]
 

@@ -16,6 +16,7 @@ test('topics - plans every role under its default name', () => {
     'transactions.late': 4,
     'drift.reports': 1,
     'model.control': 1,
+    'model.audit': 1,
   })
 })
 
