@@ -8,6 +8,7 @@ import { WeirError } from '../core/errors.ts'
 import { addDoctor } from './doctor-command.ts'
 import { addModelPublishing } from './model-publishing.ts'
 import { addModelsExport } from './models-export-command.ts'
+import { addModelsRoster } from './models-roster-command.ts'
 import { addModelsShow } from './models-show-command.ts'
 import { addModelsValidate } from './models-validate-command.ts'
 import { addParity } from './parity-command.ts'
@@ -25,6 +26,7 @@ const refusedAtStart = new Set([
   'WEIR_CLASSIFY_REMOTE_WRONG',
   'WEIR_ENRICH_STORE_UNFIT',
   'WEIR_PLACE_UNFIT',
+  'WEIR_ROSTER_REFUSED',
   'WEIR_FILE_INVALID',
 ])
 
@@ -42,6 +44,7 @@ program
 addDoctor(program)
 addModelPublishing(program)
 addModelsExport(program)
+addModelsRoster(program)
 addModelsShow(program)
 addModelsValidate(program)
 addParity(program)

@@ -6,4 +6,4 @@ export const modelsGroup = (program: Command): Command =>
   program.commands.find((command) => command.name() === 'models') ??
   program
     .command('models')
-    .description('the life of a model: signatures, registries, inference servers')
+    .description('the life of a model: gates, roster, signatures, registries, inference servers')

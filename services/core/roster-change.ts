@@ -175,8 +175,9 @@ function rollBack(current: Roster, steps: readonly RosterStep[], drops: boolean)
 function findStanding(steps: readonly RosterStep[]): readonly Roster[] {
   const standing: Roster[] = []
   for (const { action, before, after } of steps) {
-    if (action === 'promote') standing.push(before)
-    else if (action === 'rollback' && !isSameModel(before.champion, after.champion)) standing.pop()
+    if (isSameModel(before.champion, after.champion)) continue
+    if (action === 'rollback') standing.pop()
+    else standing.push(before)
   }
   return standing
 }

@@ -10,7 +10,11 @@ import {
   type KafkaOptions,
   type SASLOptions,
 } from '../adapters/kafka/kafka-client.ts'
-import { connectRegistry, type Registry } from '../adapters/registry/schema-registry.ts'
+import {
+  connectRegistry,
+  type Registry,
+  type RegistryPatience,
+} from '../adapters/registry/schema-registry.ts'
 import type { Settings } from '../core/settings.ts'
 
 /** @param door names the door at the brokers: weir-<door>-<instance>. */
@@ -32,11 +36,14 @@ export function openKafka(
 }
 
 /** The registry client takes its credentials in the URL. */
-export function openRegistry({ registry }: Pick<Settings, 'registry'>): Registry {
+export function openRegistry(
+  { registry }: Pick<Settings, 'registry'>,
+  patience?: RegistryPatience,
+): Registry {
   const url = new URL(registry.url)
   if (registry.auth !== null) {
     url.username = encodeURIComponent(registry.auth.username)
     url.password = encodeURIComponent(registry.auth.password)
   }
-  return connectRegistry(url.toString())
+  return connectRegistry(url.toString(), patience)
 }

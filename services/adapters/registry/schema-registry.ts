@@ -45,9 +45,14 @@ export type Registry = {
 
 export const subjectOf = (topic: string): string => `${topic}-value`
 
+/** How long a caller waits for a registry that is away; all attempts and pauses unless given. */
+export type RegistryPatience = { readonly attemptsMax: number; readonly requestMsMax: number }
+
+const fullPatience: RegistryPatience = { attemptsMax: limits.retryAttemptsMax, requestMsMax }
+
 /** Opens nothing yet: the first call tells whether the registry is there. Credentials in the URL. */
-export function connectRegistry(url: string): Registry {
-  const { client, place } = openClient(url)
+export function connectRegistry(url: string, patience = fullPatience): Registry {
+  const { client, place } = openClient(url, patience)
   const schema = (schemaText: string) => ({ schema: schemaText, schemaType: 'AVRO' })
   const ask = <T>(call: () => Promise<T>): Promise<T> => call().catch((e) => fail(place, e))
   const find = <T>(call: () => Promise<T>): Promise<T | null> =>
@@ -85,14 +90,14 @@ export function connectRegistry(url: string): Registry {
 }
 
 /** The client retries by itself: no answer, 408, 429 and 5xx, with jitter, at most this often. */
-function openClient(url: string) {
+function openClient(url: string, patience: RegistryPatience) {
   const { username, password, origin, pathname } = parseUrl(url)
   const place = origin + pathname.replace(/\/$/, '')
   const userInfo = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   const client = new SchemaRegistryClient({
     baseURLs: [place],
-    createAxiosDefaults: { timeout: requestMsMax },
-    maxRetries: limits.retryAttemptsMax - 1,
+    createAxiosDefaults: { timeout: patience.requestMsMax },
+    maxRetries: patience.attemptsMax - 1,
     retriesWaitMs: firstPauseMs,
     retriesMaxWaitMs: limits.retryPauseMsMax,
     ...(username === ''
