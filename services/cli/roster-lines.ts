@@ -1,6 +1,7 @@
 // Rosters and steps as a person reads them: one line per fact, one line per step.
 //
-// In: what the ledger says. Out: lines. Nothing is refused and nothing is left out but the salt.
+// In: what the ledger says. Out: lines; of all that a roster holds, only the salt is left out. Nothing
+// is refused. Invariant: texts of operators hold no line breaks (changeRoster), so a step stays one line.
 
 import type { Roster } from '../core/roster.ts'
 import { canaryModel, describeModel, isSameModel, type RosterStep } from '../core/roster-change.ts'
