@@ -222,8 +222,7 @@ async function fillPool(files: ModelFiles, batchMax: number): Promise<Pool> {
   const width = manifest.featureSet.names.length
   const count = 2 * batchMax
   const vectors = Float32Array.from({ length: count * width }, (_, i) => {
-    const drawn = Math.imul(i + 1, 0x9e37_79b1) >>> 8
-    return golden.vectors[(drawn % golden.count) * width + (i % width)]!
+    return golden.vectors[(scramble(i) % golden.count) * width + (i % width)]!
   })
   const worker = await openWorker(files, 'cpu', count)
   try {
@@ -232,6 +231,13 @@ async function fillPool(files: ModelFiles, batchMax: number): Promise<Pool> {
   } finally {
     await worker.close()
   }
+}
+
+/** The same number for ever, and without a pattern that branches could be foretold by (lowbias32). */
+function scramble(index: number): number {
+  const first = Math.imul(index ^ (index >>> 16), 0x21f0_aaad)
+  const second = Math.imul(first ^ (first >>> 15), 0x735a_2d97)
+  return (second ^ (second >>> 15)) >>> 0
 }
 
 /** The CPU stands behind, so that a provider that is passed over is a reason and not an error. */
