@@ -7,6 +7,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
+import { goldenDifferenceMax } from '../../services/adapters/onnx/model-folder.ts'
+import type { CrossoverCase } from './crossover.ts'
 import type { DrainCase } from './drain.ts'
 import type { FoldCase } from './fold.ts'
 import type { IsolationCase } from './isolation.ts'
@@ -18,6 +20,7 @@ import type { ReplayCase } from './replay.ts'
 import type { ReplayProfileCase } from './replay-profile.ts'
 
 export type BenchCase =
+  | CrossoverCase
   | DrainCase
   | FoldCase
   | IsolationCase
@@ -82,6 +85,10 @@ function countOffences(result: BenchCase): Readonly<Record<string, number>> {
     case 'isolation':
     case 'latency':
       return { lost: result.lost, duplicated: result.duplicated }
+    case 'crossover': {
+      const isOff = !(result.differenceMax <= goldenDifferenceMax)
+      return { 'scores beyond 1e-5 of the CPU': isOff ? result.differenceMax : 0 }
+    }
     case 'replay':
       return { 'rows that differ from SQL': result.sql?.differing ?? 0 }
     default:

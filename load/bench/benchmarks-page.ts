@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { judge, showCount } from './bars.ts'
 import { type BenchResult, nameOf } from './bench-result.ts'
+import { renderCrossover } from './crossover-section.ts'
 import { companies } from './isolation.ts'
 import { table } from './markdown-table.ts'
 import { renderProfile, renderReplayProfile } from './profile-sections.ts'
@@ -34,6 +35,9 @@ export function renderBenchmarks(results: readonly BenchResult[]): string {
     ...section('## Replay', of('replay'), renderReplays),
     ...section('## Live scoring beside a replay', of('isolation'), renderIsolations),
     ...section('## Hot entities', of('fold'), renderFolds),
+    ...section('## Graphs and providers', of('crossover'), (found) =>
+      found.map(renderCrossover).join('\n\n'),
+    ),
     ...section('## Pass-through limit', of('limit'), renderLimits),
     ...of('profile').flatMap(renderProfile),
     ...of('replay-profile').flatMap(renderReplayProfile),

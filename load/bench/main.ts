@@ -1,4 +1,4 @@
-// `npm run bench -- drain|latency|fold|limit|replay|isolation`: the cases of this folder as commands.
+// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover`: the cases of this folder as commands.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -136,6 +136,18 @@ addCase(
     const lengths = { events, rate, seconds, warmUpSeconds: warmUp, history, rounds }
     const options = { ...lengths, rehearsedEvents: rehearse, say }
     await runCase(flags, (place) => runIsolation(place, options))
+  })
+addCase('crossover', 'rows/s by provider, graph and batch size, and which provider to pick')
+  .option('--seconds <count>', 'of each provider, graph and batch size', count(3_600), 1)
+  .action(async ({ seconds, ...flags }: CaseFlags & { seconds: number }) => {
+    const { runFileCase, say } = await import('./run-case.ts')
+    const { runCrossover } = await import('./crossover.ts')
+    const { renderCrossover } = await import('./crossover-section.ts')
+    await runFileCase(flags, async (definition) => {
+      const found = await runCrossover({ definition, seconds, say })
+      process.stderr.write(`\n${renderCrossover(found)}\n\n`)
+      return found
+    })
   })
 
 try {

@@ -16,14 +16,14 @@ import type { ExecutionPolicy, ExecutionProvider } from '../../core/pipeline-def
 import type { ScoringModel } from '../../pipeline/records.ts'
 import { attest, missedProvider } from './attestation.ts'
 import { type Graph, goldenDifferenceMax, type ModelFiles } from './model-folder.ts'
+import { padRuns, type ScoreRows } from './padded-runs.ts'
 
 // ONNX Runtime would write to stderr, past the log; what it reports is thrown or attested as well.
 env.logLevel = 'fatal'
 
 export type ModelSession = {
   readonly model: ScoringModel
-  /** rows x features in, one score per row out, in an array of its own. */
-  readonly score: (vectors: Float32Array, rows: number) => Promise<Float32Array>
+  readonly score: ScoreRows
 }
 
 /** A provider of the policy that was passed over, and why. */
@@ -64,7 +64,9 @@ const openOn = async (
       if (provider === 'cpu') throw refuse(files, `cpu graph does not load: ${session}`)
       return session
     }
-    const score = scorerOf(session, files)
+    const width = files.manifest.featureSet.names.length
+    const bare = scorerOf(session, files)
+    const score = provider === 'cpu' ? bare : padRuns(bare, width)
     await checkGolden(score, files, provider)
     session.endProfiling()
     const attestation = attest(await readProfile(profileFolder))
@@ -101,7 +103,7 @@ const readProfile = async (folder: string): Promise<[]> => {
   return JSON.parse(await readFile(join(folder, name), 'utf8'))
 }
 
-const scorerOf = (session: InferenceSession, files: ModelFiles): ModelSession['score'] => {
+const scorerOf = (session: InferenceSession, files: ModelFiles): ScoreRows => {
   const { input, output, featureSet } = files.manifest
   const width = featureSet.names.length
   checkNames(session, files)
@@ -137,7 +139,7 @@ const readScores = (tensor: Tensor, rows: number, files: ModelFiles): Float32Arr
 }
 
 const checkGolden = async (
-  score: ModelSession['score'],
+  score: ScoreRows,
   files: ModelFiles,
   provider: ExecutionProvider,
 ): Promise<void> => {
@@ -151,10 +153,7 @@ const checkGolden = async (
   }
 }
 
-const runGolden = async (
-  score: ModelSession['score'],
-  files: ModelFiles,
-): Promise<Float32Array> => {
+const runGolden = async (score: ScoreRows, files: ModelFiles): Promise<Float32Array> => {
   try {
     return await score(files.golden.vectors, files.golden.count)
   } catch (cause) {

@@ -1,31 +1,33 @@
-import { existsSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { InferenceSession, type Tensor } from 'onnxruntime-node'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { readGraphFolder } from '../../../services/adapters/onnx/model-folder.ts'
+import { openModelSession } from '../../../services/adapters/onnx/model-session.ts'
 import type { ExecutionPolicy } from '../../../services/core/pipeline-definition.ts'
 import {
   drawRows,
+  fixtureFeatures,
+  fixtureFolder,
   fixtureModel,
   goldenOf,
   manifestOf,
+  onCpu,
   openClassifier,
   randomOf,
 } from './fixture-models.ts'
+import { isWebgpuRunnable, webgpuTitle as title } from './webgpu-driver.ts'
 
-// SwiftShader executes WebGPU without a GPU; Debian's and Ubuntu's chromium packages bring it.
-const driverPlaces = [
-  process.env.VK_DRIVER_FILES,
-  '/usr/lib/chromium/vk_swiftshader_icd.json',
-  '/usr/lib/chromium-browser/vk_swiftshader_icd.json',
-  '/opt/google/chrome/vk_swiftshader_icd.json',
-  '/usr/lib64/chromium-browser/vk_swiftshader_icd.json',
-]
-const loaderPlaces = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64']
-const driver = driverPlaces.find((place) => place !== undefined && existsSync(place))
-const hasLoader = loaderPlaces.some((place) => existsSync(`${place}/libvulkan.so.1`))
-const isRunnable = driver !== undefined && hasLoader
-if (driver !== undefined) process.env.VK_DRIVER_FILES = driver
+/** Of all sessions; the package's types name the factory alone. */
+const { prototype: sessions } = InferenceSession as unknown as {
+  prototype: {
+    run: (feeds: Record<string, Tensor>, fetches: readonly string[]) => Promise<unknown>
+  }
+}
+const width = fixtureFeatures.length
 
-const reason = 'needs a Vulkan driver: apt-get install chromium libvulkan1'
-const title = (what: string) => (isRunnable ? what : `${what} (skipped: ${reason})`)
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 const onWebgpu: ExecutionPolicy = { providers: ['webgpu'], isRequired: true, workers: 1 }
 const preferWebgpu: ExecutionPolicy = {
@@ -34,7 +36,7 @@ const preferWebgpu: ExecutionPolicy = {
   workers: 1,
 }
 
-describe.skipIf(!isRunnable)('webgpu', () => {
+describe.skipIf(!isWebgpuRunnable)('webgpu', () => {
   for (const name of ['network', 'trees']) {
     it(title(`attestation - executes ${name} on webgpu, equal to the cpu`), async () => {
       const gpu = await openClassifier(fixtureModel(name), { policy: onWebgpu })
@@ -58,6 +60,39 @@ describe.skipIf(!isRunnable)('webgpu', () => {
       expect([...onGpu.reasons.keys()]).toEqual([...onCpu.reasons.keys()])
     }, 60_000)
   }
+
+  it(title(
+    'padded sizes - are all that the provider gets; the cpu gets batches as they are',
+  ), async () => {
+    const ran: (readonly number[])[] = []
+    const { run } = sessions
+    vi.spyOn(sessions, 'run').mockImplementation(function (this: unknown, feeds, fetches) {
+      ran.push(Object.values(feeds)[0]!.dims)
+      return Reflect.apply(run, this, [feeds, fetches])
+    })
+    const files = await readGraphFolder(join(fixtureFolder, 'trees', '1'))
+    const rows = [1, 64, 65, 700]
+    const vectors = drawRows(await goldenOf('trees'), Math.max(...rows), randomOf(7))
+    const found: Float32Array[][] = []
+    for (const policy of [onWebgpu, onCpu]) {
+      const session = await openModelSession(files, policy)
+      ran.length = 0
+      const scores: Float32Array[] = []
+      for (const count of rows) {
+        scores.push(await session.score(vectors.subarray(0, count * width), count))
+      }
+      found.push(scores)
+      const sizes = policy === onWebgpu ? [64, 64, 512, 2_048] : rows
+      expect(ran).toEqual(sizes.map((size) => [size, width]))
+    }
+    const [onGpu, onCpuScores] = found
+    for (const [batch, scores] of onCpuScores!.entries()) {
+      expect(onGpu![batch]).toHaveLength(rows[batch]!)
+      for (const [row, score] of scores.entries()) {
+        expect(Math.abs(onGpu![batch]![row]! - score)).toBeLessThanOrEqual(1e-5)
+      }
+    }
+  }, 60_000)
 
   it(title('attestation - finds the silent fallback of a tree ensemble'), async () => {
     const { classifier, happenings } = await openClassifier(fixtureModel('lopsided'), {

@@ -31,6 +31,7 @@ describe('bench', () => {
       "argument '0' is invalid. Expected a whole number from 1 to",
     ],
     [['isolation', '--rounds', '0'], 'Expected a whole number from 1 to 99.'],
+    [['crossover', '--seconds', '0'], 'Expected a whole number from 1 to 3600.'],
     [['dam'], "unknown command 'dam'"],
   ])('bench - refuses %j and says what it expected', async (words, told) => {
     expect(await refuse(...words)).toContain(told)
