@@ -80,7 +80,7 @@ const classifyOn = (classifier: RosterClassifier) =>
 describe('roster classifier', () => {
   it('apply - 100 swaps under load: every reply is whole and of one crew', async () => {
     const { classifier, counts, kinds } = await openRosters()
-    const names = ['trees', 'challenger', 'network', 'pair']
+    const names = ['trees', 'challenger', 'network']
     const goldens = new Map(
       await Promise.all(names.map(async (name) => [name, await goldenOf(name)] as const)),
     )

@@ -287,8 +287,8 @@ export const metricTable = {
     },
   ),
   weir_roster_epoch: gauge('epoch', 'Epoch of the roster in force; 0 = the pipeline file.'),
-  weir_roster_applied_total: counter('rosters', 'Rosters that came into force.'),
-  weir_roster_refused_total: counter('rosters', 'Rosters refused; the one before went on.'),
+  weir_roster_applied_total: counter('applied', 'Rosters that came into force.'),
+  weir_roster_refused_total: counter('refused', 'Rosters refused; the one before went on.'),
   weir_model_run_duration_seconds: histogram('seconds', 'Classifying one batch, all models.', {
     buckets: batchSeconds,
   }),

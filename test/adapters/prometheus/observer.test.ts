@@ -251,7 +251,7 @@ describe('observer - log', () => {
 
   it('says error exactly where data is lost or a human is needed', () => {
     const kinds = Object.entries(logTable).filter(([, rule]) => rule?.level === 'error')
-    expect(kinds.map(([kind]) => kind).sort()).toEqual(['braked', 'failed'])
+    expect(kinds.map(([kind]) => kind).sort()).toEqual(['braked', 'failed', 'roster_refused'])
   })
 
   it('writes nothing for what comes with every batch', () => {
