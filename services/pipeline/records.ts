@@ -152,6 +152,8 @@ export type ScoredBatch = {
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
   /** Scored by a stand-in, because the place where the champion runs was away; absent = no. */
   readonly isDegraded?: boolean
+  /** Epoch of the roster whose models scored; absent = 0, the models of the pipeline file. */
+  readonly controlEpoch?: number
 }
 
 export const decisions = ['approve', 'review', 'block'] as const

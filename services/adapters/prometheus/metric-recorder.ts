@@ -213,6 +213,8 @@ function recordModels(
   | 'model_fetched'
   | 'model_registry_away'
   | 'model_loaded'
+  | 'roster_applied'
+  | 'roster_refused'
   | 'model_ran'
   | 'remote_ran'
   | 'fell_back'
@@ -222,6 +224,9 @@ function recordModels(
   )
   const away = metrics.counter('weir_model_registry_failures_total', none)
   const loads = metrics.histogram('weir_model_load_duration_seconds', none)
+  const rosterEpoch = metrics.gauge('weir_roster_epoch', none)
+  const rostersApplied = metrics.counter('weir_roster_applied_total', none)
+  const rostersRefused = metrics.counter('weir_roster_refused_total', none)
   const runs = metrics.histogram('weir_model_run_duration_seconds', none)
   const rows = metrics.histogram('weir_model_run_rows', none)
   const reasonRows = metrics.counter('weir_model_reason_rows_total', none)
@@ -245,6 +250,11 @@ function recordModels(
       inUse = [...inUse.filter((other) => !isReplaced(other)), model]
       metrics.gauge('weir_model_loaded_info', model).set(1)
     },
+    roster_applied: ({ epoch }) => {
+      rosterEpoch.set(epoch)
+      rostersApplied.inc()
+    },
+    roster_refused: () => rostersRefused.inc(),
     model_ran: (run) => {
       runs.observe(run.durationMs / 1000)
       rows.observe(run.events)

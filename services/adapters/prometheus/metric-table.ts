@@ -286,6 +286,9 @@ export const metricTable = {
       buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     },
   ),
+  weir_roster_epoch: gauge('epoch', 'Epoch of the roster in force; 0 = the pipeline file.'),
+  weir_roster_applied_total: counter('applied', 'Rosters that came into force.'),
+  weir_roster_refused_total: counter('refused', 'Rosters refused; the one before went on.'),
   weir_model_run_duration_seconds: histogram('seconds', 'Classifying one batch, all models.', {
     buckets: batchSeconds,
   }),

@@ -36,6 +36,7 @@ export const classify = async (
     challengerScores: reply.challengerScores,
     reasons: reply.reasons,
     isDegraded: reply.isDegraded ?? false,
+    controlEpoch: reply.controlEpoch ?? 0,
   }
 }
 

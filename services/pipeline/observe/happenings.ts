@@ -131,6 +131,22 @@ export type Happening =
       readonly missedProviders: string
       readonly durationMs: number
     }
+  /** The models of a roster score from now on; name and version are the champion's. */
+  | {
+      readonly kind: 'roster_applied'
+      readonly epoch: number
+      readonly name: string
+      readonly version: string
+      readonly who: string
+      readonly why: string
+    }
+  /** A roster was not applied; what was in force before still scores. */
+  | {
+      readonly kind: 'roster_refused'
+      readonly epoch: number
+      readonly code: ErrorCode
+      readonly detail: string
+    }
   /** A model of a registry is in a folder here. */
   | {
       readonly kind: 'model_fetched'

@@ -92,7 +92,7 @@ export function composeScored(
     degraded: scored.isDegraded ?? false,
     pipeline: definition.pipeline,
     pipelineHash: context.pipelineHash,
-    controlEpoch: 0,
+    controlEpoch: scored.controlEpoch ?? 0,
   }
 }
 

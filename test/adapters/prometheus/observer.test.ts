@@ -101,6 +101,9 @@ describe('observer - metrics', () => {
       weir_store_cached_logs: 40,
       weir_store_cached_bytes: 65_536,
       weir_model_load_duration_seconds_count: 1,
+      weir_roster_epoch: 7,
+      weir_roster_applied_total: 1,
+      weir_roster_refused_total: 1,
       weir_model_run_duration_seconds_count: 1,
       weir_model_run_rows_sum: 988,
       weir_model_reason_rows_total: 41,
@@ -248,7 +251,7 @@ describe('observer - log', () => {
 
   it('says error exactly where data is lost or a human is needed', () => {
     const kinds = Object.entries(logTable).filter(([, rule]) => rule?.level === 'error')
-    expect(kinds.map(([kind]) => kind).sort()).toEqual(['braked', 'failed'])
+    expect(kinds.map(([kind]) => kind).sort()).toEqual(['braked', 'failed', 'roster_refused'])
   })
 
   it('writes nothing for what comes with every batch', () => {

@@ -1,0 +1,71 @@
+// The models of one roster, open, with a count of the calls that are on them.
+//
+// In: an opener that gets the observer to use. Out: a crew. Thrown: what the opener throws.
+// Invariants: a crew ends after its last call; `model_loaded` reaches the observer only while the crew
+// is in force, so that metrics and readiness tell the models that decide, not those that are warm.
+
+import type { OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
+import type { ClassifyReply, ClassifyRequest } from '../pipeline/classify/classifier.ts'
+import type { Happening, Observe } from '../pipeline/observe/happenings.ts'
+
+export type OpenModels = (observe: Observe) => Promise<OnnxClassifier>
+
+export class Crew {
+  /** Equal for two rosters with the same models. */
+  readonly key: string
+  readonly #observe: Observe
+  readonly #loaded = new Map<string, Happening>()
+  #classifier: OnnxClassifier | null = null
+  #isInForce = false
+  #calls = 0
+  #idle = Promise.withResolvers<void>()
+
+  private constructor(key: string, observe: Observe) {
+    this.key = key
+    this.#observe = observe
+    this.#idle.resolve()
+  }
+
+  static async open(key: string, open: OpenModels, observe: Observe): Promise<Crew> {
+    const crew = new Crew(key, observe)
+    crew.#classifier = await open((happening) => crew.#hear(happening))
+    return crew
+  }
+
+  get models(): OnnxClassifier['models'] {
+    return this.#classifier!.models
+  }
+
+  async classify(request: ClassifyRequest): Promise<ClassifyReply> {
+    if (this.#calls++ === 0) this.#idle = Promise.withResolvers()
+    try {
+      return await this.#classifier!.classify(request)
+    } finally {
+      if (--this.#calls === 0) this.#idle.resolve()
+    }
+  }
+
+  takeOver(): void {
+    this.#isInForce = true
+    for (const happening of this.#loaded.values()) this.#observe(happening)
+  }
+
+  stepBack(): void {
+    this.#isInForce = false
+  }
+
+  /** After the last call: the classifier would reject those that wait in its queue. */
+  async close(): Promise<void> {
+    await this.#idle.promise
+    await this.#classifier!.close()
+  }
+
+  #hear(happening: Happening): void {
+    if (happening.kind !== 'model_loaded') {
+      this.#observe(happening)
+      return
+    }
+    this.#loaded.set(`${happening.role} ${happening.name} ${happening.version}`, happening)
+    if (this.#isInForce) this.#observe(happening)
+  }
+}

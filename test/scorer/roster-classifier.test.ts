@@ -1,0 +1,176 @@
+// Real models, real worker threads: rosters applied while calls are in flight.
+
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  createOnnxClassifier,
+  type OnnxClassifier,
+} from '../../services/adapters/onnx/onnx-classifier.ts'
+import type { Roster } from '../../services/core/roster.ts'
+import type { Happening } from '../../services/pipeline/observe/happenings.ts'
+import {
+  openRosterClassifier,
+  type RosterClassifier,
+  type RosterModels,
+} from '../../services/scorer/roster-classifier.ts'
+import {
+  fixtureFeatures,
+  fixtureModel,
+  flatten,
+  goldenOf,
+  onCpu,
+} from '../adapters/onnx/fixture-models.ts'
+
+const closing: RosterClassifier[] = []
+afterEach(async () => {
+  for (const classifier of closing.splice(0)) await classifier.close()
+})
+
+const rosterOf = (epoch: number, name: string, rest: Partial<Roster> = {}): Roster => ({
+  pipeline: 'p',
+  epoch,
+  champion: { name, version: '1' },
+  challengers: [],
+  canary: null,
+  who: 'ana',
+  why: 'a test',
+  whenMs: 0,
+  ...rest,
+})
+
+async function openRosters() {
+  const happenings: Happening[] = []
+  const counts = { opened: 0, alive: 0, aliveMax: 0 }
+  const open = async (
+    { champion, challengers }: RosterModels,
+    observe: (happening: Happening) => void,
+  ): Promise<OnnxClassifier> => {
+    const models = {
+      champion: fixtureModel(champion.name),
+      challengers: challengers.map(({ name }) => fixtureModel(name)),
+    }
+    const inner = await createOnnxClassifier({
+      models,
+      policy: onCpu,
+      features: fixtureFeatures,
+      observe,
+    })
+    counts.opened++
+    counts.aliveMax = Math.max(counts.aliveMax, ++counts.alive)
+    return {
+      models: inner.models,
+      classify: (request) => inner.classify(request),
+      close: async () => {
+        await inner.close()
+        counts.alive--
+      },
+    }
+  }
+  const first = { champion: { name: 'trees', version: '1' }, challengers: [] }
+  const observe = (happening: Happening) => void happenings.push(happening)
+  const classifier = await openRosterClassifier({ first, open, observe })
+  closing.push(classifier)
+  const kinds = (kind: Happening['kind']) => happenings.filter((one) => one.kind === kind)
+  return { classifier, counts, kinds }
+}
+
+const rows = [[0.25, 0, 0, 0]]
+const classifyOn = (classifier: RosterClassifier) =>
+  classifier.classify({ count: 1, vectors: flatten(rows), reasonsFrom: 2 })
+
+describe('roster classifier', () => {
+  it('apply - 100 swaps under load: every reply is whole and of one crew', async () => {
+    const { classifier, counts, kinds } = await openRosters()
+    const names = ['trees', 'challenger', 'network']
+    const goldens = new Map(
+      await Promise.all(names.map(async (name) => [name, await goldenOf(name)] as const)),
+    )
+    const { vectors } = goldens.get('trees')!
+    const scoresOf = new Map<string, Float32Array>()
+    const epochs: number[] = []
+    let isSwapping = true
+    const load = async () => {
+      while (isSwapping) {
+        const count = vectors.length
+        const reply = await classifier.classify({
+          count,
+          vectors: flatten(vectors),
+          reasonsFrom: 2,
+        })
+        const epoch = reply.controlEpoch!
+        epochs.push(epoch)
+        expect(reply.champion.name).toBe(names[epoch % names.length])
+        expect(reply.scores).toHaveLength(count)
+        const known = scoresOf.get(reply.champion.name) ?? reply.scores
+        scoresOf.set(reply.champion.name, known)
+        expect(reply.scores).toEqual(known)
+      }
+    }
+    const swap = async () => {
+      for (let epoch = 1; epoch <= 100; epoch++) {
+        await classifier.apply(rosterOf(epoch, names[epoch % names.length]!))
+        await classifyOn(classifier)
+      }
+      isSwapping = false
+    }
+    await Promise.all([swap().finally(() => (isSwapping = false)), load()])
+    expect(epochs).toEqual([...epochs].sort((a, b) => a - b))
+    expect(new Set(epochs).size).toBeGreaterThan(50)
+    expect(kinds('roster_applied')).toHaveLength(100)
+    expect(counts.aliveMax).toBeLessThanOrEqual(4)
+    for (const [row, score] of goldens.get('trees')!.scores.entries()) {
+      expect(scoresOf.get('trees')![row]).toBeCloseTo(score, 4)
+    }
+    await classifier.close()
+    expect(counts.alive).toBe(0)
+  }, 120_000)
+
+  it('apply - a call that began on the old crew ends there', async () => {
+    const { classifier } = await openRosters()
+    await classifier.apply(rosterOf(1, 'pair'))
+    const old = classifyOn(classifier)
+    await classifier.apply(rosterOf(2, 'trees'))
+    const young = classifyOn(classifier)
+    expect(await old).toMatchObject({ controlEpoch: 1, champion: { name: 'pair' } })
+    expect(await young).toMatchObject({ controlEpoch: 2, champion: { name: 'trees' } })
+  })
+
+  it('apply - goes back to the crew before without loading', async () => {
+    const { classifier, counts, kinds } = await openRosters()
+    await classifier.apply(rosterOf(1, 'pair'))
+    const { opened } = counts
+    void classifier.apply(rosterOf(2, 'trees'))
+    expect(await classifyOn(classifier)).toMatchObject({ controlEpoch: 2 })
+    expect(counts.opened).toBe(opened)
+    expect(kinds('model_loaded').at(-1)).toMatchObject({ name: 'trees', role: 'champion' })
+  })
+
+  it('apply - refuses models that do not load and canaries; the old crew goes on', async () => {
+    const { classifier, kinds } = await openRosters()
+    const canary = { version: '2', share: 0.05, salt: 's' }
+    await classifier.apply(rosterOf(1, 'absent'))
+    await classifier.apply(rosterOf(2, 'pair', { canary }))
+    const code = 'WEIR_CLASSIFY_MODEL_REFUSED'
+    expect(kinds('roster_refused')).toMatchObject([
+      { epoch: 1, code },
+      { epoch: 2, code },
+    ])
+    const reply = await classifyOn(classifier)
+    expect(reply).toMatchObject({ controlEpoch: 0, champion: { name: 'trees' } })
+  })
+
+  it('apply - ignores older epochs, and skips what a newer one overtook', async () => {
+    const { classifier, counts, kinds } = await openRosters()
+    const challengers = [{ name: 'challenger', version: '1' }]
+    const loading = classifier.apply(rosterOf(5, 'pair'))
+    const overtaken = classifier.apply(rosterOf(6, 'network'))
+    const newest = classifier.apply(rosterOf(7, 'network', { challengers }))
+    await classifier.apply(rosterOf(4, 'trees'))
+    await Promise.all([loading, overtaken, newest])
+    expect(kinds('roster_applied').map((one) => 'epoch' in one && one.epoch)).toEqual([5, 7])
+    expect(counts.opened).toBe(3)
+    expect(await classifyOn(classifier)).toMatchObject({
+      controlEpoch: 7,
+      challengers: [{ name: 'challenger' }],
+    })
+  })
+})
