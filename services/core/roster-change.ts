@@ -182,7 +182,10 @@ function findStanding(steps: readonly RosterStep[]): readonly Roster[] {
   return standing
 }
 
-export function canaryModel({ champion, canary }: Roster): RosterModel | null {
+export function canaryModel({
+  champion,
+  canary,
+}: Pick<Roster, 'champion' | 'canary'>): RosterModel | null {
   return canary === null ? null : { name: champion.name, version: canary.version }
 }
 

@@ -3,6 +3,8 @@
 // Epoch 0 stands for the models of the pipeline file; each change is a roster of its own with the
 // next epoch. Refused: nothing here. Invariant: a higher epoch replaces a lower one, never the reverse.
 
+import { hashToShare } from './hash.ts'
+
 export type RosterModel = { readonly name: string; readonly version: string }
 
 export type Canary = { readonly version: string; readonly share: number; readonly salt: string }
@@ -19,3 +21,7 @@ export type Roster = {
   readonly why: string
   readonly whenMs: number
 }
+
+/** Sticky: the same customers at every event, and a wider share keeps those of a narrower one. */
+export const isCanaryCustomer = ({ share, salt }: Canary, customerId: string): boolean =>
+  hashToShare(`${salt}/${customerId}`) < share

@@ -12,8 +12,10 @@ import type { Needs } from './needs.ts'
 import { inBytes, inWords } from './units.ts'
 
 const inputs: readonly TopicRole[] = ['transactions', 'labels']
-/** Made and read by other services than the scorer. */
+/** Without lanes: not written by the scorer. */
 const others: readonly TopicRole[] = ['driftReports', 'modelControl', 'modelAudit']
+/** Neither read nor written by the scorer. */
+const foreign: readonly TopicRole[] = ['driftReports']
 /** Lost state is put back from these. */
 const journals: readonly TopicRole[] = ['transactions', 'labels', 'scored']
 /** Events that are gone here were never scored, or never said so. */
@@ -33,7 +35,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
     judge: ({ topics }, { plan }) => {
       const missing = plan.filter(({ topic }) => !topics.has(topic))
       const faults = missing.map(({ role, topic }) =>
-        (others.includes(role) ? warning : fatal)(`${topic} is not there`, APPLY),
+        (foreign.includes(role) ? warning : fatal)(`${topic} is not there`, APPLY),
       )
       return orOk(faults, `all ${plan.length} are there`)
     },

@@ -146,8 +146,12 @@ export type ScoredBatch = {
   readonly challengers: readonly ScoringModel[]
   /** Champion's scores, count long, probabilities in [0, 1]. */
   readonly scores: Float32Array
-  /** One array of count scores per challenger, in their order. */
+  /** One array of count scores per challenger, in their order; NaN where it failed. */
   readonly challengerScores: readonly Float32Array[]
+  /** By row, the model that decides: 0 = the champion, n = the n-th challenger; absent = the champion. */
+  readonly deciders?: Uint8Array
+  /** What each model took for the run that the rows were in, ms; the champion first; absent = not measured. */
+  readonly modelMs?: readonly number[]
   /** Reasons by row for rows whose score reached the review band. */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
   /** Scored by a stand-in, because the place where the champion runs was away; absent = no. */
@@ -155,6 +159,17 @@ export type ScoredBatch = {
   /** Epoch of the roster whose models scored; absent = 0, the models of the pipeline file. */
   readonly controlEpoch?: number
 }
+
+/** 0 = the champion decides for the row, n = the n-th challenger, which is the canary. */
+export const decidingModel = ({ deciders }: Pick<ScoredBatch, 'deciders'>, row: number): number =>
+  deciders === undefined ? 0 : deciders[row]!
+
+/** Of the champion (0) or a challenger; NaN where a challenger failed. */
+export const scoreOf = (
+  { scores, challengerScores }: Pick<ScoredBatch, 'scores' | 'challengerScores'>,
+  model: number,
+  row: number,
+): number => (model === 0 ? scores[row]! : challengerScores[model - 1]![row]!)
 
 export const decisions = ['approve', 'review', 'block'] as const
 export type Decision = (typeof decisions)[number]

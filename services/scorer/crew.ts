@@ -5,7 +5,7 @@
 // is in force, so that metrics and readiness tell the models that decide, not those that are warm.
 
 import type { OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
-import type { ClassifyReply, ClassifyRequest } from '../pipeline/classify/classifier.ts'
+import type { ClassifyReply, ScoreRequest } from '../pipeline/classify/classifier.ts'
 import type { Happening, Observe } from '../pipeline/observe/happenings.ts'
 
 export type OpenModels = (observe: Observe) => Promise<OnnxClassifier>
@@ -36,7 +36,7 @@ export class Crew {
     return this.#classifier!.models
   }
 
-  async classify(request: ClassifyRequest): Promise<ClassifyReply> {
+  async classify(request: ScoreRequest): Promise<ClassifyReply> {
     if (this.#calls++ === 0) this.#idle = Promise.withResolvers()
     try {
       return await this.#classifier!.classify(request)

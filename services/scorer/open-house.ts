@@ -28,6 +28,7 @@ import type { Observe } from '../pipeline/observe/happenings.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createKafkaHistory } from '../restore/kafka-history.ts'
+import { openLiveClassifier } from './live-classifier.ts'
 import { openClassifier } from './open-classifier.ts'
 import { openCodecs } from './open-codecs.ts'
 import { openRegistry } from './open-place.ts'
@@ -71,7 +72,11 @@ export async function openHouse(options: HouseOptions) {
   }
   const store = await createRedisLogStore(storePlace)
   add(store.close)
-  const classifier = await openClassifier(definition, settings, observe)
+  // A replay scores with the models of its pipeline file, whatever the roster says now.
+  const classifier =
+    bounds === undefined
+      ? await openLiveClassifier({ definition, settings, kafka: consumers, observe })
+      : await openClassifier(definition, settings, observe)
   add(() => classifier.close())
   const transactions = await createLaneTransactions({
     kafka: producers,

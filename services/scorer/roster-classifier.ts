@@ -2,27 +2,34 @@
 //
 //   apply(roster) ─► fresh workers in the background (golden rows scored) ─► swap between two calls
 //
-// The crew before stays warm until the next swap, so a rollback to it loads nothing. Refused, with a
-// happening, while the crew in force goes on: a roster whose models do not load, a roster with a canary.
-// Ignored: a roster that is not newer than one seen before. Invariants: epochs of replies never fall,
-// in the order of the calls; at most three crews live: in force, before, next.
+// The crew before stays warm until the next swap: a rollback to it, and every change of the canary's share,
+// loads nothing. Refused, with a happening, while the crew in force goes on: a roster whose models do
+// not load. Tried again until a newer one comes: a roster whose models cannot be had now. Ignored: a
+// roster that is not newer than one seen before. Invariants: epochs of replies never fall, in the order of
+// the calls; a canary decides for the same customers at every call; at most four crews live: in force,
+// before, next, and one that is leaving.
 
+import { setTimeout as wait } from 'node:timers/promises'
 import type { OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import { WeirError } from '../core/errors.ts'
-import type { Roster, RosterModel } from '../core/roster.ts'
-import type { ClassifyReply, ClassifyRequest } from '../pipeline/classify/classifier.ts'
+import { limits } from '../core/limits.ts'
+import { isCanaryCustomer, type Roster, type RosterModel } from '../core/roster.ts'
+import { canaryModel, isSameModel } from '../core/roster-change.ts'
+import type { Classifier, ClassifyReply, ClassifyRequest } from '../pipeline/classify/classifier.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import { Crew } from './crew.ts'
 
 export type RosterModels = Pick<Roster, 'champion' | 'challengers'>
 
 export type RosterClassifierOptions = {
-  /** The models of the pipeline file: epoch 0. */
-  readonly first: RosterModels
+  /** In force when the scorer starts. */
+  readonly first: Roster
   readonly open: (models: RosterModels, observe: Observe) => Promise<OnnxClassifier>
   readonly observe: Observe
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
+/** Throws what the first roster's models are refused for. */
 export async function openRosterClassifier(
   options: RosterClassifierOptions,
 ): Promise<RosterClassifier> {
@@ -32,29 +39,37 @@ export async function openRosterClassifier(
   return new RosterClassifier(options, crew)
 }
 
-export class RosterClassifier implements OnnxClassifier {
+const firstPauseMs = 250
+
+export class RosterClassifier implements Classifier {
   readonly #options: RosterClassifierOptions
+  #roster: Roster
   #inForce: Crew
   #before: Crew | null = null
-  #epoch = 0
-  #newest = 0
+  #newest: number
   #waiting: Roster | null = null
   #loading: Promise<void> | null = null
   #leaving: Promise<void> = Promise.resolve()
+  #patience = new AbortController()
   #isClosed = false
 
-  constructor(options: RosterClassifierOptions, first: Crew) {
+  constructor(options: RosterClassifierOptions, crew: Crew) {
     this.#options = options
-    this.#inForce = first
+    this.#roster = options.first
+    this.#newest = options.first.epoch
+    this.#inForce = crew
+    if (options.first.epoch > 0) this.#report(options.first)
   }
 
   get models(): OnnxClassifier['models'] {
     return this.#inForce.models
   }
 
-  async classify(request: ClassifyRequest): Promise<ClassifyReply> {
-    const controlEpoch = this.#epoch
-    return { ...(await this.#inForce.classify(request)), controlEpoch }
+  async classify({ customerOf, ...request }: ClassifyRequest): Promise<ClassifyReply> {
+    const { epoch: controlEpoch } = this.#roster
+    const deciders = chooseDeciders(this.#roster, request.count, customerOf)
+    const asked = deciders === null ? request : { ...request, deciders }
+    return { ...(await this.#inForce.classify(asked)), controlEpoch }
   }
 
   /** Resolves when this roster or a newer one is in force or refused; never rejects. */
@@ -62,7 +77,8 @@ export class RosterClassifier implements OnnxClassifier {
     if (this.#isClosed || roster.epoch <= this.#newest) return
     this.#newest = roster.epoch
     this.#waiting = null
-    if (roster.canary === null && this.#takeWarm(roster)) return
+    this.#patience.abort()
+    if (this.#takeWarm(roster)) return
     this.#waiting = roster
     this.#loading ??= this.#loadWaiting().finally(() => {
       this.#loading = null
@@ -73,6 +89,7 @@ export class RosterClassifier implements OnnxClassifier {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#waiting = null
+    this.#patience.abort()
     await this.#loading
     await Promise.all([this.#inForce.close(), this.#before?.close(), this.#leaving])
   }
@@ -82,7 +99,7 @@ export class RosterClassifier implements OnnxClassifier {
     const warm = [this.#inForce, this.#before].find((crew) => crew?.key === key)
     if (warm === undefined || warm === null) return false
     if (warm !== this.#inForce) this.#before = this.#replaceBy(warm)
-    this.#report(roster)
+    this.#putInForce(roster)
     return true
   }
 
@@ -97,19 +114,9 @@ export class RosterClassifier implements OnnxClassifier {
   }
 
   async #load(roster: Roster): Promise<void> {
-    const { open, observe } = this.#options
-    if (roster.canary !== null) {
-      this.#refuse(roster, new Error('a canary; this scorer decides by the champion alone'))
-      return
-    }
-    let crew: Crew
-    try {
-      crew = await Crew.open(keyOf(roster), (hear) => open(roster, hear), observe)
-    } catch (error) {
-      this.#refuse(roster, error as Error)
-      return
-    }
-    if (this.#isClosed || roster.epoch < this.#epoch) {
+    const crew = await this.#openPatiently(roster)
+    if (crew === null) return
+    if (this.#isClosed || roster.epoch < this.#roster.epoch) {
       await crew.close()
       return
     }
@@ -117,7 +124,29 @@ export class RosterClassifier implements OnnxClassifier {
     this.#before = this.#replaceBy(crew)
     // A worker that does not end cleanly costs memory, never the scoring.
     if (leaving !== null) this.#leaving = leaving.close().catch(() => undefined)
-    this.#report(roster)
+    this.#putInForce(roster)
+  }
+
+  /** null: refused, or a newer roster has come meanwhile. */
+  async #openPatiently(roster: Roster): Promise<Crew | null> {
+    const { open, observe, pause = pauseFor } = this.#options
+    this.#patience = new AbortController()
+    const { signal } = this.#patience
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await Crew.open(keyOf(roster), (hear) => open(roster, hear), observe)
+      } catch (error) {
+        if (!(error instanceof WeirError && error.canRetry)) {
+          this.#refuse(roster, error as Error)
+          return null
+        }
+        const { code, message: detail } = error
+        observe({ kind: 'retried', operation: 'load_roster', attempt, code, detail })
+      }
+      if (this.#isClosed || this.#newest > roster.epoch) return null
+      await pause(Math.min(firstPauseMs * 2 ** (attempt - 1), limits.retryPauseMsMax), signal)
+      if (signal.aborted) return null
+    }
   }
 
   #replaceBy(crew: Crew): Crew {
@@ -128,9 +157,13 @@ export class RosterClassifier implements OnnxClassifier {
     return old
   }
 
-  #report({ epoch, champion, who, why }: Roster): void {
-    this.#epoch = epoch
-    this.#options.observe({ kind: 'roster_applied', epoch, ...champion, who, why })
+  #putInForce(roster: Roster): void {
+    this.#roster = roster
+    this.#report(roster)
+  }
+
+  #report({ epoch, champion, challengers, who, why }: Roster): void {
+    this.#options.observe({ kind: 'roster_applied', epoch, ...champion, challengers, who, why })
   }
 
   #refuse({ epoch }: Roster, error: Error): void {
@@ -139,7 +172,27 @@ export class RosterClassifier implements OnnxClassifier {
   }
 }
 
+/** By row: the canary where it has the customer, else the champion; null where there is no canary. */
+function chooseDeciders(
+  roster: Roster,
+  count: number,
+  customerOf: ClassifyRequest['customerOf'],
+): Uint8Array | null {
+  const { challengers, canary } = roster
+  const model = canaryModel(roster)
+  if (canary === null || model === null) return null
+  const decider = 1 + challengers.findIndex((challenger) => isSameModel(challenger, model))
+  const deciders = new Uint8Array(count)
+  for (let row = 0; row < count; row++) {
+    if (isCanaryCustomer(canary, customerOf(row))) deciders[row] = decider
+  }
+  return deciders
+}
+
 const keyOf = ({ champion, challengers }: RosterModels): string =>
   JSON.stringify(
     [champion, ...challengers].map(({ name, version }: RosterModel) => [name, version]),
   )
+
+const pauseFor = (ms: number, signal: AbortSignal): Promise<void> =>
+  wait(ms, undefined, { signal }).catch(() => undefined)

@@ -5,7 +5,8 @@ import {
   createOnnxClassifier,
   type OnnxClassifier,
 } from '../../services/adapters/onnx/onnx-classifier.ts'
-import type { Roster } from '../../services/core/roster.ts'
+import { WeirError } from '../../services/core/errors.ts'
+import { isCanaryCustomer, type Roster } from '../../services/core/roster.ts'
 import type { Happening } from '../../services/pipeline/observe/happenings.ts'
 import {
   openRosterClassifier,
@@ -19,6 +20,7 @@ import {
   goldenOf,
   onCpu,
 } from '../adapters/onnx/fixture-models.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const closing: RosterClassifier[] = []
 afterEach(async () => {
@@ -40,6 +42,7 @@ const rosterOf = (epoch: number, name: string, rest: Partial<Roster> = {}): Rost
 async function openRosters() {
   const happenings: Happening[] = []
   const counts = { opened: 0, alive: 0, aliveMax: 0 }
+  const away = new Set<string>()
   const open = async (
     { champion, challengers }: RosterModels,
     observe: (happening: Happening) => void,
@@ -48,6 +51,7 @@ async function openRosters() {
       champion: fixtureModel(champion.name),
       challengers: challengers.map(({ name }) => fixtureModel(name)),
     }
+    if (away.has(champion.name)) throw new WeirError('WEIR_KAFKA_AWAY', 'for a test')
     const inner = await createOnnxClassifier({
       models,
       policy: onCpu,
@@ -65,17 +69,18 @@ async function openRosters() {
       },
     }
   }
-  const first = { champion: { name: 'trees', version: '1' }, challengers: [] }
+  const first = rosterOf(0, 'trees')
   const observe = (happening: Happening) => void happenings.push(happening)
   const classifier = await openRosterClassifier({ first, open, observe })
   closing.push(classifier)
   const kinds = (kind: Happening['kind']) => happenings.filter((one) => one.kind === kind)
-  return { classifier, counts, kinds }
+  return { classifier, counts, kinds, away }
 }
 
 const rows = [[0.25, 0, 0, 0]]
+const customerOf = (row: number): string => `customer-${row}`
 const classifyOn = (classifier: RosterClassifier) =>
-  classifier.classify({ count: 1, vectors: flatten(rows), reasonsFrom: 2 })
+  classifier.classify({ count: 1, vectors: flatten(rows), reasonsFrom: 2, customerOf })
 
 describe('roster classifier', () => {
   it('apply - 100 swaps under load: every reply is whole and of one crew', async () => {
@@ -95,6 +100,7 @@ describe('roster classifier', () => {
           count,
           vectors: flatten(vectors),
           reasonsFrom: 2,
+          customerOf,
         })
         const epoch = reply.controlEpoch!
         epochs.push(epoch)
@@ -144,18 +150,78 @@ describe('roster classifier', () => {
     expect(kinds('model_loaded').at(-1)).toMatchObject({ name: 'trees', role: 'champion' })
   })
 
-  it('apply - refuses models that do not load and canaries; the old crew goes on', async () => {
+  it('apply - refuses models that do not load; the old crew goes on', async () => {
     const { classifier, kinds } = await openRosters()
-    const canary = { version: '2', share: 0.05, salt: 's' }
     await classifier.apply(rosterOf(1, 'absent'))
-    await classifier.apply(rosterOf(2, 'pair', { canary }))
-    const code = 'WEIR_CLASSIFY_MODEL_REFUSED'
     expect(kinds('roster_refused')).toMatchObject([
-      { epoch: 1, code },
-      { epoch: 2, code },
+      { epoch: 1, code: 'WEIR_CLASSIFY_MODEL_REFUSED' },
     ])
     const reply = await classifyOn(classifier)
     expect(reply).toMatchObject({ controlEpoch: 0, champion: { name: 'trees' } })
+  })
+
+  it('apply - tries models again that cannot be had now, until a newer roster comes', async () => {
+    const { classifier, kinds, away } = await openRosters()
+    away.add('pair')
+    const waiting = classifier.apply(rosterOf(1, 'pair'))
+    await waitFor(
+      () => kinds('retried').length >= 2,
+      () => 'two more tries',
+    )
+    expect(await classifyOn(classifier)).toMatchObject({ controlEpoch: 0 })
+    away.delete('pair')
+    await waiting
+    expect(await classifyOn(classifier)).toMatchObject({ controlEpoch: 1 })
+    away.add('network')
+    const overtaken = classifier.apply(rosterOf(2, 'network'))
+    await waitFor(
+      () => kinds('retried').length >= 3,
+      () => 'another try',
+    )
+    await classifier.apply(rosterOf(3, 'trees'))
+    await overtaken
+    expect(await classifyOn(classifier)).toMatchObject({ controlEpoch: 3 })
+    expect(kinds('roster_refused')).toEqual([])
+  })
+
+  it('apply - a canary decides and explains for its customers alone, and loads nothing more', async () => {
+    const { classifier, counts } = await openRosters()
+    const challengers = [
+      { name: 'challenger', version: '1' },
+      { name: 'trees', version: '2' },
+    ]
+    await classifier.apply(rosterOf(1, 'trees', { challengers }))
+    const { opened } = counts
+    const { vectors } = await goldenOf('trees')
+    const count = 400
+    const many = Array.from({ length: count }, (_, row) => vectors[row % vectors.length]!)
+    const score = () =>
+      classifier.classify({ count, vectors: flatten(many), reasonsFrom: 0, customerOf })
+    const shares: number[] = []
+    let before = new Set<number>()
+    for (const [index, share] of [0.25, 0.5, 1].entries()) {
+      const canary = { version: '2', share, salt: 'a trial' }
+      await classifier.apply(rosterOf(2 + index, 'trees', { challengers, canary }))
+      const { deciders, controlEpoch, reasons } = await score()
+      expect(controlEpoch).toBe(2 + index)
+      const taken = [...deciders!.entries()].flatMap(([row, model]) => (model === 2 ? [row] : []))
+      expect([...deciders!].every((model) => model === 0 || model === 2)).toBe(true)
+      for (const row of taken) {
+        expect(isCanaryCustomer(canary, customerOf(row))).toBe(true)
+      }
+      // Sticky: who has the canary keeps it when the share grows.
+      expect([...before].every((row) => taken.includes(row))).toBe(true)
+      expect(reasons.size).toBe(count)
+      before = new Set(taken)
+      shares.push(taken.length / count)
+    }
+    expect(shares[0]).toBeGreaterThan(0.15)
+    expect(shares[0]).toBeLessThan(0.35)
+    expect(shares[2]).toBe(1)
+    expect(counts.opened).toBe(opened)
+    await classifier.apply(rosterOf(5, 'trees', { challengers }))
+    expect(await score()).not.toHaveProperty('deciders')
+    expect(counts.opened).toBe(opened)
   })
 
   it('apply - ignores older epochs, and skips what a newer one overtook', async () => {

@@ -156,6 +156,8 @@ const plainRecord = {
   modelVersion: '1',
   modelSha256: '0',
   modelProvider: 'cpu',
+  modelRole: 'champion',
+  modelMs: 0,
   challengers: [],
   degraded: false,
   pipeline: 'test',

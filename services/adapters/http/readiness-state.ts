@@ -75,6 +75,8 @@ export function applyHappening(
       return { ...state, lanes: applyToLanes(state.lanes, happening, nowMs) }
     case 'model_loaded':
       return { ...state, models: applyModel(state.models, happening) }
+    case 'roster_applied':
+      return { ...state, models: keepModels(state.models, happening.challengers) }
     case 'retried':
       return happening.code === 'WEIR_REGISTRY_AWAY' ? { ...state, isSchemaMissing: true } : state
     case 'batch_done':
@@ -125,6 +127,17 @@ function applyToLanes(
   }
   return next
 }
+
+/** Challengers that left the roster score no more; the champion was replaced by the one that came. */
+const keepModels = (
+  models: readonly ModelFacts[],
+  challengers: Extract<Happening, { kind: 'roster_applied' }>['challengers'],
+): readonly ModelFacts[] =>
+  models.filter(
+    ({ role, name, version }) =>
+      role === 'champion' ||
+      challengers.some((kept) => kept.name === name && kept.version === version),
+  )
 
 /** One champion, and one role per version: what the new model replaces is no longer in use. */
 function applyModel(

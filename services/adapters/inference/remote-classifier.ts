@@ -6,14 +6,10 @@
 //
 // Challengers run here, beside the call. Refused at start: WEIR_CLASSIFY_REMOTE_WRONG, and nothing is
 // left open then. Whatever the server does later refuses nothing: the local model scores the batch.
-// Invariant: one batch's scores and reasons are of one model in one place, the one that the reply names.
+// Invariant: one batch's scores and reasons of the champion are of one place, the one that the reply names.
 
 import type { RemoteExecution } from '../../core/pipeline-definition.ts'
-import type {
-  Classifier,
-  ClassifyReply,
-  ClassifyRequest,
-} from '../../pipeline/classify/classifier.ts'
+import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
 import type { Reason, ScoringModel } from '../../pipeline/records.ts'
 import type { ModelFiles } from '../onnx/model-folder.ts'
@@ -35,10 +31,7 @@ export type RemoteClassifierOptions = {
   readonly pauseMs?: number
 }
 
-export type RemoteClassifier = Classifier & {
-  readonly models: readonly ScoringModel[]
-  readonly close: () => Promise<void>
-}
+export type RemoteClassifier = OnnxClassifier
 
 /** Scores are at most 1: no row gets reasons. */
 const noReasons = 2
@@ -64,11 +57,14 @@ export async function createRemoteClassifier(
     },
   })
 
-  const scoreThere = async ({ count, vectors, reasonsFrom }: ClassifyRequest) => {
+  const scoreThere = async ({ count, vectors, reasonsFrom, deciders }: ScoreRequest) => {
     const startedMs = performance.now()
     const scores = await score(vectors, count)
+    const modelMs = performance.now() - startedMs
     const flagged: number[] = []
-    for (let row = 0; row < count; row++) if (scores[row]! >= reasonsFrom) flagged.push(row)
+    for (let row = 0; row < count; row++) {
+      if ((deciders?.[row] ?? 0) === 0 && scores[row]! >= reasonsFrom) flagged.push(row)
+    }
     const session = { model, score }
     const rowsMax = remote.requestRowsMax - 1
     const reasons: ReadonlyMap<number, readonly Reason[]> =
@@ -77,27 +73,28 @@ export async function createRemoteClassifier(
         : await explainRows({ session, names, medians, vectors, scores, flagged, rowsMax })
     const durationMs = performance.now() - startedMs
     observe({ kind: 'remote_ran', events: count, reasonRows: reasons.size, durationMs })
-    return { scores, reasons }
+    return { scores, reasons, modelMs }
   }
 
-  const scoreHere = async (request: ClassifyRequest, code: FallbackCode) => {
+  const scoreHere = async (request: ScoreRequest, code: FallbackCode) => {
     const reply = await local.classify(request)
     observe({ kind: 'fell_back', events: request.count, code })
     return { ...reply, isDegraded: true }
   }
 
-  const classify = async (request: ClassifyRequest): Promise<ClassifyReply> => {
+  const classify = async (request: ScoreRequest): Promise<ClassifyReply> => {
     if (request.count === 0) return local.classify(request)
     if (trust.doubt !== null) return scoreHere(request, codeOf(trust.doubt.code))
     try {
-      // The local classifier copies the vectors, so both may have them.
+      // The local classifier copies the vectors, so both may have them. It explains the canary's rows; the
+      // champion's are explained where it ran.
+      const besideFrom = request.deciders === undefined ? noReasons : request.reasonsFrom
       const [there, beside] = await Promise.all([
         scoreThere(request),
-        hasChallengers ? local.classify({ ...request, reasonsFrom: noReasons }) : null,
+        hasChallengers ? local.classify({ ...request, reasonsFrom: besideFrom }) : null,
       ])
       trust.succeeded()
-      const { challengers, challengerScores } = beside ?? { challengers: [], challengerScores: [] }
-      return { vectors: request.vectors, champion: model, challengers, challengerScores, ...there }
+      return joinReplies(request, there, beside, model)
     } catch (error) {
       const trouble = remoteTrouble(error)
       if (trouble === null) throw error
@@ -118,6 +115,26 @@ export async function createRemoteClassifier(
     throw error
   }
   return { models: [model, ...local.models.slice(1)], classify, close }
+}
+
+type There = Pick<ClassifyReply, 'scores' | 'reasons'> & { readonly modelMs: number }
+
+function joinReplies(
+  { vectors, deciders: asked }: ScoreRequest,
+  { scores, reasons, modelMs }: There,
+  beside: ClassifyReply | null,
+  champion: ScoringModel,
+): ClassifyReply {
+  const reply = { vectors, champion, scores }
+  if (beside === null) {
+    return { ...reply, reasons, challengers: [], challengerScores: [], modelMs: [modelMs] }
+  }
+  const { challengers, challengerScores, deciders } = beside
+  const besideMs = beside.modelMs?.slice(1) ?? []
+  const joined = { ...reply, challengers, challengerScores, modelMs: [modelMs, ...besideMs] }
+  if (asked === undefined || deciders === undefined) return { ...joined, reasons }
+  const ofCanary = [...beside.reasons].filter(([row]) => asked[row]! > 0)
+  return { ...joined, deciders, reasons: new Map([...reasons, ...ofCanary]) }
 }
 
 type FallbackCode = 'WEIR_CLASSIFY_REMOTE_AWAY' | 'WEIR_CLASSIFY_REMOTE_WRONG'

@@ -13,7 +13,7 @@ import { assertInvariant, WeirError } from '../../core/errors.ts'
 import type { RawMessage } from '../../pipeline/records.ts'
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from './kafka-client.ts'
 import { type PartitionBounds, partitionBounds } from './topic-bounds.ts'
-import { withAdmin } from './with-admin.ts'
+import { deleteGroup } from './with-admin.ts'
 
 export type TopicRange = {
   readonly topic: string
@@ -277,11 +277,6 @@ async function untilMoved(reach: Reach): Promise<void> {
 }
 
 /** The broker drops an empty group by itself some day; this is tidier. */
-async function deleteGroup(kafka: Kafka, groupId: string): Promise<void> {
-  // Not allowed, or never joined: nothing was committed under this name.
-  await withAdmin(kafka, (admin) => admin.deleteGroups([groupId])).catch(() => undefined)
-}
-
 const readMessage = ({ offset, timestamp, key, value }: KafkaMessage): RawMessage => ({
   offset: Number(offset),
   brokerTimeMs: Number(timestamp),

@@ -17,3 +17,8 @@ export async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<
     await admin.disconnect()
   }
 }
+
+/** Of a throw-away group: nothing was committed under its name, so it may as well not be allowed. */
+export async function deleteGroup(kafka: Kafka, groupId: string): Promise<void> {
+  await withAdmin(kafka, (admin) => admin.deleteGroups([groupId])).catch(() => undefined)
+}

@@ -8,13 +8,14 @@
 
 import { Worker } from 'node:worker_threads'
 import { assertInvariant, WeirError } from '../../core/errors.ts'
-import type { ClassifyRequest } from '../../pipeline/classify/classifier.ts'
+import type { ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import type { Reason } from '../../pipeline/records.ts'
 import {
   type BufferShape,
   bufferSizeOf,
   type LoadedModel,
   type RunMessage,
+  type RunSpan,
   scoresIn,
   vectorsIn,
   type WorkerMessage,
@@ -26,6 +27,10 @@ export type RunReply = {
   readonly scores: readonly Float32Array[]
   /** By row of the merged run. */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
+  /** By model, the champion first. */
+  readonly modelMs: readonly number[]
+  /** Challengers that threw, by model. */
+  readonly faults: ReadonlyMap<number, string>
   /** What the run took inside the worker. */
   readonly durationMs: number
 }
@@ -74,7 +79,7 @@ export class ModelWorker {
   }
 
   /** Scores the requests' rows, one after the other in the buffer, in one run of each model. */
-  async run(requests: readonly ClassifyRequest[]): Promise<RunReply> {
+  async run(requests: readonly ScoreRequest[]): Promise<RunReply> {
     const rows = requests.reduce((sum, request) => sum + request.count, 0)
     const vectors = vectorsIn(this.#buffer, this.#shape, rows)
     let row = 0
@@ -82,7 +87,10 @@ export class ModelWorker {
       vectors.set(request.vectors, row * this.#shape.features)
       row += request.count
     }
-    const spans = requests.map(({ count, reasonsFrom }) => ({ count, reasonsFrom }))
+    const spans = requests.map(({ count, reasonsFrom, deciders }): RunSpan => {
+      const span = { count, reasonsFrom }
+      return deciders === undefined ? span : { ...span, deciders }
+    })
     const message: RunMessage = { buffer: this.#buffer, spans }
     const answer = this.#answer()
     this.#worker.postMessage(message, [this.#buffer])
@@ -100,11 +108,11 @@ export class ModelWorker {
     if (answer.kind === 'scored' || answer.kind === 'failed') this.#buffer = answer.buffer
     if (answer.kind === 'failed') throw new WeirError('WEIR_CLASSIFY_RUN_FAILED', answer.detail)
     assertInvariant(answer.kind === 'scored', `a worker answered a run with ${answer.kind}`)
-    const { reasons, durationMs } = answer
+    const { reasons, modelMs, faults, durationMs } = answer
     const scores = this.loaded.map((_, model) =>
       scoresIn(this.#buffer, this.#shape, model).slice(0, rows),
     )
-    return { scores, reasons, durationMs }
+    return { scores, reasons, modelMs, faults, durationMs }
   }
 
   #answer(): Promise<WorkerMessage> {

@@ -8,7 +8,7 @@
 
 import { limits } from '../../core/limits.ts'
 import type { ExecutionPolicy, ModelReference } from '../../core/pipeline-definition.ts'
-import type { Classifier } from '../../pipeline/classify/classifier.ts'
+import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import { noSignatures, type SignaturePolicy } from '../../pipeline/classify/manifest-signature.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
@@ -28,7 +28,8 @@ export type OnnxClassifierOptions = {
   readonly observe: Observe
 }
 
-export type OnnxClassifier = Classifier & {
+export type OnnxClassifier = {
+  readonly classify: (request: ScoreRequest) => Promise<ClassifyReply>
   /** The champion, then the challengers, as the first worker attested them. */
   readonly models: readonly ScoringModel[]
   /** Ends the workers; requests still waiting are rejected. */

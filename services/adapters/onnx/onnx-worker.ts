@@ -3,7 +3,8 @@
 // In: WorkerStart as worker data, then RunMessages. Out: `ready` with the attested models, or
 // `refused` and the end; `scored` or `failed` for each run, with the buffer. ONNX Runtime's `run`
 // blocks its thread, which is why it is here. Refused: what model-session.ts refuses.
-// Invariant: every model scores the same rows of the same run; the buffer always goes back.
+// Invariant: every model scores the same rows of the same run; a run fails with the champion alone; the
+// buffer always goes back.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, errorTable, WeirError } from '../../core/errors.ts'
@@ -12,6 +13,7 @@ import { type ModelSession, openModelSession } from './model-session.ts'
 import { explainRows } from './occlusion.ts'
 import {
   type BufferShape,
+  isScore,
   type LoadedModel,
   type RunMessage,
   type RunSpan,
@@ -23,9 +25,8 @@ import {
 
 const port = parentPort!
 const { models, policy, rowsMax } = workerData as WorkerStart
-const { featureSet, reference } = models[0]!.manifest
-const shape: BufferShape = { features: featureSet.names.length, models: models.length, rowsMax }
-const medians = reference.features.map((feature) => feature.median)
+const { names } = models[0]!.manifest.featureSet
+const shape: BufferShape = { features: names.length, models: models.length, rowsMax }
 const sessions: ModelSession[] = []
 
 const post = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
@@ -56,35 +57,62 @@ const run = async ({ buffer, spans }: RunMessage): Promise<void> => {
   try {
     const rows = spans.reduce((sum, span) => sum + span.count, 0)
     const vectors = vectorsIn(buffer, shape, rows)
+    const modelMs: number[] = []
+    const faults = new Map<number, string>()
     for (const [index, session] of sessions.entries()) {
-      scoresIn(buffer, shape, index).set(await session.score(vectors, rows))
+      const beganMs = performance.now()
+      const column = scoresIn(buffer, shape, index)
+      try {
+        column.set(await session.score(vectors, rows))
+      } catch (error) {
+        if (index === 0) throw error
+        // A challenger costs nobody a score.
+        column.fill(Number.NaN, 0, rows)
+        faults.set(index, (error as Error).message)
+      }
+      modelMs.push(performance.now() - beganMs)
     }
     const reasons = await explain(buffer, vectors, spans)
-    post({ kind: 'scored', buffer, reasons, durationMs: performance.now() - startedMs }, [buffer])
+    const durationMs = performance.now() - startedMs
+    post({ kind: 'scored', buffer, reasons, modelMs, faults, durationMs }, [buffer])
   } catch (error) {
     post({ kind: 'failed', buffer, detail: (error as Error).message }, [buffer])
   }
 }
 
+/** Every flagged row by the model that decides it. */
 const explain = async (
   buffer: ArrayBuffer,
   vectors: Float32Array,
   spans: readonly RunSpan[],
 ): Promise<ReadonlyMap<number, readonly Reason[]>> => {
-  const scores = scoresIn(buffer, shape, 0)
-  const flagged = flaggedRows(scores, spans)
-  if (flagged.length === 0) return new Map()
-  const { names } = featureSet
-  const session = sessions[0]!
-  return explainRows({ session, names, medians, vectors, scores, flagged, rowsMax })
+  const columns = sessions.map((_, model) => scoresIn(buffer, shape, model))
+  const reasons = new Map<number, readonly Reason[]>()
+  for (const [model, flagged] of flaggedRows(columns, spans)) {
+    const session = sessions[model]!
+    const scores = columns[model]!
+    const medians = models[model]!.manifest.reference.features.map(({ median }) => median)
+    const task = { session, names, medians, vectors, scores, flagged, rowsMax }
+    for (const [row, found] of await explainRows(task)) reasons.set(row, found)
+  }
+  return reasons
 }
 
-const flaggedRows = (scores: Float32Array, spans: readonly RunSpan[]): number[] => {
-  const flagged: number[] = []
+/** Rows that reach the review band, by the model that decides them. */
+const flaggedRows = (
+  columns: readonly Float32Array[],
+  spans: readonly RunSpan[],
+): ReadonlyMap<number, readonly number[]> => {
+  const flagged = new Map<number, number[]>()
   let row = 0
-  for (const { count, reasonsFrom } of spans) {
-    for (const end = row + count; row < end; row++) {
-      if (scores[row]! >= reasonsFrom) flagged.push(row)
+  for (const { count, reasonsFrom, deciders } of spans) {
+    for (let i = 0; i < count; i++, row++) {
+      const asked = deciders?.[i] ?? 0
+      const model = isScore(columns[asked]![row]!) ? asked : 0
+      if (!(columns[model]![row]! >= reasonsFrom)) continue
+      const rows = flagged.get(model)
+      if (rows === undefined) flagged.set(model, [row])
+      else rows.push(row)
     }
   }
   return flagged

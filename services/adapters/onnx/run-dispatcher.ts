@@ -4,29 +4,26 @@
 //
 // A request that finds its worker busy waits and is merged with its neighbours into the next run; the
 // queue is bounded by the hallway's batches in flight. Refused with WEIR_CLASSIFY_RUN_FAILED: a failed
-// run, a crashed worker, a score outside [0, 1]. A crashed worker is replaced with the same bytes, at
+// run of the champion, a crashed worker, a champion's score outside [0, 1]. A crashed worker is replaced with the same bytes, at
 // most crashesMax times without a run in between; then everything is refused.
 // Invariant: every request settles, with exactly its own rows, whatever it was merged with.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { assertInvariant, WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import type {
-  Classifier,
-  ClassifyReply,
-  ClassifyRequest,
-} from '../../pipeline/classify/classifier.ts'
+import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import type { Observe } from '../../pipeline/observe/happenings.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
 import type { ModelFiles } from './model-folder.ts'
 import { ModelWorker, type RunReply } from './model-worker.ts'
+import type { OnnxClassifier } from './onnx-classifier.ts'
 import { type Pending, settleMerged, takeMerged } from './run-merging.ts'
-import type { LoadedModel, WorkerStart } from './worker-messages.ts'
+import { isScore, type LoadedModel, type WorkerStart } from './worker-messages.ts'
 
 const crashesMax = limits.retryAttemptsMax
 const firstPauseMs = 10
 
-export class RunDispatcher implements Classifier {
+export class RunDispatcher implements OnnxClassifier {
   models: readonly ScoringModel[] = []
   readonly #start: WorkerStart
   readonly #observe: Observe
@@ -51,7 +48,7 @@ export class RunDispatcher implements Classifier {
     this.models = this.#idle[0]!.loaded.map(({ model }) => model)
   }
 
-  classify(request: ClassifyRequest): Promise<ClassifyReply> {
+  classify(request: ScoreRequest): Promise<ClassifyReply> {
     const { count, vectors } = request
     const { rowsMax } = this.#start
     assertInvariant(
@@ -96,6 +93,14 @@ export class RunDispatcher implements Classifier {
     const events = merged.reduce((sum, { request }) => sum + request.count, 0)
     const { durationMs, reasons } = reply
     this.#observe({ kind: 'model_ran', events, durationMs, reasonRows: reasons.size })
+    for (const [index, model] of this.models.entries()) {
+      const failed = reply.scores[index]!.reduce((n, score) => (isScore(score) ? n : n + 1), 0)
+      // A champion that fails is not told here: its requests are rejected.
+      if (index === 0 || failed === 0) continue
+      const { name, version } = model
+      const detail = reply.faults.get(index) ?? 'scores that are no numbers from 0 to 1'
+      this.#observe({ kind: 'challenger_failed', name, version, events: failed, detail })
+    }
   }
 
   async #startWorker(): Promise<void> {
@@ -155,7 +160,7 @@ export class RunDispatcher implements Classifier {
     this.#observe({ kind: 'retried', operation, attempt, code, detail })
   }
 
-  #emptyReply({ vectors }: ClassifyRequest): ClassifyReply {
+  #emptyReply({ vectors }: ScoreRequest): ClassifyReply {
     const [champion, ...challengers] = this.models
     const challengerScores = challengers.map(() => new Float32Array(0))
     const scores = new Float32Array(0)

@@ -1,17 +1,18 @@
 // Many requests in, one run; one run's reply in, many replies out.
 //
-// Refused: a request with a score that is not a number in [0, 1] is rejected with
-// WEIR_CLASSIFY_RUN_FAILED, alone, so that one lane's odd vector does not fail its neighbours.
+// Refused: a request with a champion's score that is not a number in [0, 1] is rejected with
+// WEIR_CLASSIFY_RUN_FAILED, alone, so that one lane's odd vector does not fail its neighbours. A challenger's
+// becomes NaN, and the champion decides that row.
 // Invariant: requests keep their order in the run, and each gets exactly its own rows back.
 
 import { WeirError } from '../../core/errors.ts'
-import type { ClassifyReply, ClassifyRequest } from '../../pipeline/classify/classifier.ts'
+import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import type { Reason } from '../../pipeline/records.ts'
 import type { RunReply } from './model-worker.ts'
-import type { LoadedModel } from './worker-messages.ts'
+import { isScore, type LoadedModel } from './worker-messages.ts'
 
 export type Pending = {
-  readonly request: ClassifyRequest
+  readonly request: ScoreRequest
   readonly resolve: (reply: ClassifyReply) => void
   readonly reject: (error: unknown) => void
 }
@@ -36,42 +37,45 @@ export const settleMerged = (
   let from = 0
   for (const { request, resolve, reject } of merged) {
     const to = from + request.count
-    const scores = reply.scores.map((column) => column.slice(from, to))
-    const fault = scoreFault(scores, loaded)
+    const columns = reply.scores.map((column) => column.slice(from, to))
+    const fault = championFault(columns[0]!, loaded[0]!)
     if (fault !== null) reject(new WeirError('WEIR_CLASSIFY_RUN_FAILED', fault))
-    else resolve(replyOf(request.vectors, scores, rowsOf(reply.reasons, from, to), loaded))
+    else
+      resolve(
+        replyOf(request, columns, { ...reply, reasons: rowsOf(reply.reasons, from, to) }, loaded),
+      )
     from = to
   }
 }
 
 const replyOf = (
-  vectors: Float32Array,
+  { vectors, deciders }: ScoreRequest,
   [scores, ...challengerScores]: readonly Float32Array[],
-  reasons: ClassifyReply['reasons'],
+  { reasons, modelMs }: Pick<RunReply, 'reasons' | 'modelMs'>,
   loaded: readonly LoadedModel[],
 ): ClassifyReply => {
   const [champion, ...challengers] = loaded.map(({ model }) => model)
-  return {
-    vectors,
-    champion: champion!,
-    challengers,
-    scores: scores!,
-    challengerScores,
-    reasons,
-  }
+  for (const column of challengerScores) voidFaults(column)
+  const reply = { vectors, champion: champion!, challengers, challengerScores, reasons, modelMs }
+  const settled = deciders?.map((model, row) => decidesOr0(model, challengerScores, row))
+  return { ...reply, scores: scores!, ...(settled === undefined ? {} : { deciders: settled }) }
 }
 
-const scoreFault = (
-  columns: readonly Float32Array[],
-  loaded: readonly LoadedModel[],
-): string | null => {
-  for (const [index, column] of columns.entries()) {
-    const row = column.findIndex((score) => !(score >= 0 && score <= 1))
-    if (row < 0) continue
-    const { name, version } = loaded[index]!.model
-    return `${name} ${version} scored ${column[row]} in row ${row}, expected 0 to 1`
-  }
-  return null
+/** The champion stands in for a challenger without a score. */
+const decidesOr0 = (
+  model: number,
+  challengerScores: readonly Float32Array[],
+  row: number,
+): number => (model > 0 && Number.isNaN(challengerScores[model - 1]![row]!) ? 0 : model)
+
+const voidFaults = (column: Float32Array): void => {
+  for (const [row, score] of column.entries()) if (!isScore(score)) column[row] = Number.NaN
+}
+
+const championFault = (column: Float32Array, { model }: LoadedModel): string | null => {
+  const row = column.findIndex((score) => !isScore(score))
+  if (row < 0) return null
+  return `${model.name} ${model.version} scored ${column[row]} in row ${row}, expected 0 to 1`
 }
 
 const rowsOf = (

@@ -10,6 +10,7 @@
 
 import type { ErrorCode } from '../../core/errors.ts'
 import type { ExecutionPolicy } from '../../core/pipeline-definition.ts'
+import type { ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import type { Reason, ScoringModel } from '../../pipeline/records.ts'
 import type { ModelFiles } from './model-folder.ts'
 import type { ProviderMiss } from './model-session.ts'
@@ -22,7 +23,7 @@ export type WorkerStart = {
 }
 
 /** One request's rows in the merged run, in the order of the buffer. */
-export type RunSpan = { readonly count: number; readonly reasonsFrom: number }
+export type RunSpan = Pick<ScoreRequest, 'count' | 'reasonsFrom' | 'deciders'>
 
 export type RunMessage = { readonly buffer: ArrayBuffer; readonly spans: readonly RunSpan[] }
 
@@ -40,6 +41,10 @@ export type WorkerMessage =
       readonly buffer: ArrayBuffer
       /** By row of the merged run. */
       readonly reasons: ReadonlyMap<number, readonly Reason[]>
+      /** By model, the champion first: how long it scored. */
+      readonly modelMs: readonly number[]
+      /** Challengers that threw: all their scores are NaN. */
+      readonly faults: ReadonlyMap<number, string>
       readonly durationMs: number
     }
   | { readonly kind: 'failed'; readonly buffer: ArrayBuffer; readonly detail: string }
@@ -64,3 +69,6 @@ export const scoresIn = (buffer: ArrayBuffer, shape: BufferShape, model: number)
     shape.rowsMax * (shape.features + model) * Float32Array.BYTES_PER_ELEMENT,
     shape.rowsMax,
   )
+
+/** A probability; anything else is a model's failure. */
+export const isScore = (score: number): boolean => score >= 0 && score <= 1

@@ -48,6 +48,7 @@ export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
   // The model scores all the same; what is missed is an alias that moved meanwhile.
   model_registry_away: line('info', 'model registry away: taking what was fetched before'),
   model_loaded: line('info', 'model loaded'),
+  challenger_failed: line('info', 'challenger without a score: the champion decides', MINUTE_MS),
   roster_applied: line('info', 'roster applied'),
   roster_refused: line('error', 'roster refused: the one before goes on'),
   fell_back: line('info', 'the inference server does not score: events are degraded', MINUTE_MS),

@@ -216,6 +216,7 @@ function recordModels(
   | 'roster_applied'
   | 'roster_refused'
   | 'model_ran'
+  | 'challenger_failed'
   | 'remote_ran'
   | 'fell_back'
 > {
@@ -225,10 +226,11 @@ function recordModels(
   const away = metrics.counter('weir_model_registry_failures_total', none)
   const loads = metrics.histogram('weir_model_load_duration_seconds', none)
   const rosterEpoch = metrics.gauge('weir_roster_epoch', none)
-  const rostersApplied = metrics.counter('weir_roster_applied_total', none)
-  const rostersRefused = metrics.counter('weir_roster_refused_total', none)
+  const rostersApplied = metrics.counter('weir_applied_rosters_total', none)
+  const rostersRefused = metrics.counter('weir_refused_rosters_total', none)
   const runs = metrics.histogram('weir_model_run_duration_seconds', none)
   const rows = metrics.histogram('weir_model_run_rows', none)
+  const withoutScore = metrics.counter('weir_challenger_failed_events_total', none)
   const reasonRows = metrics.counter('weir_model_reason_rows_total', none)
   const remoteRuns = metrics.histogram('weir_remote_run_duration_seconds', none)
   const remoteEvents = metrics.counter('weir_remote_scored_events_total', none)
@@ -250,7 +252,12 @@ function recordModels(
       inUse = [...inUse.filter((other) => !isReplaced(other)), model]
       metrics.gauge('weir_model_loaded_info', model).set(1)
     },
-    roster_applied: ({ epoch }) => {
+    roster_applied: ({ epoch, challengers }) => {
+      const hasLeft = ({ role, name, version }: LabelsOf<'weir_model_loaded_info'>): boolean =>
+        role === 'challenger' &&
+        !challengers.some((kept) => kept.name === name && kept.version === version)
+      for (const old of inUse.filter(hasLeft)) metrics.removeGauge('weir_model_loaded_info', old)
+      inUse = inUse.filter((model) => !hasLeft(model))
       rosterEpoch.set(epoch)
       rostersApplied.inc()
     },
@@ -260,6 +267,7 @@ function recordModels(
       rows.observe(run.events)
       reasonRows.inc(run.reasonRows)
     },
+    challenger_failed: ({ events }) => withoutScore.inc(events),
     remote_ran: (run) => {
       remoteRuns.observe(run.durationMs / 1000)
       remoteEvents.inc(run.events)

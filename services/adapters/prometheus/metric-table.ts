@@ -80,6 +80,8 @@ export const operations = [
   'touch',
   'restore',
   'load_model',
+  'load_roster',
+  'follow_roster',
   'start_model_worker',
   'examine_server',
   'send',
@@ -287,8 +289,12 @@ export const metricTable = {
     },
   ),
   weir_roster_epoch: gauge('epoch', 'Epoch of the roster in force; 0 = the pipeline file.'),
-  weir_roster_applied_total: counter('applied', 'Rosters that came into force.'),
-  weir_roster_refused_total: counter('refused', 'Rosters refused; the one before went on.'),
+  weir_challenger_failed_events_total: counter(
+    'events',
+    'Events without a score of some challenger; the champion decided.',
+  ),
+  weir_applied_rosters_total: counter('rosters', 'Rosters that came into force.'),
+  weir_refused_rosters_total: counter('rosters', 'Rosters refused; the one before went on.'),
   weir_model_run_duration_seconds: histogram('seconds', 'Classifying one batch, all models.', {
     buckets: batchSeconds,
   }),

@@ -1,20 +1,30 @@
 // The classifier port: vectors in, scores of every model out, in one call per micro-batch.
 //
-// Implemented by adapters/onnx (worker threads) and, for tests, by plain functions. The caller gives
-// up the vectors' buffer: an implementation may transfer it to a worker and gives it back.
-// What may be refused: a run that fails throws WEIR_CLASSIFY_RUN_FAILED; a score that is not a number
-// in [0, 1] is the same failure, never a decision. A champion that runs elsewhere is
-// adapters/inference, which falls back on adapters/onnx.
+// Implemented by scorer/roster-classifier over adapters/onnx (worker threads) and adapters/inference (a
+// champion that runs elsewhere, which falls back on adapters/onnx), and for tests by plain functions. The
+// caller gives up the vectors' buffer: an implementation may transfer it to a worker and gives it back.
+// What may be refused: a run that fails throws WEIR_CLASSIFY_RUN_FAILED; a champion's score that is not a
+// number in [0, 1] is the same failure, never a decision. Invariant: a challenger costs nobody a score:
+// where it fails, its own score is NaN, and the champion decides.
 
 import type { Reason, ScoringModel } from '../records.ts'
 
-export type ClassifyRequest = {
+/** To models whose roles stand. */
+export type ScoreRequest = {
   /** Rows in `vectors`. */
   readonly count: number
   /** count x features float32, row after row; ownership passes to the classifier. */
   readonly vectors: Float32Array
-  /** Rows with a champion's score at or above this get reasons; 2 asks for none. */
+  /** Rows whose deciding score is at or above this get reasons; 2 asks for none. */
   readonly reasonsFrom: number
+  /** By row, the model that is to decide: 0 = the champion, n = the n-th challenger; absent = 0. */
+  readonly deciders?: Uint8Array
+}
+
+/** To whatever roster is in force. */
+export type ClassifyRequest = Omit<ScoreRequest, 'deciders'> & {
+  /** Whose event the row is; asked only while a canary decides for some customers. */
+  readonly customerOf: (row: number) => string
 }
 
 export type ClassifyReply = {
@@ -24,9 +34,14 @@ export type ClassifyReply = {
   readonly challengers: readonly ScoringModel[]
   /** count champion's scores. */
   readonly scores: Float32Array
+  /** NaN where a challenger failed. */
   readonly challengerScores: readonly Float32Array[]
-  /** The three features with the largest contribution by occlusion, by row; flagged rows only. */
+  /** Of the deciding model, by row: the three features with the largest contribution by occlusion. */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
+  /** What each model took for the run that the rows were in, ms; the champion first; absent = not measured. */
+  readonly modelMs?: readonly number[]
+  /** By row, the model that decides, as in the request; absent = the champion. */
+  readonly deciders?: Uint8Array
   /** Scored by a stand-in, because the place where the champion runs was away; absent = no. */
   readonly isDegraded?: boolean
   /** Epoch of the roster whose models scored; absent = 0, the models of the pipeline file. */

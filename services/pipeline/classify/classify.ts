@@ -2,8 +2,9 @@
 //
 // An empty batch (labels only) makes the call too: the port answers it without running a model, and
 // so the champion's identity has one source. Refused: nothing here; the port throws
-// WEIR_CLASSIFY_RUN_FAILED. Invariant: every row has one score of each model; the vectors are
-// replaced by those of the reply, because the classifier may have given their buffer away.
+// WEIR_CLASSIFY_RUN_FAILED. Invariant: every row has one score of each model, NaN where a challenger
+// failed; the vectors are replaced by those of the reply, because the classifier may have given their
+// buffer away.
 
 import { assertInvariant } from '../../core/errors.ts'
 import type { EnrichedBatch, ScoredBatch } from '../records.ts'
@@ -19,9 +20,11 @@ export const classify = async (
   enriched: EnrichedBatch,
   deps: ClassifyDeps,
 ): Promise<ScoredBatch> => {
-  const { count, vectors } = enriched
+  const { batch, count, vectors, arrivalIndexes } = enriched
   const { reasonsFrom } = deps
-  const reply = await deps.classifier.classify({ count, vectors, reasonsFrom })
+  const customerOf = (row: number): string =>
+    batch.arrivals[arrivalIndexes[row]!]!.transaction!.customerId
+  const reply = await deps.classifier.classify({ count, vectors, reasonsFrom, customerOf })
   assertScored(reply.scores, count, 'champion')
   assertInvariant(
     reply.challengerScores.length === reply.challengers.length,
@@ -35,6 +38,8 @@ export const classify = async (
     scores: reply.scores,
     challengerScores: reply.challengerScores,
     reasons: reply.reasons,
+    ...(reply.modelMs === undefined ? {} : { modelMs: reply.modelMs }),
+    ...(reply.deciders === undefined ? {} : { deciders: reply.deciders }),
     isDegraded: reply.isDegraded ?? false,
     controlEpoch: reply.controlEpoch ?? 0,
   }

@@ -1,7 +1,7 @@
 // The decide room: scores in, decisions out, by the pipeline file's policy.
 //
 // Synchronous. Per event, in this order: a deny list blocks; an allow list approves; else
-// the score's band decides. A lane whose share of flagged events passes `flaggedShareMax` is braked:
+// the band of the deciding model's score decides. A lane whose share of flagged events passes `flaggedShareMax` is braked:
 // its bands turn observe-only (approve, decided by the brake) until the share falls again, because a
 // model that suddenly flags everybody is broken more often than right.
 // Invariant: the brake moves event by event in the lane's order and travels in the committed offset,
@@ -9,13 +9,15 @@
 // their order: the lanes' brakes are moved on in place, and copied for the offset's metadata.
 
 import type { ListRule, PolicyDefinition } from '../../core/pipeline-definition.ts'
-import type {
-  Brake,
-  DecidedBatch,
-  Decision,
-  DecisionSource,
-  ScoredBatch,
-  Transaction,
+import {
+  type Brake,
+  type DecidedBatch,
+  type Decision,
+  type DecisionSource,
+  decidingModel,
+  type ScoredBatch,
+  scoreOf,
+  type Transaction,
 } from '../records.ts'
 
 /** A list with the key of its entity: the hallway wires it from the feature plan. */
@@ -49,14 +51,14 @@ export function planDecide(policy: PolicyDefinition, entities: readonly KeyedEnt
 }
 
 export function decide(scored: ScoredBatch, deps: DecideDeps): DecidedBatch {
-  const { enriched, scores } = scored
+  const { enriched } = scored
   const { batch, count, arrivalIndexes } = enriched
   const decisions: Decision[] = new Array(count)
   const decidedBy: DecisionSource[] = new Array(count)
   for (let row = 0; row < count; row++) {
     const index = arrivalIndexes[row]!
     const transaction = batch.arrivals[index]!.transaction!
-    const byScore = bandOf(scores[row]!, deps.policy)
+    const byScore = bandOf(scoreOf(scored, decidingModel(scored, row), row), deps.policy)
     const brake = batch.brakes[batch.laneIndexes[index]!]!
     const isBraked = moveBrake(brake, byScore !== 'approve', deps.policy)
     if (isListed(transaction, deps.deny)) {

@@ -137,13 +137,15 @@ export type Happening =
       readonly epoch: number
       readonly name: string
       readonly version: string
+      readonly challengers: readonly { readonly name: string; readonly version: string }[]
       readonly who: string
       readonly why: string
     }
   /** A roster was not applied; what was in force before still scores. */
   | {
       readonly kind: 'roster_refused'
-      readonly epoch: number
+      /** null where the record could not be read. */
+      readonly epoch: number | null
       readonly code: ErrorCode
       readonly detail: string
     }
@@ -167,6 +169,14 @@ export type Happening =
       readonly events: number
       readonly durationMs: number
       readonly reasonRows: number
+    }
+  /** A challenger gave no score for some events; the champion's decision stands. */
+  | {
+      readonly kind: 'challenger_failed'
+      readonly name: string
+      readonly version: string
+      readonly events: number
+      readonly detail: string
     }
   /** The inference server scored a batch, and the rows that explain it. */
   | {

@@ -5,7 +5,16 @@
 // redelivered event is sampled again or not at all, like the first time.
 
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
-import type { Arrival, DecidedBatch, LaneSlice, Reason, Rejection } from '../records.ts'
+import {
+  type Arrival,
+  type DecidedBatch,
+  decidingModel,
+  type LaneSlice,
+  type Reason,
+  type Rejection,
+  type ScoredBatch,
+  scoreOf,
+} from '../records.ts'
 import type {
   ChallengerScore,
   DriftSampleRecord,
@@ -56,7 +65,9 @@ export function composeScored(
   context: PublishContext,
 ): ScoredTransactionRecord {
   const { scored } = decided
-  const { enriched, champion } = scored
+  const { enriched } = scored
+  const decider = decidingModel(scored, row)
+  const model = modelAt(scored, decider)
   const { batch } = enriched
   const index = enriched.arrivalIndexes[row]!
   const { transaction, raw } = batch.arrivals[index]!
@@ -69,15 +80,17 @@ export function composeScored(
     terminalId: transaction!.terminalId,
     amountMinor: transaction!.amountMinor,
     currency: transaction!.currency,
-    score: scored.scores[row]!,
+    score: scoreOf(scored, decider, row),
     decision: decided.decisions[row]!,
     decidedBy: decided.decidedBy[row]!,
     reasons: (scored.reasons.get(row) ?? NO_REASONS).map(({ feature }) => feature),
-    modelName: champion.name,
-    modelVersion: champion.version,
-    modelSha256: champion.sha256,
-    modelProvider: champion.provider,
-    challengers: composeChallengers(decided, row),
+    modelName: model.name,
+    modelVersion: model.version,
+    modelSha256: model.sha256,
+    modelProvider: model.provider,
+    modelRole: decider === 0 ? 'champion' : 'canary',
+    modelMs: scored.modelMs?.[decider] ?? 0,
+    challengers: composeOthers(scored, decider, row),
     features: takeRow(enriched.vectors, row, context.featureCount),
     featureSet: context.featureSet,
     ordinals: takeRow(enriched.ordinals, row, entityCount),
@@ -96,12 +109,20 @@ export function composeScored(
   }
 }
 
-function composeChallengers({ scored }: DecidedBatch, row: number): ChallengerScore[] {
-  return scored.challengers.map(({ name, version }, i) => ({
-    name,
-    version,
-    score: scored.challengerScores[i]![row]!,
-  }))
+const modelAt = ({ champion, challengers }: ScoredBatch, model: number) =>
+  model === 0 ? champion : challengers[model - 1]!
+
+/** Who scored without a say: challengers, and the champion where the canary decides. */
+function composeOthers(scored: ScoredBatch, decider: number, row: number): ChallengerScore[] {
+  const others: ChallengerScore[] = []
+  for (let model = 0; model <= scored.challengers.length; model++) {
+    const score = scoreOf(scored, model, row)
+    // A challenger that failed has no score; who counts it knows by the roster's epoch that it is missing.
+    if (model === decider || Number.isNaN(score)) continue
+    const { name, version } = modelAt(scored, model)
+    others.push({ name, version, score, modelMs: scored.modelMs?.[model] ?? 0 })
+  }
+  return others
 }
 
 export function composeAlert(

@@ -5,10 +5,13 @@
 
 import type { Decision, DecisionSource, Reason } from '../records.ts'
 
+export type ModelRole = 'champion' | 'canary'
+
 export type ChallengerScore = {
   readonly name: string
   readonly version: string
   readonly score: number
+  readonly modelMs: number
 }
 
 export type ScoredTransactionRecord = {
@@ -26,6 +29,8 @@ export type ScoredTransactionRecord = {
   readonly modelVersion: string
   readonly modelSha256: string
   readonly modelProvider: string
+  readonly modelRole: ModelRole
+  readonly modelMs: number
   readonly challengers: readonly ChallengerScore[]
   readonly features: readonly number[]
   readonly featureSet: string

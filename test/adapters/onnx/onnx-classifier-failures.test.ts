@@ -120,6 +120,31 @@ describe('onnx classifier at work', () => {
     expect((await scoreOf(0.25)).scores[0]).toBe(0.25)
   })
 
+  it('classify - a challenger without a score costs nobody else one', async () => {
+    const { classifier, happenings } = await openClassifier(fixtureModel('trees'), {
+      challengers: [fixtureModel('unbounded'), fixtureModel('challenger')],
+    })
+    const vectors = flatten([
+      [0.5, 0, 0, 0],
+      [150, 0, 0, 0],
+      [Number.NaN, 0, 0, 0],
+    ])
+    // The canary fails in the last two rows: the champion decides and explains them.
+    const deciders = Uint8Array.from([1, 1, 1])
+    const reply = await classifier.classify({ count: 3, vectors, reasonsFrom: 0, deciders })
+    expect([...reply.challengerScores[0]!]).toEqual([0.5, Number.NaN, Number.NaN])
+    expect(reply.challengerScores[1]!.every((score) => score >= 0 && score <= 1)).toBe(true)
+    expect(reply.deciders).toEqual(Uint8Array.from([1, 0, 0]))
+    // The first row is explained by the canary, whose score is the amount: nothing else counts.
+    const [largest, second] = reply.reasons.get(0)!
+    expect(largest).toMatchObject({ feature: 'amount' })
+    expect(second).toMatchObject({ contribution: 0 })
+    expect(reply.reasons.size).toBe(3)
+    expect(happenings).toContainEqual(
+      expect.objectContaining({ kind: 'challenger_failed', name: 'unbounded', events: 2 }),
+    )
+  })
+
   it('classify - rejects what a crashed worker held and goes on with a fresh one', async () => {
     const { classifier, happenings } = await openClassifier(fixtureModel('trees'))
     const vectors = drawRows(await goldenOf('trees'), 2000, randomOf(9))

@@ -29,6 +29,8 @@ const loaded = ['champion', 'challenger'].map((name) => ({
   durationMs: 0,
 }))
 
+const plainRun = { modelMs: [1, 2], faults: new Map(), reasons: new Map(), durationMs: 0 }
+
 describe('run merging', () => {
   it('takeMerged - takes whole requests in order, as many as fit, and loses none', () => {
     const counts = fc.array(fc.integer({ min: 1, max: rowsMax }), { minLength: 1, maxLength: 30 })
@@ -60,7 +62,7 @@ describe('run merging', () => {
         const scores = Float32Array.from({ length: total }, (_, row) => row / (total + 1))
         const reasonOf = (row: number) => [{ feature: 'f', value: row, contribution: 0 }]
         const reasons = new Map(Array.from(scores.keys(), (row) => [row, reasonOf(row)] as const))
-        settleMerged(merged, { scores: [scores, scores], reasons, durationMs: 0 }, loaded)
+        settleMerged(merged, { ...plainRun, scores: [scores, scores], reasons }, loaded)
         let from = 0
         for (const [index, size] of sizes.entries()) {
           const { reply } = outcomes[index]!
@@ -80,15 +82,34 @@ describe('run merging', () => {
   it('settleMerged - rejects only the request with an impossible score, naming the model', () => {
     const outcomes: Outcome[] = [{}, {}, {}]
     const merged = outcomes.map((outcome) => pendingOf(2, outcome))
-    const champion = Float32Array.from([0, 1, 0.5, 0.5, 0.2, 0.3])
-    const challenger = Float32Array.from([0, 1, 0.5, Number.NaN, 0.2, 0.3])
-    const reply = { scores: [champion, challenger], reasons: new Map(), durationMs: 0 }
-    settleMerged(merged, reply, loaded)
+    const champion = Float32Array.from([0, 1, 0.5, Number.NaN, 0.2, 0.3])
+    const challenger = Float32Array.from([0, 1, 0.5, 0.5, 0.2, 0.3])
+    settleMerged(merged, { ...plainRun, scores: [champion, challenger] }, loaded)
     expect(outcomes[0]!.reply).toBeDefined()
     expect(outcomes[2]!.reply).toBeDefined()
     expect(outcomes[1]!.error).toMatchObject({
       code: 'WEIR_CLASSIFY_RUN_FAILED',
-      message: expect.stringContaining('challenger 1 scored NaN in row 1'),
+      message: expect.stringContaining('champion 1 scored NaN in row 1'),
     })
+  })
+
+  it('settleMerged - a challenger without a score fails nobody: the champion decides that row', () => {
+    const outcomes: Outcome[] = [{}]
+    const [pending] = [pendingOf(4, outcomes[0]!)]
+    const deciders = Uint8Array.from([1, 1, 0, 1])
+    const merged = [{ ...pending!, request: { ...pending!.request, deciders } }]
+    const champion = Float32Array.from([0.1, 0.2, 0.3, 0.4])
+    const challenger = Float32Array.from([0.9, Number.NaN, 0.7, 2])
+    settleMerged(merged, { ...plainRun, scores: [champion, challenger] }, loaded)
+    const { reply } = outcomes[0]!
+    expect(reply!.scores).toEqual(champion)
+    expect([...reply!.challengerScores[0]!]).toEqual([
+      Math.fround(0.9),
+      Number.NaN,
+      Math.fround(0.7),
+      Number.NaN,
+    ])
+    expect(reply!.deciders).toEqual(Uint8Array.from([1, 0, 0, 0]))
+    expect(reply!.modelMs).toEqual([1, 2])
   })
 })

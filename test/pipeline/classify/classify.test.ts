@@ -62,7 +62,7 @@ describe('classify', () => {
     const { classifier, requests } = plainClassifier()
     const enriched = enrichedOf(3)
     const scored = await classify(enriched, { classifier, reasonsFrom: 0.5 })
-    expect(requests).toEqual([{ count: 3, vectors: enriched.vectors, reasonsFrom: 0.5 }])
+    expect(requests).toMatchObject([{ count: 3, vectors: enriched.vectors, reasonsFrom: 0.5 }])
     expect(scored.champion.name).toBe('champion')
     expect(scored.challengers.map(({ name }) => name)).toEqual(['challenger'])
     expect(scored.scores).toEqual(Float32Array.from([0, 0.01, 0.02]))
