@@ -112,6 +112,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await collector?.close()
   await place?.close()
+  shelf?.remove()
 })
 
 const rosterOf = (epoch: number) => steps.find(({ after }) => after.epoch === epoch)?.after

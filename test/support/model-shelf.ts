@@ -4,7 +4,7 @@
 // in the repository's scratch folder. The manifest's name and version are all that is changed, so every
 // model still passes its own golden rows: `unbounded` too, which then gives scores that are none.
 
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { fixtureFolder } from '../adapters/onnx/fixture-models.ts'
@@ -15,6 +15,7 @@ export type ModelShelf = {
   readonly pipelineFile: string
   /** Puts one more version there, or spoils one that is. */
   readonly add: (version: string, fixture: string, spoil?: (folder: string) => void) => void
+  readonly remove: () => void
 }
 
 export function makeModelShelf(purpose: string, versions: Record<string, string>): ModelShelf {
@@ -32,7 +33,8 @@ export function makeModelShelf(purpose: string, versions: Record<string, string>
   for (const [version, fixture] of Object.entries(versions)) add(version, fixture)
   const pipelineFile = join(scratch, 'pipeline.yaml')
   writeFileSync(join(repositoryFolder, pipelineFile), pipelineText(source))
-  return { pipelineFile, add }
+  const remove = () => rmSync(join(repositoryFolder, scratch), { recursive: true, force: true })
+  return { pipelineFile, add, remove }
 }
 
 const pipelineText = (source: string): string => `
