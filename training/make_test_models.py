@@ -7,6 +7,7 @@ In: nothing but the seed. Out, each as <name>/1/ with manifest.json and golden.j
   pair        output [n, 2] of which the second column counts
   unbounded   gives its first feature back: scores outside [0, 1] on demand
   lopsided    a manifest whose gpu graph is the TreeEnsemble: no GPU can execute it
+  endless     loads like any other, and its first run never ends
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 
 from weir_training.export_onnx import INPUT, OUTPUT, export_booster, make_model
 from weir_training.manifest import sha256, write_model
@@ -74,6 +75,36 @@ def first_feature(columns: int) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
+def endless() -> bytes:
+    """Adds zero to feature 0 more often than anybody can wait for."""
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["goes_on_again"]),
+            helper.make_node("Add", ["before", "zero"], ["after"]),
+        ],
+        "turn",
+        [
+            value("turn", TensorProto.INT64, []),
+            value("goes_on", TensorProto.BOOL, []),
+            value("before", TensorProto.FLOAT, None),
+        ],
+        [value("goes_on_again", TensorProto.BOOL, []), value("after", TensorProto.FLOAT, None)],
+    )
+    constants = {
+        "turns": np.array(2**62, np.int64),
+        "yes": np.array(True),
+        "zero": np.array([0], np.float32),
+        "first": np.array([0], np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", [INPUT, "first"], ["start"], axis=1),
+        helper.make_node("Loop", ["turns", "yes", "start"], [OUTPUT], body=body),
+    ]
+    model = make_model("endless", nodes, constants, 4)
+    return model.SerializeToString(deterministic=True)
+
+
 def write(name: str, graphs: dict[str, bytes], rows: np.ndarray, scores: np.ndarray) -> None:
     measures = {"averagePrecision": 0.0, "rocAuc": 0.0}
     write_model(
@@ -111,6 +142,7 @@ def main() -> None:
     shares = rows.copy()
     shares[:, 0] = np.linspace(0, 1, ROWS, dtype=np.float32)
     write("pair", {"cpu": first_feature(2)}, shares, shares[:, 0].astype(np.float64))
+    write("endless", {"cpu": endless()}, shares, shares[:, 0].astype(np.float64))
     write("unbounded", {"cpu": first_feature(1)}, shares, shares[:, 0].astype(np.float64))
 
 

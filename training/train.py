@@ -2,7 +2,7 @@
 
 In: one JSON object on stdin, made by run-training.ts from a checked config and prepared features.
 Out: in the job's folder models/<name>/<version>/ {model.onnx, model.gpu.onnx, golden.json,
-manifest.json} and training.json, which says what was tried and measured.
+parity.json, manifest.json} and training.json, which says what was tried and measured.
 Refused: features of another pipeline file, ranges without frauds, graphs that do not score as
 LightGBM does. Invariants: what a range trains on was known when the next one begins; test ranges are
 only measured; the same job with the same libraries gives the same bytes.
@@ -23,7 +23,7 @@ from weir_training.calibrate import Calibration, fit_calibration
 from weir_training.export_onnx import export_booster, read_trees, score_rows
 from weir_training.histories import History, Sample, describe, read_history, time_text
 from weir_training.lineage import data_sha256, describe_lineage
-from weir_training.manifest import write_model
+from weir_training.manifest import scored_rows, write_model
 from weir_training.measures import at_threshold, calibration, ranking, threshold_at
 from weir_training.parity_rows import choose_parity_rows
 from weir_training.search import Candidate, grow, run_search
@@ -150,6 +150,8 @@ def fit_final(job: dict, samples: Samples, best: Candidate) -> Model:
 class Export:
     graphs: dict[str, bytes]
     parity_rows: int
+    parity: dict
+    """Some of those rows with LightGBM's calibrated scores, to be kept."""
     rows: np.ndarray
     """The reference sample: all validation rows, and LightGBM's calibrated scores of them."""
     scores: np.ndarray
@@ -158,7 +160,8 @@ class Export:
 def export_model(job: dict, samples: Samples, model: Model) -> Export:
     rows = np.concatenate([later.rows for _, later in samples.folds])
     scores = model.score(rows)
-    parity_rows = choose_parity_rows(read_trees(model.booster), rows, scores, job["config"]["seed"])
+    chosen = choose_parity_rows(read_trees(model.booster), rows, scores, job["config"]["seed"])
+    parity_rows, kept = chosen.all(), chosen.kept()
     graphs = export_booster(
         model.booster,
         parity_rows,
@@ -166,7 +169,8 @@ def export_model(job: dict, samples: Samples, model: Model) -> Export:
         thresholds=(model.thresholds["review"], model.thresholds["block"]),
         calibration=model.calibration,
     )
-    return Export(graphs, len(parity_rows), rows, scores)
+    parity = scored_rows(kept, model.score(kept))
+    return Export(graphs, len(parity_rows), parity, rows, scores)
 
 
 def measure(model: Model, graph: onnx.ModelProto, logistic, test: Sample) -> dict:
@@ -209,6 +213,7 @@ def write(
         names=job["features"],
         rows=export.rows,
         scores=export.scores,
+        parity=export.parity,
         thresholds=model.thresholds,
         calibration={**model.calibration.describe(), "before": model.before, "after": model.after},
         training={

@@ -5,9 +5,8 @@
 // same manifest gives the same bytes; a field that training adds tomorrow is shown without a change here.
 
 import type { ModelManifest } from '../pipeline/classify/manifest.ts'
-import { escapeText } from '../replay/report/page-plots.ts'
-import { pageStyle } from '../replay/report/page-style.ts'
 import { drawSection, drawTable, sayCount, sayMeasure } from '../replay/report/page-tables.ts'
+import { drawPage } from './model-page.ts'
 
 export type CardSource = {
   readonly manifest: ModelManifest
@@ -36,6 +35,9 @@ const sections: readonly ((source: CardSource) => CardSection)[] = [
       [files.cpu.path, `graph for CPUs, ${input} to ${output}`, files.cpu.sha256],
       ...(files.gpu === undefined ? [] : [[files.gpu.path, 'graph for GPUs', files.gpu.sha256]]),
       [files.golden.path, 'golden vectors', files.golden.sha256],
+      ...(files.parity === undefined
+        ? []
+        : [[files.parity.path, 'parity rows', files.parity.sha256]]),
       ['', `${featureSet.names.length} features`, featureSet.hash],
     ],
   }),
@@ -170,7 +172,7 @@ function layOut(rows: readonly (readonly string[])[]): string[] {
 }
 
 export function drawCard({ manifest }: CardSource, card: readonly CardSection[]): string {
-  const title = escapeText(`Model ${manifest.name} ${manifest.version}`)
+  const title = `Model ${manifest.name} ${manifest.version}`
   const body = card.map(({ title: heading, sentence, head, rows }) =>
     drawSection(
       heading,
@@ -178,10 +180,7 @@ export function drawCard({ manifest }: CardSource, card: readonly CardSection[])
       ...(rows.length === 0 ? [] : [drawTable(rows, head.map(toColumn))]),
     ),
   )
-  const meta =
-    '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-  const start = `<!doctype html>\n<html lang="en"><head>${meta}<title>${title}</title><style>${pageStyle}</style></head>`
-  return `${start}<body>\n<h1>${title}</h1>\n${body.join('\n')}\n</body></html>\n`
+  return drawPage(title, body.join('\n'))
 }
 
 const toColumn = (title: string, index: number) => ({

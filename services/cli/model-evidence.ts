@@ -23,7 +23,7 @@ import {
 export type Found<T> = { readonly value: T } | { readonly fault: string }
 
 export type FileEvidence = {
-  readonly role: 'cpu' | 'gpu' | 'golden'
+  readonly role: 'cpu' | 'gpu' | 'golden' | 'parity'
   readonly path: string
   /** Null where it cannot be read. */
   readonly sizeBytes: number | null
@@ -32,10 +32,13 @@ export type FileEvidence = {
 
 export type ModelEvidence = {
   readonly folder: string
+  readonly manifestSha256: string
   readonly manifest: Found<ModelManifest>
   /** Id of the trusted key that signed; null where none is asked for. */
   readonly signature: Found<string | null>
   readonly files: readonly FileEvidence[]
+  /** Rows with the training library's scores; null where neither the manifest nor anybody names some. */
+  readonly parity: Found<Golden> | null
   /** Why no graph was opened, or what the graphs did. */
   readonly trial: Found<TrialReport>
 }
@@ -43,6 +46,7 @@ export type ModelEvidence = {
 export type EvidenceTerms = {
   readonly signatures: SignaturePolicy
   readonly sizeBytesMax: number
+  /** In place of the rows that the manifest names. */
   readonly parityFile: string | null
   readonly latencyRows: number | null
 }
@@ -56,26 +60,45 @@ export async function collectEvidence(place: string, terms: EvidenceTerms): Prom
   const signature = attempt(() => checkSignature(bytes, signatures, { policy, source: path }))
   const manifest = attempt(() => parseManifest(bytes.toString(), path))
   const files = 'value' in manifest ? readFiles(folder, manifest.value, terms.sizeBytesMax) : []
-  const evidence = { folder, manifest, signature, files }
+  const parity = readParity({ folder, manifest, files }, terms.parityFile)
+  const manifestSha256 = createHash('sha256').update(bytes).digest('hex')
+  const evidence = { folder, manifestSha256, manifest, signature, files, parity }
   return { ...evidence, trial: await tryOut(evidence, terms) }
 }
 
 async function tryOut(
-  { folder, manifest, signature, files }: Omit<ModelEvidence, 'trial'>,
-  { parityFile, latencyRows }: EvidenceTerms,
+  { folder, manifest, signature, files, parity: rows }: Omit<ModelEvidence, 'trial'>,
+  { latencyRows }: EvidenceTerms,
 ): Promise<Found<TrialReport>> {
   if ('fault' in manifest) return { fault: 'the manifest is not in order' }
   if ('fault' in signature) return { fault: 'the signature is not in order' }
   const bad = files.find(({ bytes }) => 'fault' in bytes)
   if (bad !== undefined) return { fault: `${bad.path} is not the manifest's file` }
   const width = manifest.value.featureSet.names.length
-  const parity =
-    parityFile === null ? null : parseGolden(readOrRefuse(parityFile), parityFile, width)
+  const parity = rows !== null && 'value' in rows ? rows.value : null
   const goldenPath = join(folder, manifest.value.files.golden.path)
   const golden = attempt(() => parseGolden(bytesOf(files, 'golden')!, goldenPath, width))
   if ('fault' in golden) return golden
   const model = composeFiles(manifest.value, files, golden.value)
   return { value: await tryGraph({ files: model, parity, latencyRows }) }
+}
+
+/** Rows that somebody names must be readable, or nothing is judged; the manifest's are the model's fault. */
+function readParity(
+  { folder, manifest, files }: Pick<ModelEvidence, 'folder' | 'manifest' | 'files'>,
+  parityFile: string | null,
+): Found<Golden> | null {
+  if ('fault' in manifest) return { fault: 'the manifest is not in order' }
+  const width = manifest.value.featureSet.names.length
+  if (parityFile !== null) {
+    return { value: parseGolden(readOrRefuse(parityFile), parityFile, width) }
+  }
+  const named = files.find(({ role }) => role === 'parity')
+  if (named === undefined) return null
+  const { path, bytes } = named
+  return 'fault' in bytes
+    ? bytes
+    : attempt(() => parseGolden(bytes.value, join(folder, path), width))
 }
 
 function composeFiles(
@@ -104,7 +127,7 @@ export function bytesOf(
 
 function readFiles(folder: string, manifest: ModelManifest, sizeBytesMax: number): FileEvidence[] {
   const found: FileEvidence[] = []
-  for (const role of ['cpu', 'gpu', 'golden'] as const) {
+  for (const role of ['cpu', 'gpu', 'golden', 'parity'] as const) {
     const file = manifest.files[role]
     if (file === undefined) continue
     const path = join(folder, file.path)

@@ -21,12 +21,20 @@ export type GateOutcome = {
 }
 export type GateRow = GateOutcome & { readonly gate: string }
 
+export type Judgement = {
+  /** What the verdicts are about. */
+  readonly manifestSha256: string
+  /** Null where the manifest is not in order. */
+  readonly model: { readonly name: string; readonly version: string } | null
+  readonly isPassed: boolean
+  readonly gates: readonly GateRow[]
+}
+
 export type GateTerms = BacktestTerms & {
   readonly sizeBytesMax: number
   /** The pipeline's feature names in order; null where no pipeline file was given. */
   readonly features: readonly string[] | null
   readonly isSigned: boolean
-  readonly parityFile: string | null
   readonly latency: { readonly rows: number; readonly budgetMs: number } | null
 }
 
@@ -93,7 +101,8 @@ export const gateTable = {
   })),
   golden: trialGate('golden', `difference ${goldenDifferenceMax}`, judgeDifference),
   'golden gpu': trialGate('goldenGpu', `difference ${goldenDifferenceMax}`, judgeDifference),
-  parity: trialGate('parity', `difference ${goldenDifferenceMax}`, judgeDifference),
+  parity: parityGate('parity'),
+  'parity gpu': parityGate('parityGpu'),
   latency: (evidence, terms) => {
     const { latency } = terms
     const limit = latency === null ? 'none given' : `p99 ${latency.budgetMs} ms`
@@ -109,11 +118,34 @@ export const gateTable = {
 export const judgeModel = (evidence: ModelEvidence, terms: GateTerms): readonly GateRow[] =>
   Object.entries<Gate>(gateTable).map(([gate, look]) => ({ gate, ...look(evidence, terms) }))
 
-/** Why a step of the trial was not asked for. */
-const unasked: Partial<Record<TrialStep, string>> = {
-  goldenGpu: 'the manifest names no gpu graph',
-  parity: 'no --parity',
-  latency: 'no --latency-budget',
+/** Why a step of the trial was not asked for; null where it was. */
+function sayUnasked(
+  step: TrialStep,
+  { manifest, parity }: ModelEvidence,
+  { latency }: GateTerms,
+): string | null {
+  const isOfGpu = step === 'goldenGpu' || step === 'parityGpu'
+  if (isOfGpu && 'value' in manifest && manifest.value.files.gpu === undefined) {
+    return 'the manifest names no gpu graph'
+  }
+  const isOfParity = step === 'parity' || step === 'parityGpu'
+  if (isOfParity && parity === null) return 'the manifest names no parity rows; no --parity'
+  return step === 'latency' && latency === null ? 'no --latency-budget' : null
+}
+
+function parityGate(step: 'parity' | 'parityGpu'): Gate {
+  const limit = `difference ${goldenDifferenceMax}`
+  return (evidence, terms) => {
+    const { parity, trial } = evidence
+    const isAsked = sayUnasked(step, evidence, terms) === null
+    if (isAsked && 'value' in trial && parity !== null && 'fault' in parity)
+      return failed(parity.fault, limit)
+    const count = parity !== null && 'value' in parity ? parity.value.count : 0
+    return trialGate(step, limit, (difference) => {
+      const { isRight, found } = judgeDifference(difference)
+      return { isRight, found: `${found} of ${count} rows` }
+    })(evidence, terms)
+  }
 }
 
 function trialGate(
@@ -121,12 +153,10 @@ function trialGate(
   limit: string,
   look: (value: number) => { readonly isRight: boolean; readonly found: string },
 ): Gate {
-  return ({ trial, manifest }, { parityFile, latency }) => {
-    const isSkipped =
-      (step === 'parity' && parityFile === null) ||
-      (step === 'latency' && latency === null) ||
-      (step === 'goldenGpu' && 'value' in manifest && manifest.value.files.gpu === undefined)
-    if (isSkipped) return { verdict: 'skipped', found: unasked[step]!, limit }
+  return (evidence, terms) => {
+    const { trial } = evidence
+    const reason = sayUnasked(step, evidence, terms)
+    if (reason !== null) return { verdict: 'skipped', found: reason, limit }
     if ('fault' in trial) return failed(`not opened: ${trial.fault}`, limit)
     const answer = trial.value.get(step)
     if (answer === undefined || 'fault' in answer)

@@ -1,16 +1,19 @@
 // `weir models validate <folder>`: the gates of model-gates.ts before a model gets traffic.
 //
 // In: a model's folder, a pipeline file, backtests, limits; of the environment the trusted keys. Out: one line
-// for each gate, or one JSON object; exit code 0 where no gate failed, 1 where one did, 2 for what was refused
+// for each gate, or one JSON object, and a page if asked for; exit code 0 where no gate failed, 1 where one did, 2 for what was refused
 // before anything was judged: a folder without manifest.json, a pipeline file or a backtest that cannot be read.
 
+import { writeFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readSignaturePolicy } from '../adapters/models/open-model-source.ts'
+import { limits } from '../core/limits.ts'
 import { readSettings } from '../core/settings.ts'
 import { readBacktestRun } from './backtest-gates.ts'
+import { drawGates } from './gates-page.ts'
 import { collectEvidence } from './model-evidence.ts'
-import { type GateRow, judgeModel } from './model-gates.ts'
+import { type GateRow, type Judgement, judgeModel } from './model-gates.ts'
 import { modelsGroup } from './models-group.ts'
 
 export type ValidateFlags = {
@@ -24,8 +27,11 @@ export type ValidateFlags = {
   readonly latencyBudget?: number
   readonly latencyRows: number
   readonly sizeMax: number
+  readonly html?: string
   readonly json?: boolean
 }
+
+const MIB = 1024 * 1024
 
 export function addModelsValidate(program: Command): void {
   modelsGroup(program)
@@ -33,10 +39,15 @@ export function addModelsValidate(program: Command): void {
     .description('the gates before a model gets traffic; exit code 1 if one fails')
     .argument('<folder>', 'folder that holds manifest.json')
     .option('--pipeline <file>', 'pipeline file whose features the model must have')
-    .option('--size-max <mib>', 'largest file of the model, in MiB', readNumber, 512)
+    .option(
+      '--size-max <mib>',
+      'largest file of the model, in MiB',
+      readNumber,
+      limits.modelGateFileBytesMax / MIB,
+    )
     .option(
       '--parity <file>',
-      'rows and scores of the training library, in the form of golden.json',
+      'rows and scores of the training library, in place of those that the manifest names',
     )
     .option('--latency-budget <ms>', 'what p99 of a run may take on this machine', readNumber)
     .option('--latency-rows <n>', 'rows of such a run', readCount, 1000)
@@ -55,25 +66,23 @@ export function addModelsValidate(program: Command): void {
       3,
     )
     .option('--bias-genuine <n>', 'genuine events from which a segment is judged', readCount, 1000)
+    .option('--html <file>', 'write the verdicts as a page')
     .option('--json', 'print one JSON object')
     .action(async (folder: string, flags: ValidateFlags) => {
-      const rows = await validateModel(folder, flags)
-      const isPassed = rows.every(({ verdict }) => verdict !== 'failed')
-      const text =
-        flags.json === true ? JSON.stringify({ folder, isPassed, gates: rows }) : lay(rows)
+      const found = await validateModel(folder, flags)
+      const { model: _, ...told } = found
+      const text = flags.json === true ? JSON.stringify({ folder, ...told }) : lay(found.gates)
       process.stdout.write(`${text}\n`)
-      if (!isPassed) process.exitCode = 1
+      if (flags.html !== undefined) writeFileSync(flags.html, drawGates(found))
+      if (!found.isPassed) process.exitCode = 1
     })
 }
 
-export async function validateModel(
-  folder: string,
-  flags: ValidateFlags,
-): Promise<readonly GateRow[]> {
+export async function validateModel(folder: string, flags: ValidateFlags): Promise<Judgement> {
   const signatures = readSignaturePolicy(readSettings(process.env).models)
   const { pipeline, latencyBudget, latencyRows, backtest, championBacktest } = flags
   const parityFile = flags.parity ?? null
-  const sizeBytesMax = flags.sizeMax * 1024 * 1024
+  const sizeBytesMax = flags.sizeMax * MIB
   const latency =
     latencyBudget === undefined ? null : { rows: latencyRows, budgetMs: latencyBudget }
   const terms = {
@@ -81,7 +90,6 @@ export async function validateModel(
     features:
       pipeline === undefined ? null : loadPipelineFile(pipeline).features.map(({ name }) => name),
     isSigned: signatures.isRequired,
-    parityFile,
     latency,
     run: backtest === undefined ? null : readBacktestRun(backtest),
     championRun: championBacktest === undefined ? null : readBacktestRun(championBacktest),
@@ -95,7 +103,14 @@ export async function validateModel(
     parityFile,
     latencyRows: latency?.rows ?? null,
   })
-  return judgeModel(evidence, terms)
+  const gates = judgeModel(evidence, terms)
+  const { manifest, manifestSha256 } = evidence
+  return {
+    manifestSha256,
+    model: 'value' in manifest ? manifest.value : null,
+    isPassed: gates.every(({ verdict }) => verdict !== 'failed'),
+    gates,
+  }
 }
 
 const lay = (rows: readonly GateRow[]): string =>

@@ -109,7 +109,7 @@ export const errorTable = {
   WEIR_CLASSIFY_REGISTRY_AWAY: outside(
     'The model registry did not answer, and the model is not in the cache.',
     true,
-    'Check the server and WEIR_MLFLOW_URL; models that were fetched once start without it.',
+    'Check the server, WEIR_MLFLOW_URL and WEIR_MLFLOW_CA; models that were fetched once start without it.',
   ),
   WEIR_CLASSIFY_REGISTRY_REFUSED: outside(
     'The model registry does not have the model, or does not give it.',

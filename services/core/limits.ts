@@ -77,6 +77,10 @@ export const limits = {
   modelManifestBytesMax: 8 * MIB,
   /** A file of a model that is longer is refused: each worker holds it in memory. */
   modelFileBytesMax: 1024 * MIB,
+  /** A file of a model that is longer fails `weir models validate`, unless --size-max says otherwise. */
+  modelGateFileBytesMax: 512 * MIB,
+  /** A graph on trial that has not answered after this long is stuck; the largest one here takes a second. */
+  modelTrialMsMax: 120_000,
   /** SIGTERM to exit. */
   drainMsMax: 10_000,
   /** Work waiting but no batch finished for this long: not ready, then exit. */

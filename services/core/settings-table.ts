@@ -42,7 +42,7 @@ const urlWith =
   (...protocols: readonly string[]) =>
   (text: string): string | undefined =>
     URL.canParse(text) && protocols.includes(new URL(text).protocol) ? text : undefined
-/** fetch takes no login in a URL, and a URL is logged. */
+/** A URL is logged and stands in messages: no place for a login. */
 function urlWithoutLogin(text: string): string | undefined {
   const url = urlWith('http:', 'https:')(text)
   return url !== undefined && new URL(url).username === '' && new URL(url).password === ''
@@ -136,9 +136,14 @@ export const settingsTable = {
     read: urlWithoutLogin,
     fallback: null,
     expected: 'an http:// or https:// URL without user and password',
-    means:
-      'MLflow server of models whose source is mlflow; own authorities go into NODE_EXTRA_CA_CERTS.',
+    means: 'MLflow server of models whose source is mlflow.',
     isSecret: true,
+  }),
+  WEIR_MLFLOW_CA: setting({
+    read: anyText,
+    fallback: null,
+    expected: 'the path of a PEM file',
+    means: "Certificates of an authority that is trusted at the MLflow server besides Node's.",
   }),
   WEIR_MLFLOW_USERNAME: setting({
     read: anyText,

@@ -20,6 +20,8 @@ export type MlflowSettings = {
   /** Basic authentication; at most one of the two is set. */
   readonly auth: Credentials | null
   readonly token: string | null
+  /** Certificates of an authority of one's own; null = those that Node trusts. */
+  readonly caFile: string | null
 }
 
 export type ModelSettings = {
@@ -141,8 +143,14 @@ function findModelFaults(values: Values): readonly string[] {
   if (given.length === 2) {
     faults.push('WEIR_MLFLOW_TOKEN  found beside WEIR_MLFLOW_USERNAME, expected one of the two')
   }
-  if (values.WEIR_MLFLOW_URL === null && given.length > 0) {
-    faults.push(`WEIR_MLFLOW_URL  found nothing, expected a value beside ${given.join(' and ')}`)
+  const url = values.WEIR_MLFLOW_URL
+  const beside = values.WEIR_MLFLOW_CA === null ? given : [...given, 'WEIR_MLFLOW_CA']
+  if (url === null && beside.length > 0) {
+    faults.push(`WEIR_MLFLOW_URL  found nothing, expected a value beside ${beside.join(' and ')}`)
+  }
+  // Whoever names an authority means to speak TLS.
+  if (url?.startsWith('http:') === true && values.WEIR_MLFLOW_CA !== null) {
+    faults.push('WEIR_MLFLOW_URL  found an http:// URL, expected https:// beside WEIR_MLFLOW_CA')
   }
   if (values.WEIR_MODEL_REQUIRE_SIGNATURE === true && values.WEIR_MODEL_KEYS === null) {
     const beside = 'WEIR_MODEL_REQUIRE_SIGNATURE=true'
@@ -186,6 +194,7 @@ const toModelSettings = (values: Values): ModelSettings => ({
           url: values.WEIR_MLFLOW_URL,
           auth: toCredentials(values.WEIR_MLFLOW_USERNAME, values.WEIR_MLFLOW_PASSWORD),
           token: values.WEIR_MLFLOW_TOKEN,
+          caFile: values.WEIR_MLFLOW_CA,
         },
   cache: {
     folder: values.WEIR_MODEL_CACHE!,
@@ -224,8 +233,9 @@ export function redactSettings(settings: Settings): Settings {
   })
 }
 
-const redactMlflow = ({ url, auth, token }: MlflowSettings): MlflowSettings => ({
+const redactMlflow = ({ url, auth, token, caFile }: MlflowSettings): MlflowSettings => ({
   url: redactUrl(url),
+  caFile,
   auth: auth && { ...auth, password: redacted },
   token: token && redacted,
 })

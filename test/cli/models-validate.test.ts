@@ -1,12 +1,13 @@
 // `weir models validate`: each gate fails on a model that was spoiled for it, and on no other account.
 
 import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readOpsets } from '../../services/adapters/onnx/graph-opsets.ts'
 import { readBacktestRun } from '../../services/cli/backtest-gates.ts'
+import { drawGates } from '../../services/cli/gates-page.ts'
 import { collectEvidence } from '../../services/cli/model-evidence.ts'
 import { type GateTerms, judgeModel } from '../../services/cli/model-gates.ts'
 import { addSignature, keyIdOf } from '../../services/pipeline/classify/manifest-signature.ts'
@@ -25,7 +26,6 @@ const terms: GateTerms = {
   sizeBytesMax: 1024 * 1024,
   features: fixtureFeatures,
   isSigned: false,
-  parityFile: null,
   latency: null,
   run: null,
   championRun: null,
@@ -34,13 +34,17 @@ const terms: GateTerms = {
   biasGenuineMin: 1000,
 }
 
-const failedGates = async (folder: string, changed: Partial<GateTerms> = {}) => {
+const failedGates = async (
+  folder: string,
+  changed: Partial<GateTerms> = {},
+  parityFile: string | null = null,
+) => {
   const all = { ...terms, ...changed }
   const rows = judgeModel(
     await collectEvidence(folder, {
       signatures: { keys: new Map(), isRequired: all.isSigned },
       sizeBytesMax: all.sizeBytesMax,
-      parityFile: all.parityFile,
+      parityFile,
       latencyRows: all.latency?.rows ?? null,
     }),
     all,
@@ -70,6 +74,7 @@ test('models validate - passes a model that is right, and skips what nobody aske
   expect(of('skipped')).toEqual([
     'signature',
     'parity',
+    'parity gpu',
     'latency',
     'backtest metrics',
     'backtest bias',
@@ -134,11 +139,88 @@ test('models validate - compares with the training library’s rows, and p99 wit
   const golden = await goldenOf('trees')
   writeFileSync(parityFile, JSON.stringify(golden))
   const latency = { rows: 100, budgetMs: 60_000 }
-  expect((await failedGates(folder, { parityFile, latency })).names).toEqual([])
+  expect((await failedGates(folder, { latency }, parityFile)).names).toEqual([])
   golden.scores[3] = golden.scores[3]! > 0.5 ? 0.1 : 0.9
   writeFileSync(parityFile, JSON.stringify(golden))
-  const bad = await failedGates(folder, { parityFile, latency: { rows: 100, budgetMs: 0 } })
-  expect(bad.names).toEqual(['parity', 'latency'])
+  const bad = await failedGates(folder, { latency: { rows: 100, budgetMs: 0 } }, parityFile)
+  expect(bad.names).toEqual(['parity', 'parity gpu', 'latency'])
+})
+
+/** Writes rows as training does: beside the model, with their hash in the manifest. */
+const addParity = (folder: string, content: string): void => {
+  const path = join(folder, 'manifest.json')
+  const manifest = JSON.parse(readFileSync(path, 'utf8'))
+  const sha256 = createHash('sha256').update(content).digest('hex')
+  manifest.files.parity = { path: 'parity.json', sha256 }
+  writeFileSync(join(folder, 'parity.json'), content)
+  writeFileSync(path, JSON.stringify(manifest))
+}
+const parityGates = ['parity', 'parity gpu']
+
+test('models validate - scores the rows that the manifest names with both graphs', async () => {
+  const { folder } = await copyModel('trees')
+  const golden = await goldenOf('trees')
+  addParity(folder, JSON.stringify(golden))
+  const right = await failedGates(folder)
+  expect(right.names).toEqual([])
+  const parity = right.rows.filter(({ gate }) => parityGates.includes(gate))
+  expect(parity).toMatchObject([{ verdict: 'passed' }, { verdict: 'passed' }])
+  expect(parity[0]!.found).toMatch(/of 64 rows$/)
+
+  const row = golden.scores.findIndex((score) => score > 0.1)
+  golden.scores[row]! -= 2e-5
+  addParity(folder, JSON.stringify(golden))
+  const off = await failedGates(folder)
+  expect(off.names).toEqual(parityGates)
+  expect(off.failed[0]!.found).toMatch(/^largest 0\.00002/)
+  const other = join(temporaryFolder(), 'other.json')
+  writeFileSync(other, JSON.stringify(await goldenOf('trees')))
+  expect((await failedGates(folder, {}, other)).names).toEqual([])
+
+  addParity(folder, JSON.stringify({ ...golden, scores: [0.5] }))
+  const odd = await failedGates(folder)
+  expect(odd.names).toEqual(parityGates)
+  expect(odd.failed[0]!.found).toContain('1 rows, expected at least 32')
+  writeFileSync(join(folder, 'parity.json'), JSON.stringify(golden))
+  expect((await failedGates(folder)).names).toEqual(['hashes', ...opened, ...parityGates])
+})
+
+test.each(['card-fraud', 'bench'])(
+  'models validate - the shipped model %s scores as LightGBM does',
+  async (name) => {
+    const { rows, names } = await failedGates(join(shippedFolder, name, '1'), { features: null })
+    expect(names).toEqual([])
+    for (const gate of parityGates) {
+      const row = rows.find((one) => one.gate === gate)
+      expect(row).toMatchObject({ verdict: 'passed' })
+      expect(row!.found).toMatch(/of 256 rows$/)
+    }
+  },
+)
+
+test('models validate - writes a page that tells every verdict and escapes what a model says', async () => {
+  const { folder } = await copyModel('trees')
+  const evidence = await collectEvidence(folder, {
+    signatures: { keys: new Map(), isRequired: false },
+    sizeBytesMax: 1024 * 1024,
+    parityFile: null,
+    latencyRows: null,
+  })
+  const gates = judgeModel(evidence, { ...terms, features: ['<script>'] })
+  const model = { name: 'trees', version: '1' }
+  const page = drawGates({ model, manifestSha256: evidence.manifestSha256, isPassed: false, gates })
+  expect(page).toContain('<h1>Gates of trees 1: failed</h1>')
+  expect(page).toContain(
+    createHash('sha256')
+      .update(readFileSync(join(folder, 'manifest.json')))
+      .digest('hex'),
+  )
+  for (const { gate, verdict } of gates) {
+    expect(page).toMatch(new RegExp(`>${gate}</td><td class="text ${verdict}">. ${verdict}</td>`))
+  }
+  expect(page).toContain('failed: features.')
+  expect(page).toContain('&#60;script&#62;')
+  expect(page).not.toMatch(/(?:src|href)=|<script/)
 })
 
 type Spoil = {
@@ -205,7 +287,9 @@ test('models validate - ends with 0, 1 or 2', async () => {
   const right = run(folder, '--json')
   expect(right.status).toBe(0)
   expect(JSON.parse(right.stdout)).toMatchObject({ isPassed: true })
-  const slow = run(folder, '--latency-budget', '0')
+  const page = join(temporaryFolder(), 'gates.html')
+  const slow = run(folder, '--latency-budget', '0', '--html', page)
+  expect(readFileSync(page, 'utf8')).toContain('Gates of trees 1: failed')
   expect(slow.status).toBe(1)
   expect(slow.stdout).toMatch(/^failed {3}latency/m)
   expect(run(temporaryFolder()).status).toBe(2)

@@ -1,11 +1,11 @@
 // A place of its own for one end-to-end test, on the run's shared stack.
 //
-// In: a purpose, a pipeline file and how many partitions. Out: topics with their schemas, and
-// scorers as real processes that work there. Everything carries one unique name: topics, subjects,
+// In: a purpose, a pipeline file or the text of one, how many partitions, more of the environment. Out:
+// topics with their schemas, and scorers as real processes that work there. Everything carries one unique name: topics, subjects,
 // group, transactional ids and keys; so tests run side by side.
 // Invariant: scorers hang on a supervisor, which ends them with this process, however that ends.
 
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startSupervision } from '../../dev/stack/supervision.ts'
@@ -45,14 +45,21 @@ export type TrafficWish = Omit<OpenLoopOptions, keyof KafkaTarget | 'schemaIds' 
 export type PlaceOptions = {
   readonly purpose: string
   readonly pipelineFile?: string
+  /** Of a pipeline file that is written for this test, in place of `pipelineFile`. */
+  readonly pipelineText?: string
   readonly partitions?: number
+  /** Of the scorers, besides where Kafka, Redis and the registry are. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPlace> {
-  const { purpose, pipelineFile = 'pipelines/card-fraud.yaml', partitions = 4 } = options
+  const { purpose, partitions = 4 } = options
   const stack = await testStack()
   const name = uniqueName(purpose)
   const topicPrefix = `${name}.`
+  const folder = join(repositoryFolder, '.weir', 'tests', name)
+  mkdirSync(folder, { recursive: true })
+  const pipelineFile = choosePipeline(options, join('.weir', 'tests', name))
   const definition = loadPipelineFile(join(repositoryFolder, pipelineFile), {
     manifestReader: readManifest,
     topicPrefix,
@@ -60,8 +67,6 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
   })
   const kafka = createKafka({ brokers: stack.kafkaBrokers, clientId: name, logger: silentLogger })
   const schemaIds = await makeTopics(stack, kafka, definition, partitions)
-  const folder = join(repositoryFolder, '.weir', 'tests', name)
-  mkdirSync(folder, { recursive: true })
   const supervision = startSupervision(folder)
   const environment = {
     WEIR_KAFKA_BROKERS: stack.kafkaBrokers.join(','),
@@ -70,6 +75,7 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
     WEIR_TOPIC_PREFIX: topicPrefix,
     WEIR_GROUP_ID: name,
     WEIR_KEY_PREFIX: name,
+    ...options.environment,
   }
   const scorers: ScorerProcess[] = []
   const startScorer = async (): Promise<ScorerProcess> => {
@@ -102,6 +108,26 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
       if (process.env.WEIR_TEST_KEEP === undefined) rmSync(folder, { recursive: true })
     },
   }
+}
+
+/** Relative to the repository, as scorers start there. */
+function choosePipeline(
+  { pipelineFile = 'pipelines/card-fraud.yaml', pipelineText }: PlaceOptions,
+  folder: string,
+): string {
+  if (pipelineText === undefined) return pipelineFile
+  const file = join(folder, 'pipeline.yaml')
+  writeFileSync(join(repositoryFolder, file), pipelineText)
+  return file
+}
+
+/** The shipped pipeline with one of its lines replaced. */
+export function replaceLine(begins: string, line: string): string {
+  const text = readFileSync(join(repositoryFolder, 'pipelines', 'card-fraud.yaml'), 'utf8')
+  const lines = text.split('\n')
+  const at = lines.findIndex((found) => found.startsWith(begins))
+  if (at < 0) throw new Error(`the shipped pipeline has no line that begins with ${begins}`)
+  return lines.with(at, line).join('\n')
 }
 
 async function makeTopics(

@@ -1,7 +1,7 @@
 // A certificate of 127.0.0.1 and the authority that signed it, made by openssl and valid for a day.
 //
-// In: a folder. Out: the files, as redis-server takes them. Where the machine has no openssl, or a
-// Redis that was built without TLS, the tests that need one are skipped.
+// In: a folder. Out: the files, as servers take them. Where the machine has no openssl, or a Redis
+// that was built without TLS, the tests that need one are skipped.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -13,9 +13,10 @@ export type TestCertificate = {
   readonly authority: string
 }
 
+export const canMakeCertificates = spawnSync('openssl', ['version']).status === 0
+
 export const canSpeakTls =
-  spawnSync('openssl', ['version']).status === 0 &&
-  /--tls\b/.test(String(spawnSync('redis-cli', ['--help']).output))
+  canMakeCertificates && /--tls\b/.test(String(spawnSync('redis-cli', ['--help']).output))
 
 export function makeCertificate(folder: string): TestCertificate {
   const at = (name: string): string => join(folder, name)
@@ -23,7 +24,7 @@ export function makeCertificate(folder: string): TestCertificate {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   const authority = ['-keyout', at('ca.key'), '-out', at('ca.crt'), '-subj', '/CN=Weir tests']
   openssl('req', '-x509', ...key, ...authority, '-days', '1')
-  openssl('req', ...key, '-keyout', at('key'), '-out', at('request'), '-subj', '/CN=redis')
+  openssl('req', ...key, '-keyout', at('key'), '-out', at('request'), '-subj', '/CN=server')
   writeFileSync(at('names'), 'subjectAltName=IP:127.0.0.1')
   const signing = ['-CA', at('ca.crt'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '1']
   openssl(

@@ -2,6 +2,7 @@
 //
 // Skipped, with the reason, where there is no Python with the libraries and none can be installed.
 
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -74,6 +75,15 @@ test('training - makes model and backtest from files, and the same bytes again',
   expect(record.parityRows).toBeGreaterThanOrEqual(10_000)
   expect(record.candidates).toHaveLength(2)
   expect(record.trees).toBeLessThanOrEqual(40)
+  const validated = spawnSync(
+    process.execPath,
+    ['services/cli/main.ts', 'models', 'validate', join(out, 'models/small/1')],
+    { encoding: 'utf8' },
+  )
+  expect(validated.status, validated.stdout).toBe(0)
+  for (const gate of ['parity', 'parity gpu']) {
+    expect(validated.stdout).toMatch(new RegExp(`^passed {3}${gate} .* of 256 rows`, 'm'))
+  }
 
   const again = await runTrain(python, ['--config', config, '--out', join(folder, 'again')])
   expect(again.stderr).toContain('past: features are there')

@@ -1,4 +1,4 @@
-"""Writes models/<name>/<version>/: the graphs, golden.json and manifest.json beside them.
+"""Writes models/<name>/<version>/: the graphs, golden.json, parity.json and manifest.json.
 
 In: graphs by role, the reference rows with their scores, and what is known about the training.
 Out: a folder that `weir` loads; docs/reference/model-manifest.md describes every field, and
@@ -18,7 +18,12 @@ import numpy as np
 FORMAT = 1
 GOLDEN_ROWS = 64
 BINS = 10
-FILE_NAMES = {"cpu": "model.onnx", "gpu": "model.gpu.onnx", "golden": "golden.json"}
+FILE_NAMES = {
+    "cpu": "model.onnx",
+    "gpu": "model.gpu.onnx",
+    "golden": "golden.json",
+    "parity": "parity.json",
+}
 
 
 def sha256(content: bytes) -> str:
@@ -65,9 +70,14 @@ def choose_golden(rows: np.ndarray, scores: np.ndarray, count: int = GOLDEN_ROWS
     evenly = np.linspace(0, len(order) - 1, count // 2)
     to_the_top = np.geomspace(1, len(order), count - count // 2) - 1
     chosen = order[np.concatenate([evenly, to_the_top]).astype(int)]
+    return scored_rows(rows[chosen], scores[chosen])
+
+
+def scored_rows(rows: np.ndarray, scores: np.ndarray) -> dict:
+    """Rows with the trainer's scores, as golden.json and parity.json have them."""
     return {
-        "vectors": [[float(x) for x in row] for row in rows[chosen].astype(np.float32)],
-        "scores": [float(s) for s in scores[chosen]],
+        "vectors": [[float(x) for x in row] for row in rows.astype(np.float32)],
+        "scores": [float(s) for s in scores],
     }
 
 
@@ -89,16 +99,20 @@ def write_model(
     input_name: str = "features",
     output_name: str = "score",
     golden: dict | None = None,
+    parity: dict | None = None,
 ) -> dict:
     """Writes the folder and returns the manifest.
 
     rows [n, F] and scores [n]: the reference sample, scored by the trainer and not by ONNX Runtime,
-    so that the golden check at load compares two implementations.
+    so that the golden check at load compares two implementations. parity: more such rows, which
+    `weir models validate` scores.
     """
     folder.mkdir(parents=True, exist_ok=True)
     thresholds = {band: thresholds[band] for band in ("review", "block")}
     golden_json = json.dumps(golden or choose_golden(rows, scores)).encode() + b"\n"
     contents = {**graphs, "golden": golden_json}
+    if parity is not None:
+        contents["parity"] = json.dumps(parity).encode() + b"\n"
     files = {}
     for role, content in contents.items():
         (folder / FILE_NAMES[role]).write_bytes(content)

@@ -3,15 +3,19 @@
 In: a booster's trees and real rows. Out: PARITY_ROWS_MIN rows or more, float32, none of them NaN
 (Weir's features never are): the highest scores, others evenly, values on a split's threshold and one
 float32 to either side of it, all zeros, negative zeros, the smallest and largest numbers there are.
-Where real rows are few, more are made by mixing their columns. Seeded; nothing is refused.
+Where real rows are few, more are made by mixing their columns. Some of each kind are kept beside
+the model, so that whoever has it can prove it again without LightGBM. Seeded; nothing is refused.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from .export_onnx import PARITY_ROWS_MIN, Tree
 
+KEPT = {"real": 144, "borders": 80, "extremes": 32}
 REAL_ROWS_MAX = 9_000
 SPLITS_MAX = 1_500
 EXTREMES = np.array(
@@ -19,15 +23,37 @@ EXTREMES = np.array(
 )
 
 
+@dataclass
+class ParityRows:
+    real: np.ndarray
+    borders: np.ndarray
+    extremes: np.ndarray
+    mixed: np.ndarray
+
+    def all(self) -> np.ndarray:
+        parts = [self.real, self.borders, self.extremes, self.mixed]
+        return np.concatenate(parts).astype(np.float32)
+
+    def kept(self) -> np.ndarray:
+        """At most as many of each kind as KEPT says, evenly over them; mixed ones fill the gaps."""
+        parts = [_evenly(getattr(self, kind), count) for kind, count in KEPT.items()]
+        missing = sum(KEPT.values()) - sum(len(part) for part in parts)
+        return np.concatenate([*parts, _evenly(self.mixed, missing)]).astype(np.float32)
+
+
 def choose_parity_rows(
     trees: list[Tree], rows: np.ndarray, scores: np.ndarray, seed: int
-) -> np.ndarray:
+) -> ParityRows:
     rng = np.random.default_rng(seed)
-    made = np.concatenate([_on_thresholds(trees, rows, rng), _extremes(rows, rng)])
+    borders, extremes = _on_thresholds(trees, rows, rng), _extremes(rows, rng)
     real = _real_rows(rows, scores)
-    missing = max(0, PARITY_ROWS_MIN - len(made) - len(real))
+    missing = max(0, PARITY_ROWS_MIN - len(borders) - len(extremes) - len(real))
     mixed = np.column_stack([rng.choice(column, missing) for column in rows.T])
-    return np.concatenate([real, made, mixed]).astype(np.float32)
+    return ParityRows(real, borders, extremes, mixed)
+
+
+def _evenly(rows: np.ndarray, count: int) -> np.ndarray:
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
 
 
 def _real_rows(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -4,12 +4,13 @@
 // repeated. Refused with WEIR_CLASSIFY_REGISTRY_AWAY: no answer, an answer cut short, 429 and 5xx after the
 // last attempt. With WEIR_CLASSIFY_REGISTRY_REFUSED: any other answer than 2xx (with MLflow's own words), a
 // redirection (credentials would travel along), more bytes than the ceiling. Invariant: credentials go into one
-// header and into no message; TLS is Node's, with the authorities of NODE_EXTRA_CA_CERTS.
+// header and into no message, also where the server echoes them.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { MlflowSettings } from '../../core/settings.ts'
+import { describeTrouble, type Exchange, openTransport, type Reply } from './mlflow-transport.ts'
 
 export type MlflowRequest = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -34,44 +35,66 @@ export type MlflowClient = {
 /** Shortest pause before another attempt; it doubles each time. */
 const pauseMsMin = 100
 
-export function createMlflowClient({ url, auth, token }: MlflowSettings): MlflowClient {
-  const base = url.replace(/\/+$/, '')
-  const headers = authorization(auth, token)
-  const transfer = (request: MlflowRequest) => attemptAll(base, headers, request)
+/** What every attempt needs to know of the place. */
+type Place = {
+  readonly base: string
+  readonly send: (exchange: Exchange) => Promise<Reply>
+  readonly headers: Readonly<Record<string, string>>
+  /** The settings that hold the login, for messages. */
+  readonly login: string
+  /** Takes secrets out of a text of the server's: it may echo what it was sent. */
+  readonly redact: (text: string) => string
+}
+
+export function createMlflowClient(settings: MlflowSettings): MlflowClient {
+  const place: Place = {
+    base: settings.url.replace(/\/+$/, ''),
+    send: openTransport(settings.caFile),
+    ...describeLogin(settings),
+  }
+  const transfer = (request: MlflowRequest) => attemptAll(place, request)
   return {
-    url: base,
+    url: place.base,
     transfer,
     ask: async <T>(request: MlflowRequest) => {
       const bytes = await transfer(request)
       try {
         return JSON.parse(bytes.toString()) as T
-      } catch (cause) {
-        throw refuse(request, 'an answer that is not JSON; is it an MLflow server?', cause)
+      } catch {
+        throw refuse(request, 'an answer that is not JSON; is it an MLflow server?')
       }
     },
   }
 }
 
-function authorization(
-  auth: MlflowSettings['auth'],
-  token: string | null,
-): Readonly<Record<string, string>> {
-  if (token !== null) return { authorization: `Bearer ${token}` }
-  if (auth === null) return {}
-  const login = Buffer.from(`${auth.username}:${auth.password}`).toString('base64')
-  return { authorization: `Basic ${login}` }
+function describeLogin({
+  auth,
+  token,
+}: MlflowSettings): Pick<Place, 'headers' | 'login' | 'redact'> {
+  if (token !== null) {
+    const headers = { authorization: `Bearer ${token}` }
+    return { headers, login: 'WEIR_MLFLOW_TOKEN', redact: hiding(token) }
+  }
+  if (auth === null) return { headers: {}, login: '', redact: (text) => text }
+  const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64')
+  return {
+    headers: { authorization: `Basic ${basic}` },
+    login: 'WEIR_MLFLOW_USERNAME and WEIR_MLFLOW_PASSWORD',
+    redact: hiding(basic, auth.password),
+  }
 }
 
-async function attemptAll(
-  base: string,
-  headers: Readonly<Record<string, string>>,
-  request: MlflowRequest,
-): Promise<Buffer> {
+const hiding =
+  (...secrets: readonly string[]) =>
+  (text: string): string =>
+    secrets.reduce((shown, secret) => shown.replaceAll(secret, '[redacted]'), text)
+
+async function attemptAll(place: Place, request: MlflowRequest): Promise<Buffer> {
   const isRepeatable = request.isRepeatable ?? request.method !== 'POST'
   const attempts = isRepeatable ? limits.modelRegistryAttemptsMax : 1
   for (let attempt = 1; ; attempt++) {
     try {
-      return await attemptOnce(base, headers, request)
+      return await attemptOnce(place, request)
     } catch (error) {
       if (attempt >= attempts || !(error instanceof WeirError && error.canRetry)) throw error
       await pause(Math.min(pauseMsMin * 2 ** attempt, limits.retryPauseMsMax))
@@ -79,76 +102,59 @@ async function attemptAll(
   }
 }
 
-async function attemptOnce(
-  base: string,
-  headers: Readonly<Record<string, string>>,
-  request: MlflowRequest,
-): Promise<Buffer> {
+async function attemptOnce(place: Place, request: MlflowRequest): Promise<Buffer> {
+  const { base, send, headers } = place
   const { method, path, query = {}, body, msMax = limits.modelRequestMsMax } = request
+  const { bytesMax = limits.modelManifestBytesMax } = request
   const search = new URLSearchParams(query).toString()
   const isBytes = body instanceof Uint8Array
   const type = isBytes ? 'application/octet-stream' : 'application/json'
-  try {
-    const response = await fetch(`${base}${path}${search === '' ? '' : `?${search}`}`, {
-      method,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(msMax),
-      headers: body === undefined ? headers : { ...headers, 'content-type': type },
-      ...(body === undefined ? {} : { body: isBytes ? body : JSON.stringify(body) }),
-    } as RequestInit)
-    const bytes = await readBounded(response, request)
-    if (response.ok) return bytes
-    throw refuseStatus(request, response, bytes)
-  } catch (error) {
-    if (error instanceof WeirError) throw error
-    throw away(request, base, describeFailure(error), error)
+  const exchange = {
+    method,
+    url: new URL(`${base}${path}${search === '' ? '' : `?${search}`}`),
+    headers: body === undefined ? headers : { ...headers, 'content-type': type },
+    body: body === undefined ? null : isBytes ? body : JSON.stringify(body),
+    bytesMax,
+    msMax,
   }
+  const reply = await send(exchange).catch((error: unknown) => {
+    throw away(request, base, describeTrouble(error), error)
+  })
+  const { status, bytes } = reply
+  if (status < 200 || status > 299) throw refuseStatus(place, request, reply)
+  if (bytes === null) throw refuse(request, `more than ${bytesMax} bytes`)
+  return bytes
 }
 
-async function readBounded(response: Response, request: MlflowRequest): Promise<Buffer> {
-  const { bytesMax = limits.modelManifestBytesMax } = request
-  const parts: Uint8Array[] = []
-  let size = 0
-  for await (const part of response.body ?? []) {
-    size += part.byteLength
-    // Leaving the loop cancels the body, and with it the connection.
-    if (size > bytesMax) throw refuse(request, `more than ${bytesMax} bytes`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts, size)
-}
-
-function refuseStatus(request: MlflowRequest, response: Response, bytes: Buffer): WeirError {
-  const { status } = response
-  if (status === 429 || status >= 500) {
-    return away(request, new URL(response.url).origin, `status ${status}`)
-  }
+function refuseStatus(place: Place, request: MlflowRequest, { status, headers, bytes }: Reply) {
+  const { base, login, redact } = place
+  if (status === 429 || status >= 500) return away(request, base, `status ${status}`)
   if (status >= 300 && status < 400) {
-    const to = response.headers.get('location') ?? 'elsewhere'
+    const to = redact(headers.location ?? 'elsewhere')
     return refuse(request, `a redirection to ${to}; set WEIR_MLFLOW_URL to where the server is`)
   }
-  if (status === 401 || status === 403) {
-    const hint = 'check WEIR_MLFLOW_USERNAME and WEIR_MLFLOW_PASSWORD, or WEIR_MLFLOW_TOKEN'
-    return refuse(request, `status ${status}${sayWhy(bytes)}; ${hint}`, { status })
+  const found = `status ${status}${redact(sayWhy(bytes))}`
+  if (status === 401) {
+    const hint = login === '' ? 'set WEIR_MLFLOW_USERNAME and WEIR_MLFLOW_PASSWORD, or' : 'check'
+    return refuse(request, `${found}; ${hint} ${login || 'WEIR_MLFLOW_TOKEN'}`, { status })
   }
-  return refuse(request, `status ${status}${sayWhy(bytes)}`, { status })
+  if (status === 403) {
+    const who =
+      login === '' ? 'a request without WEIR_MLFLOW_ credentials' : `the login of ${login}`
+    return refuse(request, `${found}; expected that ${who} may do this`, { status })
+  }
+  return refuse(request, found, { status })
 }
 
-const sayWhy = (bytes: Buffer): string => {
+/** MLflow's own words: JSON, or a line of text; a page for a browser tells nothing here. */
+function sayWhy(bytes: Buffer | null): string {
+  const text = bytes?.toString().trim() ?? ''
   try {
-    const { error_code: code, message } = JSON.parse(bytes.toString())
-    return ` (${code}: ${String(message).slice(0, 300)})`
+    const { error_code: code, message } = JSON.parse(text)
+    return message === undefined ? '' : ` (${code}: ${String(message).slice(0, 300)})`
   } catch {
-    return ''
+    return text === '' || text.startsWith('<') ? '' : ` (${text.slice(0, 300)})`
   }
-}
-
-/** fetch hides what happened in the cause: ECONNREFUSED, a certificate that is not known. */
-function describeFailure(error: unknown): string {
-  const { name, message, cause } = error as Error
-  if (name === 'TimeoutError') return 'no whole answer in time'
-  const inner = cause as NodeJS.ErrnoException | undefined
-  return [message, inner?.code, inner?.message].filter(Boolean).join(': ')
 }
 
 /** Whether the server answered that there is no such thing. */

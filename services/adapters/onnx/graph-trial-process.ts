@@ -23,10 +23,14 @@ const runsTimed = 200
 const steps: Readonly<Record<TrialStep, (trial: Trial) => Promise<number>>> = {
   output: ({ files }) => readOutputColumns(files, files.cpu),
   golden: ({ files }) => measureDifference(files, files.golden),
-  goldenGpu: ({ files }) => measureDifference({ ...files, cpu: files.gpu! }, files.golden),
+  goldenGpu: ({ files }) => measureDifference(asGpu(files), files.golden),
   parity: ({ files, parity }) => measureDifference(files, parity!),
+  parityGpu: ({ files, parity }) => measureDifference(asGpu(files), parity!),
   latency: ({ files, latencyRows }) => measureLatency(files, latencyRows!),
 }
+
+/** The graph for GPUs in the place of the one for CPUs. */
+const asGpu = (files: ModelFiles): ModelFiles => ({ ...files, cpu: files.gpu! })
 
 async function measureDifference(files: ModelFiles, { vectors, scores, count }: Golden) {
   const { score } = await openModelSession(files, onCpu)

@@ -5,10 +5,8 @@
 // ended. Refused: nothing. Invariant: no process outlives the call.
 
 import { fork } from 'node:child_process'
+import { limits } from '../../core/limits.ts'
 import type { Golden, ModelFiles } from './model-folder.ts'
-
-/** A graph that has not answered by then is stuck; the largest one here takes a second. */
-const trialDurationMaxMs = 120_000
 
 export type Trial = {
   readonly files: ModelFiles
@@ -18,7 +16,14 @@ export type Trial = {
   readonly latencyRows: number | null
 }
 
-export const trialSteps = ['output', 'golden', 'goldenGpu', 'parity', 'latency'] as const
+export const trialSteps = [
+  'output',
+  'golden',
+  'goldenGpu',
+  'parity',
+  'parityGpu',
+  'latency',
+] as const
 export type TrialStep = (typeof trialSteps)[number]
 
 /** The number that was found: columns, largest difference, or p99 in ms. */
@@ -26,25 +31,32 @@ export type TrialAnswer = { readonly value: number } | { readonly fault: string 
 export type TrialMessage = { readonly step: TrialStep; readonly answer: TrialAnswer }
 export type TrialReport = ReadonlyMap<TrialStep, TrialAnswer>
 
-export async function tryGraph(trial: Trial): Promise<TrialReport> {
+export async function tryGraph(
+  trial: Trial,
+  msMax: number = limits.modelTrialMsMax,
+): Promise<TrialReport> {
   const report = new Map<TrialStep, TrialAnswer>()
   const child = fork(new URL('./graph-trial-process.ts', import.meta.url), {
     serialization: 'advanced',
     execArgv: [],
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    timeout: trialDurationMaxMs,
+    timeout: msMax,
     killSignal: 'SIGKILL',
   })
   child.on('message', ({ step, answer }: TrialMessage) => report.set(step, answer))
   const ended = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message))
-    child.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
+    child.on('close', (code, signal) => {
+      // Only the time-out above ends it from here.
+      const how = `the process that opened the graph ended: ${signal ?? `exit code ${code}`}`
+      resolve(child.killed ? `the graph had not answered after ${msMax} ms` : how)
+    })
   })
   child.send(trial, () => undefined)
-  const how = await ended
+  const fault = await ended
   for (const step of trialSteps) {
     if (report.has(step) || !isAsked(step, trial)) continue
-    report.set(step, { fault: `the process that opened the graph ended: ${how}` })
+    report.set(step, { fault })
   }
   return report
 }
@@ -52,6 +64,7 @@ export async function tryGraph(trial: Trial): Promise<TrialReport> {
 export function isAsked(step: TrialStep, { files, parity, latencyRows }: Trial): boolean {
   if (step === 'goldenGpu') return files.gpu !== null
   if (step === 'parity') return parity !== null
+  if (step === 'parityGpu') return parity !== null && files.gpu !== null
   if (step === 'latency') return latencyRows !== null
   return true
 }

@@ -35,7 +35,7 @@ export const manifestSchema = closed({
   name: text,
   version: text,
   createdAt: text,
-  files: closed({ cpu: file, gpu: file, golden: file }, ['gpu']),
+  files: closed({ cpu: file, gpu: file, golden: file, parity: file }, ['gpu', 'parity']),
   featureSet: closed({
     names: {
       type: 'array',

@@ -45,6 +45,8 @@ export type ModelManifest = {
     /** The same model as plain tensor operations, for the webgpu and cuda providers. */
     readonly gpu?: ManifestFile
     readonly golden: ManifestFile
+    /** More rows with the training library's scores, for `weir models validate`. */
+    readonly parity?: ManifestFile
   }
   readonly featureSet: { readonly names: readonly string[]; readonly hash: string }
   readonly input: string

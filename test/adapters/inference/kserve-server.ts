@@ -34,8 +34,17 @@ export async function prepareKserve(): Promise<string | null> {
   }
 }
 
-export async function startKserve(name: string, graph: string, ...flags: string[]) {
-  const port = await freePort()
+export type KserveOptions = {
+  /** Of the model. */
+  readonly name: string
+  readonly graph: string
+  readonly flags?: readonly string[]
+  /** A free one unless given. */
+  readonly port?: number
+}
+
+export async function startKserve({ name, graph, flags = [], ...place }: KserveOptions) {
+  const port = place.port ?? (await freePort())
   const script = join(import.meta.dirname, 'v2_server.py')
   const given = ['--model_name', name, '--graph', graph, '--http_port', String(port), ...flags]
   const server = spawn(python, [script, ...given], { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -53,7 +62,7 @@ export async function startKserve(name: string, graph: string, ...flags: string[
     )
   }
   await waitFor(isReady, () => said, { everyMs: 200 })
-  return { url, end: () => server.kill('SIGKILL') }
+  return { url, port, end: () => server.kill('SIGKILL') }
 }
 
 async function freePort(): Promise<number> {

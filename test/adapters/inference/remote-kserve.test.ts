@@ -28,7 +28,7 @@ describe.skipIf(missing !== null)('remote kserve', () => {
     ['binary', []],
     ['JSON', ['--json-only']],
   ])('classify - scores and explains as here, with %s tensors', async (_, flags) => {
-    const { url, end } = await startKserve('trees', graph, ...flags)
+    const { url, end } = await startKserve({ name: 'trees', graph, flags })
     const champion = fixtureModel('trees')
     const local = await createOnnxClassifier({
       models: { champion, challengers: [] },

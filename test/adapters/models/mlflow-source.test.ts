@@ -31,7 +31,7 @@ afterAll(async () => {
 })
 
 const clientAt = (url: string, token: string | null = null) =>
-  createMlflowClient({ url, auth: null, token })
+  createMlflowClient({ url, auth: null, token, caFile: null })
 
 /** A copy of the shipped model under a name of its own. */
 function makeModel(change: (manifest: Record<string, unknown>) => void = () => undefined) {

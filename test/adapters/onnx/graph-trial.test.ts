@@ -9,9 +9,9 @@ import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts
 import { noSignatures } from '../../../services/pipeline/classify/manifest-signature.ts'
 import { fixtureFeatures, fixtureModel } from './fixture-models.ts'
 
-const trialOf = async (changed: Partial<Trial> = {}): Promise<Trial> => {
+const trialOf = async (changed: Partial<Trial> = {}, name = 'trees'): Promise<Trial> => {
   const demands = { features: fixtureFeatures, signatures: noSignatures }
-  const files = await readModelFolder(fixtureModel('trees'), 'champion', demands)
+  const files = await readModelFolder(fixtureModel(name), 'champion', demands)
   return { files, parity: null, latencyRows: null, ...changed }
 }
 
@@ -45,6 +45,12 @@ test('graph trial - a process that is ended from within or without is a fault, n
   expect((await report).get('latency')).toEqual({
     fault: 'the process that opened the graph ended: SIGSEGV',
   })
+})
+
+test('graph trial - a graph whose run never ends is ended, and the fault says how long it had', async () => {
+  const report = await tryGraph(await trialOf({}, 'endless'), 4000)
+  const fault = 'the graph had not answered after 4000 ms'
+  expect(report.get('golden')).toEqual({ fault })
 })
 
 test('graph opsets - bytes that are no graph are an error wherever they end', async () => {

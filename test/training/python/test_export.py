@@ -34,9 +34,10 @@ class Export(unittest.TestCase):
     def setUpClass(cls):
         cls.booster, cls.rows, cls.verdicts = make_booster()
         cls.trees = read_trees(cls.booster)
-        cls.parity_rows = choose_parity_rows(
+        cls.chosen = choose_parity_rows(
             cls.trees, cls.rows, cls.booster.predict(cls.rows), seed=1
         )
+        cls.parity_rows = cls.chosen.all()
         margins = cls.booster.predict(cls.rows, raw_score=True)
         cls.calibrations = {
             method: fit_calibration(method, margins, cls.verdicts)
@@ -93,10 +94,24 @@ class Export(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "scores differ"):
             check_parity(self.booster, {"cpu": tree_graph(trees, 3)}, self.parity_rows)
 
+    def test_the_rows_that_are_kept_are_some_of_each_kind(self):
+        kept = self.chosen.kept()
+        self.assertEqual((len(kept), kept.dtype), (256, np.float32))
+        known = {row.tobytes() for row in self.parity_rows}
+        self.assertTrue(all(row.tobytes() in known for row in kept))
+        for kind, least in (("real", 100), ("borders", 60), ("extremes", 20)):
+            rows = {row.tobytes() for row in getattr(self.chosen, kind).astype(np.float32)}
+            self.assertGreaterEqual(sum(row.tobytes() in rows for row in kept), least)
+        self.assertTrue((np.abs(kept) > 1e38).any())
+
+    def test_rows_that_are_kept_are_filled_up_where_real_ones_are_few(self):
+        chosen = choose_parity_rows(self.trees, self.rows[:50], np.zeros(50), seed=1)
+        self.assertEqual(len(chosen.kept()), 256)
+
     def test_few_real_rows_are_mixed_to_enough(self):
-        rows = choose_parity_rows(self.trees, self.rows[:50], np.zeros(50), seed=1)
+        rows = choose_parity_rows(self.trees, self.rows[:50], np.zeros(50), seed=1).all()
         self.assertGreaterEqual(len(rows), PARITY_ROWS_MIN)
-        again = choose_parity_rows(self.trees, self.rows[:50], np.zeros(50), seed=1)
+        again = choose_parity_rows(self.trees, self.rows[:50], np.zeros(50), seed=1).all()
         self.assertEqual(rows.tobytes(), again.tobytes())
 
 
