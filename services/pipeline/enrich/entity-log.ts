@@ -1,15 +1,15 @@
 // One entity's log, decoded: rows of doubles in arrival order, and what windows need beside them.
 //
-// A row is  [ event time | highest event time so far | newest late row so far | source | values ... | running sums ... ]
-//             ms           ms                          row index, -1 = none     lane,offset
+// A row is  [ event time | highest time so far | newest late row so far | source | values ... | sums ... ]
+//             ms           ms                    its index, -1 = none     lane,offset        running
 // The second column never falls, so binary searches on it find where a window can begin and end even
-// when late events lie out of order: a row's time is at most `latenessMaxMs` below it. The third threads
-// the late rows, those below the second, so that they are found without looking at those between. Sums
-// run over integers below 2^53: they are exact, and a window's sum is a difference of two of them. `base`
-// is the ordinal of row 0: it grows when the oldest rows are folded (fold-log.ts), so that ordinal =
-// base + row index survives; `tiles` hold what windows need of them.
-// Invariant: rows [0, count) are never changed, only appended to or dropped from the front, and a row
-// follows from its event and the rows before it: a log that is copied or cut short stays right.
+// when late events lie out of order: a late row's time is below it, by at most `latenessMaxMs`. The
+// third leads from one late row to the one before. Sums run over integers below 2^53: they are exact,
+// and a window's sum is a difference of two of them. `base` is the ordinal of row 0: it grows when the
+// oldest rows are folded (fold-log.ts), so that ordinal = base + row index survives; `tiles` hold what
+// windows need of them.
+// Invariant: rows [0, count) are never changed, only appended to or dropped from either end, and a row
+// follows from its event and the rows before it: so a log may be copied, or its count set back.
 
 import type { TileTable } from './tiles.ts'
 
@@ -122,7 +122,7 @@ export function writeRow(
   }
 }
 
-/** The newest of the rows up to `last` whose event time lies below an earlier row's; -1 if none does. */
+/** Of the rows up to `last` the newest that is late: below an earlier row's time; -1 if none is. */
 export const newestLate = ({ rows, stride }: EntityLog, last: number): number =>
   last < 0 ? NONE : rows[last * stride + NEWEST_LATE]!
 

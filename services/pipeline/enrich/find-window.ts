@@ -2,10 +2,9 @@
 //
 // A window at row k with event time t is every row i <= k (i < k with current: false) whose event
 // time lies in (t - delay - window, t - delay]. In an ordered log that is the range low..coreHigh. Late
-// rows blur its two ends by as much as they were late: before coreLow some of them are outside, behind
-// coreHigh some are inside. All others are where the range says.
+// rows blur its two ends by as much as they were late; all others are where the range says:
 //
-//   rows   ... low | inside, late ones perhaps not | coreLow ... coreHigh | outside, late ones perhaps not | high
+//   rows   ... low | inside, but late ones | coreLow .. coreHigh | outside, but late ones | high ...
 //
 // With a tail the older edge lies between two tiles, so that folded rows count like raw ones. Only an
 // event that more than `entityRecordsNewest` younger ones have overtaken needs care: of its own tile,
@@ -34,8 +33,8 @@ export type WindowBounds = {
   coreHigh: number
   high: number
   /**
-   * The rows' window is (afterMs, untilMs], but (afterMs, olderUntilMs] for rows up to `older`: then
-   * the range says nothing, and rows are looked at one by one. `older` is -1 where there are none.
+   * The rows' window is (afterMs, untilMs], but (afterMs, olderUntilMs] for rows up to `older`. Where
+   * that is not -1 the range says nothing of them: rows low..high are looked at one by one.
    */
   afterMs: number
   untilMs: number
