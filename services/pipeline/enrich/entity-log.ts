@@ -1,20 +1,23 @@
 // One entity's log, decoded: rows of doubles in arrival order, and what windows need beside them.
 //
-// A row is  [ event time | highest event time so far | source | values ... | running sums ... ]
-//             ms           ms                          lane,offset
+// A row is  [ event time | highest time so far | newest late row so far | source | values ... | sums ... ]
+//             ms           ms                    its index, -1 = none     lane,offset        running
 // The second column never falls, so binary searches on it find where a window can begin and end even
-// when late events lie out of order: a row's time is at most `latenessMaxMs` below it. Sums run over
-// integers below 2^53: they are exact, and a window's sum is a difference of two of them. `base` is
-// the ordinal of row 0: it grows when the oldest rows are folded (fold-log.ts), so that ordinal =
-// base + row index survives; `tiles` hold what windows need of them.
-// Invariant: rows [0, count) are never changed, only appended to or dropped from the front.
+// when late events lie out of order: a late row's time is below it, by at most `latenessMaxMs`. The
+// third leads from one late row to the one before. Sums run over integers below 2^53: they are exact,
+// and a window's sum is a difference of two of them. `base` is the ordinal of row 0: it grows when the
+// oldest rows are folded (fold-log.ts), so that ordinal = base + row index survives; `tiles` hold what
+// windows need of them.
+// Invariant: rows [0, count) are never changed, only appended to or dropped from either end, and a row
+// follows from its event and the rows before it: so a log may be copied, or its count set back.
 
 import type { TileTable } from './tiles.ts'
 
 export const TIME = 0
 export const TIME_MAX = 1
-export const SOURCE = 2
-export const VALUES = 3
+const NEWEST_LATE = 2
+export const SOURCE = 3
+export const VALUES = 4
 
 /** Numbers that a row stores of its event, and what tiles keep of them. */
 export type RowShape = {
@@ -49,6 +52,7 @@ const SECOND_CAPACITY = 8
 /** Shared by all logs that have no row yet, such as those of labels that never come. */
 const NO_ROWS = new Float64Array(0)
 const FIRST_FOLD_AT = 32
+const NONE = -1
 const SOURCE_LANE = 2 ** 44
 
 /** (lane, offset) in one double: exact for 512 lanes of 1.7e13 offsets each. */
@@ -107,6 +111,8 @@ export function writeRow(
   if (latenessMs > log.latenessMaxMs) log.latenessMaxMs = latenessMs
   rows[at + TIME] = timeMs
   rows[at + TIME_MAX] = Math.max(timeMs, timeMaxBefore)
+  const lateBefore = index > 0 ? rows[before + NEWEST_LATE]! : NONE
+  rows[at + NEWEST_LATE] = latenessMs > 0 ? index : lateBefore
   rows[at + SOURCE] = source
   for (let i = 0; i < shape.values; i++) rows[at + VALUES + i] = values[from + i]!
   const sums = VALUES + shape.values
@@ -115,6 +121,10 @@ export function writeRow(
     rows[at + sums + i] = sumBefore + values[from + i]!
   }
 }
+
+/** Of the rows up to `last` the newest that is late: below an earlier row's time; -1 if none is. */
+export const newestLate = ({ rows, stride }: EntityLog, last: number): number =>
+  last < 0 ? NONE : rows[last * stride + NEWEST_LATE]!
 
 /** Drops the oldest rows so that `keep` remain; sums restart, so that they stay small and exact. */
 export function dropOldestRows(log: EntityLog, keep: number): void {

@@ -1,10 +1,10 @@
 // The bounds of a window in a log: a range of rows, and of tiles where the window has a tail.
 //
 // A window at row k with event time t is every row i <= k (i < k with current: false) whose event
-// time lies in (t - delay - window, t - delay]. In an ordered log that is a range of rows. Late events
-// blur its two ends by as much as they were late; what lies between is inside all the same:
+// time lies in (t - delay - window, t - delay]. In an ordered log that is the range low..coreHigh. Late
+// rows blur its two ends by as much as they were late; all others are where the range says:
 //
-//   rows   ... low | outside or inside | coreLow   all inside   coreHigh | outside or inside | high ...
+//   rows   ... low | inside, but late ones | coreLow .. coreHigh | outside, but late ones | high ...
 //
 // With a tail the older edge lies between two tiles, so that folded rows count like raw ones. Only an
 // event that more than `entityRecordsNewest` younger ones have overtaken needs care: of its own tile,
@@ -26,13 +26,16 @@ import {
   tileStride,
 } from './tiles.ts'
 
-/** Row indexes, inclusive. Without a core, coreLow is low and coreHigh the row before it. */
+/** Row indexes, inclusive; low - 1 <= coreLow - 1 <= coreHigh <= high. */
 export type WindowBounds = {
   low: number
   coreLow: number
   coreHigh: number
   high: number
-  /** The rows' window is (afterMs, untilMs], but (afterMs, olderUntilMs] for rows up to `older`. */
+  /**
+   * The rows' window is (afterMs, untilMs], but (afterMs, olderUntilMs] for rows up to `older`. Where
+   * that is not -1 the range says nothing of them: rows low..high are looked at one by one.
+   */
   afterMs: number
   untilMs: number
   older: number
@@ -119,8 +122,6 @@ function findTailWindow(
   if (isOwnIn) return
   bounds.older = older
   bounds.olderUntilMs = own * tailMs - 1
-  bounds.coreLow = bounds.low
-  bounds.coreHigh = bounds.low - 1
 }
 
 /** Highest time of the rows up to `last` that lie in a tile, folded ones among them. */
@@ -187,15 +188,13 @@ function findRows(
   const { latenessMaxMs } = log
   const low = firstAbove(log, afterMs, first, last)
   const isOrdered = latenessMaxMs === 0
+  const coreHigh = lastUntil(log, untilMs, low, last)
   bounds.low = low
-  bounds.coreLow = isOrdered ? low : firstAbove(log, afterMs + latenessMaxMs, low, last)
-  bounds.coreHigh = lastUntil(log, untilMs, low, last)
-  bounds.high = isOrdered ? bounds.coreHigh : lastUntil(log, untilMs + latenessMaxMs, low, last)
+  bounds.coreLow = isOrdered ? low : firstAbove(log, afterMs + latenessMaxMs, low, coreHigh)
+  bounds.coreHigh = coreHigh
+  bounds.high = isOrdered ? coreHigh : lastUntil(log, untilMs + latenessMaxMs, low, last)
   bounds.afterMs = afterMs
   bounds.untilMs = untilMs
-  if (bounds.coreHigh >= bounds.coreLow) return
-  bounds.coreLow = low
-  bounds.coreHigh = low - 1
 }
 
 /** First of the rows from..last whose highest time so far is above `timeMs`; last + 1 if none is. */

@@ -1,13 +1,13 @@
 // One function per windowed feature: rows of a window, and its tiles, come to one number.
 //
 // In: what may be looked at for one transaction, and the bounds that find-window.ts found. Out: a
-// double. Count and sum of a window's core are differences, O(1); only its ends are tested row by row,
-// and what was folded comes as a line per tile.
+// double. Count and sum of a window's range are differences, O(1); only late rows at its ends are tested
+// one by one, and what was folded comes as a line per tile.
 // Invariant: sums run over integers and are exact, so the double does not depend on where ends lie
 // or what was folded.
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
-import { type EntityLog, TIME, TIME_MAX, VALUES } from './entity-log.ts'
+import { type EntityLog, newestLate, TIME, TIME_MAX, VALUES } from './entity-log.ts'
 import { planFraudSearch } from './find-frauds.ts'
 import type { WindowBounds } from './find-window.ts'
 import type { LogHistory } from './fold-log.ts'
@@ -96,10 +96,9 @@ const secondsOr = (absent: number, scale: number, ms: number): number =>
   Number.isFinite(ms) ? (ms / 1000) * scale : absent
 
 function countRows(log: EntityLog, bounds: WindowBounds): number {
-  const { low, coreLow, coreHigh, high } = bounds
-  let count = coreHigh - coreLow + 1
-  for (let i = low; i < coreLow; i++) if (isInside(log, i, bounds)) count++
-  for (let i = coreHigh + 1; i <= high; i++) if (isInside(log, i, bounds)) count++
+  const { low, coreHigh, older } = bounds
+  const count =
+    older < 0 ? coreHigh - low + 1 + correctLate(log, bounds, EACH) : addOneByOne(log, bounds, EACH)
   return bounds.tiles === null ? count : count + sumLines(log, bounds, TILE_ROWS)
 }
 
@@ -116,22 +115,45 @@ function sumLines({ shape }: EntityLog, bounds: WindowBounds, column: number): n
 
 function sumRows(log: EntityLog, bounds: WindowBounds, value: number): number {
   const { rows, stride, shape } = log
-  const { low, coreLow, coreHigh, high } = bounds
+  const { low, coreHigh, older } = bounds
   const column = VALUES + value
-  const sum = VALUES + shape.values + value
-  let total = bounds.tiles === null ? 0 : sumLines(log, bounds, TILE_SUMS + value)
-  if (coreHigh >= coreLow) {
-    const from = coreLow * stride
+  const folded = bounds.tiles === null ? 0 : sumLines(log, bounds, TILE_SUMS + value)
+  if (older >= 0) return folded + addOneByOne(log, bounds, column)
+  let total = folded + correctLate(log, bounds, column)
+  if (coreHigh >= low) {
+    const sum = VALUES + shape.values + value
+    const from = low * stride
     total += rows[coreHigh * stride + sum]! - rows[from + sum]! + rows[from + column]!
-  }
-  for (let i = low; i < coreLow; i++) {
-    if (isInside(log, i, bounds)) total += rows[i * stride + column]!
-  }
-  for (let i = coreHigh + 1; i <= high; i++) {
-    if (isInside(log, i, bounds)) total += rows[i * stride + column]!
   }
   return total
 }
+
+/** In place of a column: each row counts as one. */
+const EACH = -1
+
+/** What late rows add to the range low..coreHigh, less what those of it hold that are not inside. */
+function correctLate(log: EntityLog, bounds: WindowBounds, column: number): number {
+  const { low, coreLow, coreHigh, high } = bounds
+  let total = 0
+  for (let row = newestLate(log, high); row > coreHigh; row = newestLate(log, row - 1)) {
+    if (isInside(log, row, bounds)) total += numberAt(log, row, column)
+  }
+  for (let row = newestLate(log, coreLow - 1); row >= low; row = newestLate(log, row - 1)) {
+    if (!isInside(log, row, bounds)) total -= numberAt(log, row, column)
+  }
+  return total
+}
+
+function addOneByOne(log: EntityLog, bounds: WindowBounds, column: number): number {
+  let total = 0
+  for (let row = bounds.low; row <= bounds.high; row++) {
+    if (isInside(log, row, bounds)) total += numberAt(log, row, column)
+  }
+  return total
+}
+
+const numberAt = ({ rows, stride }: EntityLog, row: number, column: number): number =>
+  column === EACH ? 1 : rows[row * stride + column]!
 
 const SMALLEST = 0
 const LARGEST = 1

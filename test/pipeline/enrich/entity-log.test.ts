@@ -8,6 +8,7 @@ import {
   type EntityLog,
   encodeSource,
   findRow,
+  newestLate,
   offsetOfSource,
   TIME,
   TIME_MAX,
@@ -28,6 +29,12 @@ function logOf(times: readonly number[]): EntityLog {
 const column = (log: EntityLog, index: number): number[] =>
   Array.from({ length: log.count }, (_, i) => log.rows[i * log.stride + index]!)
 
+/** Indexes of the late rows, from the newest on, as windows find them. */
+function lateRows(log: EntityLog, last = log.count - 1): number[] {
+  const newest = newestLate(log, last)
+  return newest < 0 ? [] : [newest, ...lateRows(log, newest - 1)]
+}
+
 const SUM = VALUES + shape.values
 
 describe('entity log', () => {
@@ -39,6 +46,34 @@ describe('entity log', () => {
     expect(column(log, VALUES + 1).map((v) => v + 0)).toEqual([0, -1, -2, -3, -4, -5, -6])
     expect(column(log, SUM)).toEqual([1, 3, 6, 10, 15, 21, 28])
     expect(log.latenessMaxMs).toBe(10)
+  })
+
+  test('each late row leads to the one before, in copies and in a log that is cut short as well', () => {
+    const log = logOf([10, 30, 20, 30, 40, 35, 50])
+    expect([4, 1, 0, -1].map((last) => lateRows(log, last))).toEqual([[2], [], [], []])
+    const copy = { ...log, rows: log.rows.slice() }
+    copy.count = 5
+    for (const timeMs of [45, 44, 44, 60]) appendRow(copy, timeMs, -1, Float64Array.from([0, 0]), 0)
+    expect(lateRows(copy)).toEqual([7, 6, 2])
+    expect(lateRows(log)).toEqual([5, 2])
+    dropOldestRows(log, 5)
+    expect(column(log, TIME)).toEqual([20, 30, 40, 35, 50])
+    // Row 0 is still late: what it came after is gone, but not forgotten.
+    expect(lateRows(log)).toEqual([3, 0])
+  })
+
+  test('late rows are those of a stand-in while it is there', () => {
+    const log = logOf([10, 30, 20, 30, 40, 35, 50])
+    const values = Float64Array.from([9, 9])
+    for (const [visible, timeMs, seen] of [
+      [4, 25, [4, 2]],
+      [4, 30, [2]],
+      [7, 45, [7, 5, 2]],
+    ] as const) {
+      const row = { timeMs, values, from: 0 }
+      expect(withVirtualRow(log, visible, row, () => lateRows(log, visible))).toEqual(seen)
+      expect(lateRows(log)).toEqual([5, 2])
+    }
   })
 
   test('drops the oldest rows as if they had never been, but for the ordinals', () => {
