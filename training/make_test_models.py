@@ -8,6 +8,8 @@ In: nothing but the seed. Out, each as <name>/1/ with manifest.json and golden.j
   unbounded   gives its first feature back: scores outside [0, 1] on demand
   lopsided    a manifest whose gpu graph is the TreeEnsemble: no GPU can execute it
   endless     loads like any other, and its first run never ends
+  shifted     trees that count four times as many events of a customer as there are
+  slow        trees after some milliseconds of adding zero
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, load_model_from_string, numpy_helper
 
 from weir_training.export_onnx import INPUT, OUTPUT, export_booster, make_model
 from weir_training.manifest import sha256, write_model
@@ -75,10 +77,10 @@ def first_feature(columns: int) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def endless() -> bytes:
-    """Adds zero to feature 0 more often than anybody can wait for."""
+def add_zero():
+    """One turn of a loop that ends when its turns are over."""
     value = helper.make_tensor_value_info
-    body = helper.make_graph(
+    return helper.make_graph(
         [
             helper.make_node("Identity", ["goes_on"], ["goes_on_again"]),
             helper.make_node("Add", ["before", "zero"], ["after"]),
@@ -91,6 +93,10 @@ def endless() -> bytes:
         ],
         [value("goes_on_again", TensorProto.BOOL, []), value("after", TensorProto.FLOAT, None)],
     )
+
+
+def endless() -> bytes:
+    """Adds zero to feature 0 more often than anybody can wait for."""
     constants = {
         "turns": np.array(2**62, np.int64),
         "yes": np.array(True),
@@ -99,9 +105,39 @@ def endless() -> bytes:
     }
     nodes = [
         helper.make_node("Gather", [INPUT, "first"], ["start"], axis=1),
-        helper.make_node("Loop", ["turns", "yes", "start"], [OUTPUT], body=body),
+        helper.make_node("Loop", ["turns", "yes", "start"], [OUTPUT], body=add_zero()),
     ]
     model = make_model("endless", nodes, constants, 4)
+    return model.SerializeToString(deterministic=True)
+
+
+def shifted(trees: bytes, factors: np.ndarray) -> bytes:
+    """Every feature times its factor, then the trees."""
+    node = helper.make_node("Mul", [INPUT, "factors"], ["prepared"])
+    return prepend(trees, node, {"factors": factors})
+
+
+def slow(trees: bytes, turns: int) -> bytes:
+    """Adds zero to all features so many times, then the trees."""
+    node = helper.make_node("Loop", ["turns", "yes", INPUT], ["prepared"], body=add_zero())
+    constants = {
+        "turns": np.array(turns, np.int64),
+        "yes": np.array(True),
+        "zero": np.array([0], np.float32),
+    }
+    return prepend(trees, node, constants)
+
+
+def prepend(graph: bytes, node, constants: dict[str, np.ndarray]) -> bytes:
+    """The node's output `prepared` takes the place of the graph's input."""
+    model: ModelProto = load_model_from_string(graph)
+    for other in model.graph.node:
+        for index, name in enumerate(other.input):
+            if name == INPUT:
+                other.input[index] = "prepared"
+    model.graph.node.insert(0, node)
+    for name, values in constants.items():
+        model.graph.initializer.append(numpy_helper.from_array(values, name))
     return model.SerializeToString(deterministic=True)
 
 
@@ -143,6 +179,9 @@ def main() -> None:
     shares[:, 0] = np.linspace(0, 1, ROWS, dtype=np.float32)
     write("pair", {"cpu": first_feature(2)}, shares, shares[:, 0].astype(np.float64))
     write("endless", {"cpu": endless()}, shares, shares[:, 0].astype(np.float64))
+    factors = np.array([1, 1, 4, 1], np.float32)
+    write("shifted", {"cpu": shifted(trees["cpu"], factors)}, rows, booster.predict(rows * factors))
+    write("slow", {"cpu": slow(trees["cpu"], 4000)}, rows, booster.predict(rows))
     write("unbounded", {"cpu": first_feature(1)}, shares, shares[:, 0].astype(np.float64))
 
 

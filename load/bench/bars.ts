@@ -114,6 +114,18 @@ const bars: readonly Bar[] = [
     show: showShare,
   },
   {
+    figure: 'false alarms of a rollout over alpha',
+    read: of(
+      ['verdicts'],
+      ({ sameRate, atTheLimit, alpha }) =>
+        Math.max(sameRate.convicted, atTheLimit.convicted) / alpha,
+    ),
+    better: 'lower',
+    bar: 1,
+    goal: null,
+    show: showShare,
+  },
+  {
     figure: 'replay with scores, transactions/s',
     read: of(['replay'], ({ scored }) => scored?.eventsPerSecond),
     better: 'higher',

@@ -18,6 +18,7 @@ import { describeMachine, findCommit, type Machine } from './machine.ts'
 import type { ProfileCase } from './profile.ts'
 import type { ReplayCase } from './replay.ts'
 import type { ReplayProfileCase } from './replay-profile.ts'
+import type { VerdictsCase } from './verdicts.ts'
 
 export type BenchCase =
   | CrossoverCase
@@ -29,6 +30,7 @@ export type BenchCase =
   | ProfileCase
   | ReplayCase
   | ReplayProfileCase
+  | VerdictsCase
 
 export type Circumstances = {
   readonly pipeline: string
@@ -96,10 +98,14 @@ function countOffences(result: BenchCase): Readonly<Record<string, number>> {
   }
 }
 
+/** Cases that say by themselves what they run. */
+const withoutPipeline: readonly string[] = ['fold', 'verdicts']
+
 /** drain, drain-card-fraud, drain-2-processes: what is run otherwise than usual stands in the name. */
 export function nameOf(result: BenchResult): string {
   const parts: string[] = [result.case]
-  if (result.pipeline !== 'bench' && result.case !== 'fold') parts.push(result.pipeline)
+  if (result.pipeline !== 'bench' && !withoutPipeline.includes(result.case))
+    parts.push(result.pipeline)
   if (result.case === 'drain' && result.processes > 1) parts.push(`${result.processes}-processes`)
   return parts.join('-')
 }

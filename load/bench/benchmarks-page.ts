@@ -13,6 +13,7 @@ import { renderCrossover } from './crossover-section.ts'
 import { companies } from './isolation.ts'
 import { table } from './markdown-table.ts'
 import { renderProfile, renderReplayProfile } from './profile-sections.ts'
+import { renderVerdicts } from './verdicts-section.ts'
 
 export const benchmarksPage = join(repositoryFolder, 'docs', 'benchmarks.md')
 /** The words of the page that no result changes: how it is measured, and the peers. */
@@ -37,6 +38,9 @@ export function renderBenchmarks(results: readonly BenchResult[]): string {
     ...section('## Hot entities', of('fold'), renderFolds),
     ...section('## Graphs and providers', of('crossover'), (found) =>
       found.map(renderCrossover).join('\n\n'),
+    ),
+    ...section('## Verdicts of a rollout', of('verdicts'), (found) =>
+      found.map(renderVerdicts).join('\n\n'),
     ),
     ...section('## Pass-through limit', of('limit'), renderLimits),
     ...of('profile').flatMap(renderProfile),

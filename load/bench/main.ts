@@ -1,4 +1,4 @@
-// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover`: the cases of this folder as commands.
+// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover|verdicts`: the cases of this folder as commands.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -148,6 +148,15 @@ addCase('crossover', 'rows/s by provider, graph and batch size, and which provid
       process.stderr.write(`\n${renderCrossover(found)}\n\n`)
       return found
     })
+  })
+addCase('verdicts', "how often the rollout's sequential tests are wrong, by simulation")
+  .option('--rollouts <count>', 'simulated, of each kind', count(1_000_000), 10_000)
+  .action(async ({ rollouts, ...flags }: CaseFlags & { rollouts: number }) => {
+    const { runFileCase } = await import('./run-case.ts')
+    const { simulateVerdicts } = await import('./verdicts.ts')
+    await runFileCase(flags, async () =>
+      simulateVerdicts({ rollouts, looks: 200, alpha: 0.05, seed: 1 }),
+    )
   })
 
 try {

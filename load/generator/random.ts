@@ -21,6 +21,7 @@ export const streams = {
   label: 9,
   disturbance: 10,
   fault: 11,
+  verdict: 12,
 } as const
 
 export type StreamName = keyof typeof streams

@@ -14,6 +14,7 @@ import { addModelsValidate } from './models-validate-command.ts'
 import { addParity } from './parity-command.ts'
 import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
+import { addRollout } from './rollout-command.ts'
 import { addTopics } from './wire-topics.ts'
 
 const refusedAtStart = new Set([
@@ -50,6 +51,7 @@ addModelsValidate(program)
 addParity(program)
 addRebuild(program)
 addReplay(program)
+addRollout(program)
 addTopics(program)
 
 try {

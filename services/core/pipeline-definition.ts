@@ -4,6 +4,8 @@
 // only read it. All durations are milliseconds, all windows are expanded to one feature each, and
 // the order of `features` is the order of the vector.
 
+import type { RolloutRules } from './rollout-rules.ts'
+
 /** sum, mean, min, max, stddev and last take an integer field; distinct takes any field. */
 export const windowOps = [
   'count',
@@ -150,6 +152,7 @@ export type TopicNames = {
   readonly driftReports: string
   readonly modelControl: string
   readonly modelAudit: string
+  readonly modelComparisons: string
 }
 
 /** Column of a file for each field of the schema; only fields that differ are named. */
@@ -184,5 +187,6 @@ export type PipelineDefinition = {
   readonly execution: ExecutionPolicy
   readonly policy: PolicyDefinition
   readonly drift: { readonly sampleShare: number }
+  readonly rollout: RolloutRules
   readonly store: { readonly buckets: number; readonly retentionMs: number }
 }

@@ -13,9 +13,14 @@ import { inBytes, inWords } from './units.ts'
 
 const inputs: readonly TopicRole[] = ['transactions', 'labels']
 /** Without lanes: not written by the scorer. */
-const others: readonly TopicRole[] = ['driftReports', 'modelControl', 'modelAudit']
+const others: readonly TopicRole[] = [
+  'driftReports',
+  'modelControl',
+  'modelAudit',
+  'modelComparisons',
+]
 /** Neither read nor written by the scorer. */
-const foreign: readonly TopicRole[] = ['driftReports']
+const foreign: readonly TopicRole[] = ['driftReports', 'modelComparisons']
 /** Lost state is put back from these. */
 const journals: readonly TopicRole[] = ['transactions', 'labels', 'scored']
 /** Events that are gone here were never scored, or never said so. */

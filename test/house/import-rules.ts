@@ -74,7 +74,7 @@ const layers: readonly Layer[] = [
   { name: 'doctor', holds: /^(services\/doctor)\//, mayImport: house },
   {
     name: 'door',
-    holds: /^(services\/(?:scorer|replay|parity))\//,
+    holds: /^(services\/(?:scorer|replay|parity|rollout))\//,
     mayImport: [...house, 'restore port', 'restore', 'doctor'],
   },
   { name: 'generator', holds: /^load\/generator\//, mayImport: [] },

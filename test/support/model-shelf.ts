@@ -18,7 +18,12 @@ export type ModelShelf = {
   readonly remove: () => void
 }
 
-export function makeModelShelf(purpose: string, versions: Record<string, string>): ModelShelf {
+/** @param sections of the pipeline file, in place of the usual ones. */
+export function makeModelShelf(
+  purpose: string,
+  versions: Record<string, string>,
+  sections: { readonly policy?: string; readonly rollout?: string } = {},
+): ModelShelf {
   const scratch = join('.weir', 'tests', uniqueName(purpose))
   const source = join(repositoryFolder, scratch, 'models')
   const add: ModelShelf['add'] = (version, fixture, spoil = () => undefined) => {
@@ -32,12 +37,17 @@ export function makeModelShelf(purpose: string, versions: Record<string, string>
   }
   for (const [version, fixture] of Object.entries(versions)) add(version, fixture)
   const pipelineFile = join(scratch, 'pipeline.yaml')
-  writeFileSync(join(repositoryFolder, pipelineFile), pipelineText(source))
+  writeFileSync(join(repositoryFolder, pipelineFile), pipelineText(source, sections))
   const remove = () => rmSync(join(repositoryFolder, scratch), { recursive: true, force: true })
   return { pipelineFile, add, remove }
 }
 
-const pipelineText = (source: string): string => `
+const usualPolicy = '{ review: 0.5, block: 0.9, flaggedShareMax: 1, brakeWindow: 10000 }'
+
+const pipelineText = (
+  source: string,
+  { policy = usualPolicy, rollout = '{}' }: { readonly policy?: string; readonly rollout?: string },
+): string => `
 pipeline: shelf
 entities:
   customer: { key: [customerId] }
@@ -51,6 +61,7 @@ late: { allowed: 10m, then: score_only }
 align: { maxDrift: 1h, maxWait: 10s }
 model: { name: trees, version: "1", source: ${source} }
 execution: { providers: [cpu], require: false, workers: 1 }
-policy: { review: 0.5, block: 0.9, flaggedShareMax: 1, brakeWindow: 10000 }
+policy: ${policy}
+rollout: ${rollout}
 drift: { sampleShare: 0.01 }
 `

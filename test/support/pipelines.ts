@@ -7,6 +7,7 @@ import type {
   PipelineDefinition,
   WindowFeature,
 } from '../../services/core/pipeline-definition.ts'
+import type { RolloutRules } from '../../services/core/rollout-rules.ts'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
@@ -17,6 +18,21 @@ export const pair: EntityDefinition = { name: 'pair', key: ['customerId', 'termi
 
 export type PipelineParts = Pick<PipelineDefinition, 'entities' | 'features'> &
   Partial<Pick<PipelineDefinition, 'late' | 'store'>>
+
+export const rolloutRules = (rules: Partial<RolloutRules> = {}): RolloutRules => ({
+  alpha: 0.05,
+  eventsMin: 1000,
+  stepMsMin: 60_000,
+  stepMsMax: 3_600_000,
+  alertRateMin: 0.8,
+  alertRateMax: 1.25,
+  scorePsiMax: 0.25,
+  rankCorrelationMin: 0.7,
+  latencyRatioMax: 3,
+  failedShareMax: 0,
+  noDataMs: 300_000,
+  ...rules,
+})
 
 export function pipelineOf(parts: PipelineParts): PipelineDefinition {
   return {
@@ -35,6 +51,7 @@ export function pipelineOf(parts: PipelineParts): PipelineDefinition {
       driftReports: 'drift.reports',
       modelControl: 'model.control',
       modelAudit: 'model.audit',
+      modelComparisons: 'model.comparisons',
     },
     input: {
       transactionColumns: {},
@@ -56,6 +73,7 @@ export function pipelineOf(parts: PipelineParts): PipelineDefinition {
       allow: [],
     },
     drift: { sampleShare: 0 },
+    rollout: rolloutRules(),
     store: { buckets: 4, retentionMs: 40 * DAY_MS },
     ...parts,
   }

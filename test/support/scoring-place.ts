@@ -29,6 +29,8 @@ export type ScoringPlace = {
   readonly definition: PipelineDefinition
   readonly kafka: Kafka
   readonly schemaIds: SchemaIds
+  /** The scorers' WEIR_* variables, for whatever else works in this place. */
+  readonly environment: Readonly<Record<string, string>>
   readonly groupId: string
   /** Begins every key in Redis. */
   readonly keyPrefix: string
@@ -91,6 +93,7 @@ export async function openScoringPlace(options: PlaceOptions): Promise<ScoringPl
     definition,
     kafka,
     schemaIds,
+    environment,
     groupId: name,
     keyPrefix: name,
     startScorer,

@@ -27,6 +27,7 @@ import {
   readInput,
   readModel,
   readPolicy,
+  readRollout,
   readTimes,
   readTopics,
 } from './pipeline-sections.ts'
@@ -141,6 +142,7 @@ function toDefinition(
     execution: readExecution(file),
     policy: readPolicy(file),
     drift: { sampleShare: file.read<number>(['drift', 'sampleShare'], defaults.drift.sampleShare) },
+    rollout: readRollout(file),
     store: {
       buckets: file.read<number>(['store', 'buckets'], defaults.store.buckets),
       retentionMs: retention === null ? read.retentionMsMin + dayMs : parseDuration(retention),

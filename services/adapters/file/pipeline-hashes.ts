@@ -2,8 +2,8 @@
 //
 // Comes in: a definition without its hashes. Goes out: three sha-256 in hex. Canonical JSON sorts the
 // keys of every object, so that the order in which a file writes them does not matter; the order of
-// lists does. Invariant: what depends on the place (topics, the folder of the models) is in no hash,
-// so that the same file has the same hashes everywhere.
+// lists does. Invariants: what depends on the place (topics, the folder of the models) is in no hash, so
+// that the same file has the same hashes everywhere; neither is `rollout`, which makes no score.
 
 import { createHash } from 'node:crypto'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
@@ -14,7 +14,7 @@ export type Hashes = Pick<PipelineDefinition, 'hash' | 'layoutHash' | 'featureSe
 type Layout = Pick<PipelineDefinition, 'entities' | 'features' | 'late'>
 
 export function hashDefinition(definition: Omit<PipelineDefinition, keyof Hashes>): Hashes {
-  const { topics: _place, ...rest } = definition
+  const { topics: _place, rollout: _rules, ...rest } = definition
   const { champion, challengers } = definition.model
   const model = {
     champion: { ...champion, source: null },

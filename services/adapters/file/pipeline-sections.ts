@@ -16,6 +16,7 @@ import {
   type RemoteExecution,
   type TopicNames,
 } from '../../core/pipeline-definition.ts'
+import type { RolloutRules } from '../../core/rollout-rules.ts'
 import { parseDuration } from './duration.ts'
 import type { SoundValue } from './sound-value.ts'
 
@@ -32,6 +33,7 @@ export const defaults = {
     driftReports: 'drift.reports',
     modelControl: 'model.control',
     modelAudit: 'model.audit',
+    modelComparisons: 'model.comparisons',
   },
   input: { labelLookup: false },
   validate: { ageMax: '400d', futureMax: '60s' },
@@ -41,6 +43,19 @@ export const defaults = {
   execution: { providers: ['cpu'], require: false, workers: 1 },
   policy: { flaggedShareMax: 0.05, brakeWindow: 10_000 },
   drift: { sampleShare: 0.01 },
+  rollout: {
+    alpha: 0.05,
+    minEvents: 10_000,
+    minTime: '30m',
+    maxTime: '1d',
+    alertRateMin: 0.8,
+    alertRateMax: 1.25,
+    scorePsiMax: 0.25,
+    rankCorrelationMin: 0.7,
+    latencyRatioMax: 3,
+    failedShareMax: 0,
+    noDataMax: '5m',
+  },
   store: { buckets: 16 },
 } as const
 
@@ -72,6 +87,7 @@ export function readTopics(file: SoundValue, { topicPrefix }: Place): TopicNames
     driftReports: written('driftReports'),
     modelControl: written('modelControl'),
     modelAudit: written('modelAudit'),
+    modelComparisons: written('modelComparisons'),
   }
 }
 
@@ -164,6 +180,24 @@ export const readPolicy = (file: SoundValue): PolicyDefinition => ({
   deny: readLists(file, 'deny'),
   allow: readLists(file, 'allow'),
 })
+
+export function readRollout(file: SoundValue): RolloutRules {
+  const read = <K extends keyof typeof defaults.rollout>(key: K) =>
+    file.read<(typeof defaults.rollout)[K]>(['rollout', key], defaults.rollout[key])
+  return {
+    alpha: read('alpha'),
+    eventsMin: read('minEvents'),
+    stepMsMin: parseDuration(read('minTime')),
+    stepMsMax: parseDuration(read('maxTime')),
+    alertRateMin: read('alertRateMin'),
+    alertRateMax: read('alertRateMax'),
+    scorePsiMax: read('scorePsiMax'),
+    rankCorrelationMin: read('rankCorrelationMin'),
+    latencyRatioMax: read('latencyRatioMax'),
+    failedShareMax: read('failedShareMax'),
+    noDataMs: parseDuration(read('noDataMax')),
+  }
+}
 
 const readLists = (file: SoundValue, list: 'deny' | 'allow'): readonly ListRule[] =>
   (file.keysAt(['policy', list]) ?? []).map((entity) => ({

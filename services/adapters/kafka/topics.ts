@@ -172,6 +172,15 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     hasLanes: false,
     config: kept('delete'),
   },
+  modelComparisons: {
+    defaultName: 'model.comparisons',
+    key: 'challenger: name, version',
+    madeBy: 'weir rollout',
+    schema: 'model-comparison',
+    compatibility: 'FULL',
+    hasLanes: false,
+    config: output(90),
+  },
 }
 
 export const topicRoles = Object.keys(topicShapes) as TopicRole[]

@@ -17,6 +17,7 @@ export const schemaFiles = [
   'drift-report',
   'model-control',
   'model-audit',
+  'model-comparison',
 ] as const
 export type SchemaFile = (typeof schemaFiles)[number]
 

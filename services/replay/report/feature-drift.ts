@@ -5,6 +5,7 @@
 // would exceed once in 1,000 features without any drift. Largest first. Nothing is refused; without
 // rows the index is null. Half an event is added to each bin, so that an empty one is not infinite.
 
+import { populationStability, sumOf } from '../../core/population-stability.ts'
 import type { FeatureReference } from '../../pipeline/classify/manifest.ts'
 
 export type FeatureDrift = {
@@ -59,28 +60,12 @@ function compare({ name, counts }: FeatureReference, found: Float64Array): Featu
   return { feature: name, psi, chanceMax, isDrifted: psi > Math.max(psiMin, chanceMax), ...shares }
 }
 
-export function populationStability(expected: ArrayLike<number>, found: ArrayLike<number>): number {
-  const bins = expected.length
-  const expectedAll = sumOf(expected) + bins / 2
-  const foundAll = sumOf(found) + bins / 2
-  let psi = 0
-  for (let bin = 0; bin < bins; bin++) {
-    const before = (expected[bin]! + 0.5) / expectedAll
-    const now = (found[bin]! + 0.5) / foundAll
-    psi += (now - before) * Math.log(now / before)
-  }
-  return psi
-}
-
 /** The 0.999 quantile by Wilson and Hilferty; 0 where there is only one bin. */
 export function chiSquare999(freedom: number): number {
   if (freedom === 0) return 0
   const part = 2 / (9 * freedom)
   return freedom * (1 - part + 3.090232306167813 * Math.sqrt(part)) ** 3
 }
-
-const sumOf = (column: ArrayLike<number>): number =>
-  Array.from(column).reduce((sum, value) => sum + value, 0)
 
 function sharesOf(column: ArrayLike<number>): number[] {
   const all = sumOf(column)

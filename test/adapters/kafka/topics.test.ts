@@ -17,6 +17,7 @@ test('topics - plans every role under its default name', () => {
     'drift.reports': 1,
     'model.control': 1,
     'model.audit': 1,
+    'model.comparisons': 1,
   })
 })
 

@@ -1,16 +1,13 @@
 // Thresholds, costs, simulation, calibration, segments, drift: each against a plain filter or a known value.
 
 import { describe, expect, test } from 'vitest'
+import { populationStability } from '../../../services/core/population-stability.ts'
 import {
   calibrationEdges,
   createCalibration,
   shareInterval,
 } from '../../../services/replay/report/calibration.ts'
-import {
-  chiSquare999,
-  createFeatureDrift,
-  populationStability,
-} from '../../../services/replay/report/feature-drift.ts'
+import { chiSquare999, createFeatureDrift } from '../../../services/replay/report/feature-drift.ts'
 import { createRanking } from '../../../services/replay/report/ranking-measures.ts'
 import { createScoreTally } from '../../../services/replay/report/score-tally.ts'
 import { createSegmentTally } from '../../../services/replay/report/segment-tally.ts'

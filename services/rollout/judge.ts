@@ -1,0 +1,135 @@
+// The verdict on a challenger: advance, wait, pause or roll back, with the reason for each.
+//
+//   a guard is broken            ─► roll back, at once
+//   the step lasts too long      ─► pause: inconclusive, a person decides
+//   every condition is met       ─► advance
+//   else                         ─► wait
+//
+// In: the rules of the pipeline file, evidence since the challenger came into the shadow. Out: a verdict. Pure:
+// time is in the evidence. Invariants: over the whole rollout, however often it is judged, a challenger that flags
+// within the band, is as fast as allowed and catches as many frauds is rolled back for one of these three with a chance of at most
+// alpha; one outside the band advances with a chance of at most alpha. Guards and conditions are tables.
+
+import type { RolloutRules } from '../core/rollout-rules.ts'
+import type { PairedCounts } from './paired-counts.ts'
+import { measurePair, type PairedFigures } from './paired-figures.ts'
+import { capitalAbove, capitalBelow, capitalNeeded, capitalOfWins } from './sequential-tests.ts'
+
+export type Evidence = {
+  /** Since the challenger came into the shadow. */
+  readonly counts: PairedCounts
+  /** Since the last change of its share. */
+  readonly step: { readonly events: number; readonly ageMs: number }
+  /** For how long no event was scored; 0 in the shadow, where nobody waits for it. */
+  readonly silentMs: number
+}
+
+export type Verdict = {
+  readonly action: 'advance' | 'wait' | 'pause' | 'roll_back'
+  /** Why; for `wait`, what is missing. */
+  readonly reasons: readonly string[]
+}
+
+export function judge(rules: RolloutRules, evidence: Evidence): Verdict {
+  const sight: Sight = { rules, evidence, figures: measurePair(evidence.counts) }
+  const broken = guards.flatMap((guard) => guard(sight) ?? [])
+  if (broken.length > 0) return { action: 'roll_back', reasons: broken }
+  const missing = conditions.flatMap((condition) => condition(sight) ?? [])
+  if (missing.length === 0) return { action: 'advance', reasons: praise(sight) }
+  const { ageMs } = evidence.step
+  if (ageMs <= rules.stepMsMax) return { action: 'wait', reasons: missing }
+  const lasted = `the step lasts ${minutes(ageMs)}, allowed ${minutes(rules.stepMsMax)} (rollout.maxTime)`
+  return { action: 'pause', reasons: [lasted, ...missing] }
+}
+
+type Sight = {
+  readonly rules: RolloutRules
+  readonly evidence: Evidence
+  readonly figures: PairedFigures
+}
+
+/** null: all is well. */
+type Rule = (sight: Sight) => string | null
+
+/** Tests that share alpha: alert rate above and below, slower, frauds missed. */
+const TESTS = 4
+
+const isProven = (capital: number, { alpha }: RolloutRules): boolean =>
+  capital >= capitalNeeded(alpha / TESTS)
+
+const guards: readonly Rule[] = [
+  ({ rules, evidence: { counts } }) => {
+    const share = counts.failed / Math.max(1, counts.events + counts.failed)
+    if (share <= rules.failedShareMax) return null
+    const found = `${counts.failed} events of ${counts.events + counts.failed} without a score`
+    return `${found}, allowed a share of ${rules.failedShareMax} (rollout.failedShareMax)`
+  },
+  ({ rules, evidence: { counts }, figures }) => {
+    if (!isProven(capitalOfWins(counts.slowRuns, counts.runs - counts.slowRuns), rules)) return null
+    const found = `takes ${show(figures.latencyRatio)} times the champion's time`
+    return `${found}, allowed ${rules.latencyRatioMax} in most runs (rollout.latencyRatioMax)`
+  },
+  ({ rules, evidence: { counts }, figures }) => {
+    if (!isProven(capitalAbove(counts, rules.alertRateMax), rules)) return null
+    return `${flagsOf(figures, counts)}, allowed ${rules.alertRateMax} (rollout.alertRateMax)`
+  },
+  ({ rules, evidence: { counts }, figures }) => {
+    if (!isProven(capitalBelow(counts, rules.alertRateMin), rules)) return null
+    return `${flagsOf(figures, counts)}, expected ${rules.alertRateMin} (rollout.alertRateMin)`
+  },
+  ({ rules, evidence: { counts } }) => {
+    const { fraudsByChampion, fraudsByChallenger } = counts
+    if (!isProven(capitalOfWins(fraudsByChampion, fraudsByChallenger), rules)) return null
+    return `misses ${fraudsByChampion} frauds that the champion flags, and flags ${fraudsByChallenger} that it misses`
+  },
+  ({ rules, evidence: { counts }, figures: { scorePsi } }) => {
+    if (counts.events < rules.eventsMin || scorePsi === null || scorePsi <= rules.scorePsiMax) {
+      return null
+    }
+    return `its scores drift from the champion's by a PSI of ${show(scorePsi)}, allowed ${rules.scorePsiMax} (rollout.scorePsiMax)`
+  },
+  ({ rules, evidence: { silentMs } }) =>
+    silentMs <= rules.noDataMs
+      ? null
+      : `no event was scored for ${minutes(silentMs)}, allowed ${minutes(rules.noDataMs)} (rollout.noDataMax)`,
+]
+
+const conditions: readonly Rule[] = [
+  ({ rules, evidence: { step } }) =>
+    step.events >= rules.eventsMin
+      ? null
+      : `${step.events} events in this step, expected ${rules.eventsMin} (rollout.minEvents)`,
+  ({ rules, evidence: { step } }) =>
+    step.ageMs >= rules.stepMsMin
+      ? null
+      : `the step lasts ${minutes(step.ageMs)}, expected ${minutes(rules.stepMsMin)} (rollout.minTime)`,
+  ({ rules, evidence: { counts } }) =>
+    capitalBelow(counts, rules.alertRateMax) >= capitalNeeded(rules.alpha)
+      ? null
+      : `not proven that it flags less than ${rules.alertRateMax} times as many events (rollout.alertRateMax)`,
+  ({ rules, evidence: { counts } }) =>
+    capitalAbove(counts, rules.alertRateMin) >= capitalNeeded(rules.alpha)
+      ? null
+      : `not proven that it flags more than ${rules.alertRateMin} times as many events (rollout.alertRateMin)`,
+  ({ rules, figures: { rankCorrelation } }) =>
+    rankCorrelation !== null && rankCorrelation >= rules.rankCorrelationMin
+      ? null
+      : `ranks like the champion by ${show(rankCorrelation)}, expected ${rules.rankCorrelationMin} (rollout.rankCorrelationMin)`,
+]
+
+const praise = ({ evidence: { counts, step }, figures }: Sight): string[] => [
+  `${step.events} events in this step`,
+  flagsOf(figures, counts),
+  `ranks like the champion by ${show(figures.rankCorrelation)}`,
+]
+
+function flagsOf({ alertRateRatio }: PairedFigures, counts: PairedCounts): string {
+  const { flaggedByBoth: both, flaggedByChallenger: up, flaggedByChampion: down } = counts
+  const times = alertRateRatio === null ? '' : `, ${show(alertRateRatio.value)} times as many`
+  return `flags ${both + up} events, the champion ${both + down}${times}`
+}
+
+const show = (value: number | null): string =>
+  value === null ? 'nothing yet' : String(Number(value.toPrecision(3)))
+
+const minutes = (ms: number): string => `${Number((ms / 60_000).toPrecision(3))} min`

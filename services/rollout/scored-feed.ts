@@ -1,0 +1,136 @@
+// The scored topic and the labels from a moment on, decoded, without end.
+//
+// In: a client, decoders, who hears the events. Out: `readFrom(ms)`, which begins anew at that broker time, and
+// `caughtUp`. Refused: an offset that the topic no longer holds (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), a consumer that gave
+// up: both to `fail`. A record that cannot be decoded is passed over. Invariants: a
+// partition's records come in order, each once per reading; one fetch of a partition at a time is in memory.
+
+import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
+import { offsetsAtTime, partitionBounds } from '../adapters/kafka/topic-bounds.ts'
+import { deleteGroup } from '../adapters/kafka/with-admin.ts'
+import type { Fetched, LaneAddress } from '../lanes/lane-input.ts'
+import { DecodeFault, type Decoder } from '../pipeline/decode/message-decoder.ts'
+import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
+import type { Label, Stream } from '../pipeline/records.ts'
+
+export type ScoredFeedOptions = {
+  readonly kafka: Kafka
+  readonly groupId: string
+  readonly topics: { readonly scored: string; readonly labels: string | null }
+  readonly decoders: {
+    readonly scored: Decoder<ScoredTransactionRecord>
+    readonly labels: Decoder<Label>
+  }
+  readonly hear: {
+    readonly scored: (event: ScoredTransactionRecord) => void
+    readonly label: (label: Label) => void
+  }
+  readonly fail: (error: Error) => void
+}
+
+export type ScoredFeed = {
+  /** Forgets what it was at. */
+  readonly readFrom: (fromMs: number) => void
+  /** Whether all that was written when the reading began has been heard. */
+  readonly isCaughtUp: () => boolean
+  readonly close: () => Promise<void>
+}
+
+export async function openScoredFeed(options: ScoredFeedOptions): Promise<ScoredFeed> {
+  const { kafka, groupId, topics, decoders, hear, fail } = options
+  const scored = { topic: topics.scored, stream: 'transactions' as const }
+  const labels = topics.labels === null ? [] : [{ topic: topics.labels, stream: 'labels' as const }]
+  const input = createLaneConsumer({ kafka, groupId, topics: [scored, ...labels] })
+  let lanes: readonly LaneAddress[] = []
+  let fromMs: number | null = null
+  /** Rises with every reading: what was fetched for an earlier one is dropped. */
+  let reading = 0
+  /** By lane, the end of what was written when the reading began; absent = heard. */
+  const behind = new Map<number, number>()
+
+  const begin = async (): Promise<void> => {
+    if (fromMs === null) return
+    const mine = ++reading
+    for (const { laneId } of lanes) behind.set(laneId, Number.POSITIVE_INFINITY)
+    for (const topic of new Set(lanes.map((lane) => lane.topic))) {
+      const offsets = await offsetsAtTime(kafka, topic, fromMs)
+      const bounds = await partitionBounds(kafka, topic)
+      if (mine !== reading) return
+      for (const lane of lanes.filter((one) => one.topic === topic)) {
+        const { low, high } = bounds.find(({ partition }) => partition === lane.partition)!
+        const offset = Math.max(low, offsets.get(lane.partition) ?? low)
+        behind.set(lane.laneId, high)
+        pass(lane.laneId, offset)
+        input.seek(lane, offset)
+      }
+    }
+  }
+  const pass = (laneId: number, offset: number): void => {
+    if (offset >= behind.get(laneId)!) behind.delete(laneId)
+  }
+  const start = (): void => void begin().catch(fail)
+
+  const receive = async (lane: LaneAddress, fetched: Fetched): Promise<void> => {
+    const mine = reading
+    input.pause(lane)
+    for (const { value } of fetched.messages) {
+      const learning = tell(lane.stream, value)
+      if (learning !== null) await learning
+      if (mine !== reading) return
+    }
+    pass(lane.laneId, fetched.nextOffset)
+    input.resume(lane)
+  }
+
+  /** A promise where a schema has to be asked for first. */
+  const tell = (stream: Stream, bytes: Buffer | null): Promise<void> | null =>
+    stream === 'labels'
+      ? decodeTo(decoders.labels, bytes, hear.label)
+      : decodeTo(decoders.scored, bytes, hear.scored)
+
+  await input.start({
+    assigned: (assigned) => {
+      lanes = assigned
+      start()
+    },
+    revoked: () => {
+      reading++
+      lanes = []
+    },
+    fetched: (laneId, fetched) => {
+      const lane = lanes.find((one) => one.laneId === laneId)
+      if (lane !== undefined) void receive(lane, fetched).catch(fail)
+    },
+    crashed: fail,
+  })
+  return {
+    readFrom: (ms) => {
+      fromMs = ms
+      start()
+    },
+    isCaughtUp: () => lanes.length > 0 && behind.size === 0,
+    close: async () => {
+      reading++
+      await input.stop()
+      await deleteGroup(kafka, groupId)
+    },
+  }
+}
+
+function decodeTo<T>(
+  decoder: Decoder<T>,
+  bytes: Buffer | null,
+  hear: (value: T) => void,
+): Promise<void> | null {
+  const value = decoder.decode(bytes)
+  if (!(value instanceof DecodeFault)) {
+    hear(value)
+    return null
+  }
+  if (value.missingId === null) return null
+  return decoder.learn(value.missingId).then(() => {
+    const again = decoder.decode(bytes)
+    if (!(again instanceof DecodeFault)) hear(again)
+  })
+}
