@@ -83,7 +83,7 @@ const bars: readonly Bar[] = [
   },
   {
     figure: 'events lost or seen twice',
-    read: of(['latency', 'isolation'], ({ lost, duplicated }) => lost + duplicated),
+    read: of(['latency', 'isolation', 'swaps'], ({ lost, duplicated }) => lost + duplicated),
     better: 'lower',
     bar: 0,
     goal: null,
@@ -111,6 +111,24 @@ const bars: readonly Bar[] = [
     better: 'lower',
     bar: 1.1,
     goal: null,
+    show: showShare,
+  },
+  {
+    figure: 'p99 while models are swapped / in quiet',
+    read: of(['swaps'], ({ p99Ratio }) => p99Ratio),
+    better: 'lower',
+    bar: 2,
+    goal: 1.2,
+    show: showShare,
+  },
+  {
+    figure: 'memory after all swaps / after a fifth of them',
+    read: of(['swaps'], ({ memoryMb: { early, late } }) =>
+      early === null || late === null ? undefined : late / early,
+    ),
+    better: 'lower',
+    bar: 1.2,
+    goal: 1.05,
     show: showShare,
   },
   {

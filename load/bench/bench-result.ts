@@ -18,6 +18,7 @@ import { describeMachine, findCommit, type Machine } from './machine.ts'
 import type { ProfileCase } from './profile.ts'
 import type { ReplayCase } from './replay.ts'
 import type { ReplayProfileCase } from './replay-profile.ts'
+import type { SwapsCase } from './swaps.ts'
 import type { VerdictsCase } from './verdicts.ts'
 
 export type BenchCase =
@@ -30,6 +31,7 @@ export type BenchCase =
   | ProfileCase
   | ReplayCase
   | ReplayProfileCase
+  | SwapsCase
   | VerdictsCase
 
 export type Circumstances = {
@@ -86,6 +88,7 @@ function countOffences(result: BenchCase): Readonly<Record<string, number>> {
     }
     case 'isolation':
     case 'latency':
+    case 'swaps':
       return { lost: result.lost, duplicated: result.duplicated }
     case 'crossover': {
       const isOff = !(result.differenceMax <= goldenDifferenceMax)

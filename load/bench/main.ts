@@ -1,4 +1,4 @@
-// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover|verdicts`: the cases of this folder as commands.
+// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover|swaps|verdicts`: the cases of this folder as commands.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -20,6 +20,7 @@ type LatencyFlags = CaseFlags & {
   warmUp: number
   rehearse: number
 }
+type SwapsFlags = CaseFlags & { rate: number; swaps: number; seconds: number }
 type ReplayFlags = CaseFlags & {
   transactions: number
   runs: number
@@ -148,6 +149,22 @@ addCase('crossover', 'rows/s by provider, graph and batch size, and which provid
       process.stderr.write(`\n${renderCrossover(found)}\n\n`)
       return found
     })
+  })
+addCase('swaps', 'models changed under load: latency, memory, time to take effect')
+  .option('--rate <count>', 'events per second', count(1_000_000), 1_000)
+  .option('--swaps <count>', 'that load models', count(10_000), 100)
+  .option('--seconds <count>', 'quiet time before and after them', count(3_600), 30)
+  .action(async ({ rate, swaps, seconds, ...flags }: SwapsFlags) => {
+    const { runCase, say } = await import('./run-case.ts')
+    const { openSwapShelf, runSwaps } = await import('./swaps.ts')
+    const shelf = openSwapShelf(flags.pipeline)
+    try {
+      await runCase({ ...flags, pipeline: shelf.pipelineFile }, (place) =>
+        runSwaps(place, { rate, swaps, quietSeconds: seconds, say }),
+      )
+    } finally {
+      shelf.remove()
+    }
   })
 addCase('verdicts', "how often the rollout's sequential tests are wrong, by simulation")
   .option('--rollouts <count>', 'simulated, of each kind', count(1_000_000), 10_000)

@@ -59,6 +59,12 @@ export function readCpuMicros(pid: number | undefined): number | null {
   return (Number(fields[userTicksField]) + Number(fields[systemTicksField])) * tickMicros
 }
 
+/** What the process holds now (VmRSS). */
+export function readMemoryMb(pid: number | undefined): number | null {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status') ?? '')?.[1]
+  return kib === undefined ? null : Number(kib) / kibPerMb
+}
+
 /** The most memory that the process ever held (VmHWM). */
 export function readPeakMemoryMb(pid: number | undefined): number | null {
   const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(pid, 'status') ?? '')?.[1]

@@ -1,0 +1,36 @@
+// The section of docs/benchmarks.md on swaps of models under load.
+//
+// In: results of the case. Out: Markdown. Nothing is refused.
+
+import { showCount } from './bars.ts'
+import { table } from './markdown-table.ts'
+import type { SwapsCase } from './swaps.ts'
+
+const ms = (value: number): string => value.toFixed(1)
+const mb = (value: number | null): string => (value === null ? 'unknown' : showCount(value))
+
+export const renderSwaps = (found: readonly SwapsCase[]): string =>
+  table(
+    [
+      'Swaps',
+      'Events/s',
+      'p99 quiet, ms',
+      'p99 while swapping, ms',
+      'Longest quiet / swapping, ms',
+      'Roster to first event, models loaded: median / max, ms',
+      'Models there: median / max, ms',
+      'Memory early / late, MB',
+      'Lost / doubled',
+    ],
+    found.map((one) => [
+      showCount(one.swaps),
+      showCount(one.rate),
+      ms(one.quietP99Ms),
+      ms(one.swapsP99Ms),
+      `${ms(one.quietMaxMs)} / ${ms(one.swapsMaxMs)}`,
+      `${ms(one.loadedMs.median)} / ${ms(one.loadedMs.max)}`,
+      `${ms(one.warmMs.median)} / ${ms(one.warmMs.max)}`,
+      `${mb(one.memoryMb.early)} / ${mb(one.memoryMb.late)}`,
+      `${one.lost} / ${one.duplicated}`,
+    ]),
+  )
