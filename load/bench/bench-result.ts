@@ -18,6 +18,7 @@ import { describeMachine, findCommit, type Machine } from './machine.ts'
 import type { ProfileCase } from './profile.ts'
 import type { ReplayCase } from './replay.ts'
 import type { ReplayProfileCase } from './replay-profile.ts'
+import type { RollbackCase } from './rollback.ts'
 import type { SwapsCase } from './swaps.ts'
 import type { VerdictsCase } from './verdicts.ts'
 
@@ -31,6 +32,7 @@ export type BenchCase =
   | ProfileCase
   | ReplayCase
   | ReplayProfileCase
+  | RollbackCase
   | SwapsCase
   | VerdictsCase
 
@@ -102,7 +104,7 @@ function countOffences(result: BenchCase): Readonly<Record<string, number>> {
 }
 
 /** Cases that say by themselves what they run. */
-const withoutPipeline: readonly string[] = ['fold', 'verdicts']
+const withoutPipeline: readonly string[] = ['fold', 'rollback', 'verdicts']
 
 /** drain, drain-card-fraud, drain-2-processes: what is run otherwise than usual stands in the name. */
 export function nameOf(result: BenchResult): string {

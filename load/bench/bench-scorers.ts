@@ -59,7 +59,7 @@ export async function startBenchScorers(
   }
 }
 
-const environmentOf = ({ stack, prefix, groupId }: BenchPlace) => ({
+export const environmentOf = ({ stack, prefix, groupId }: BenchPlace) => ({
   WEIR_KAFKA_BROKERS: stack.kafkaBrokers.join(','),
   WEIR_REDIS_URL: stack.redisUrl,
   WEIR_REGISTRY_URL: stack.registryUrl,

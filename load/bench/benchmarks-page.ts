@@ -13,7 +13,7 @@ import { renderCrossover } from './crossover-section.ts'
 import { companies } from './isolation.ts'
 import { table } from './markdown-table.ts'
 import { renderProfile, renderReplayProfile } from './profile-sections.ts'
-import { renderSwaps } from './swaps-section.ts'
+import { renderRollbacks, renderSwaps } from './swaps-section.ts'
 import { renderVerdicts } from './verdicts-section.ts'
 
 export const benchmarksPage = join(repositoryFolder, 'docs', 'benchmarks.md')
@@ -41,6 +41,7 @@ export function renderBenchmarks(results: readonly BenchResult[]): string {
       found.map(renderCrossover).join('\n\n'),
     ),
     ...section('## Swaps of models under load', of('swaps'), renderSwaps),
+    ...section('## Rollback of a bad model', of('rollback'), renderRollbacks),
     ...section('## Verdicts of a rollout', of('verdicts'), (found) =>
       found.map(renderVerdicts).join('\n\n'),
     ),

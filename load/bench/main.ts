@@ -1,4 +1,4 @@
-// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover|swaps|verdicts`: the cases of this folder as commands.
+// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover|swaps|rollback|verdicts`: the cases of this folder as commands.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -161,6 +161,21 @@ addCase('swaps', 'models changed under load: latency, memory, time to take effec
     try {
       await runCase({ ...flags, pipeline: shelf.pipelineFile }, (place) =>
         runSwaps(place, { rate, swaps, quietSeconds: seconds, say }),
+      )
+    } finally {
+      shelf.remove()
+    }
+  })
+addCase('rollback', "from a challenger's first failure to the first event without it")
+  .option('--rate <count>', 'events per second', count(1_000_000), 1_000)
+  .option('--rounds <count>', 'of a bad challenger', count(1_000), 20)
+  .action(async ({ rate, rounds, ...flags }: CaseFlags & { rate: number; rounds: number }) => {
+    const { runCase, say } = await import('./run-case.ts')
+    const { openRollbackShelf, runRollback } = await import('./rollback.ts')
+    const shelf = openRollbackShelf()
+    try {
+      await runCase({ ...flags, pipeline: shelf.pipelineFile }, (place) =>
+        runRollback(place, { rate, rounds, say }),
       )
     } finally {
       shelf.remove()

@@ -1,9 +1,10 @@
-// The section of docs/benchmarks.md on swaps of models under load.
+// The sections of docs/benchmarks.md on swaps and rollbacks of models under load.
 //
-// In: results of the case. Out: Markdown. Nothing is refused.
+// In: results of the cases. Out: Markdown. Nothing is refused.
 
 import { showCount } from './bars.ts'
 import { table } from './markdown-table.ts'
+import type { RollbackCase } from './rollback.ts'
 import type { SwapsCase } from './swaps.ts'
 
 const ms = (value: number): string => value.toFixed(1)
@@ -32,5 +33,23 @@ export const renderSwaps = (found: readonly SwapsCase[]): string =>
       `${ms(one.warmMs.median)} / ${ms(one.warmMs.max)}`,
       `${mb(one.memoryMb.early)} / ${mb(one.memoryMb.late)}`,
       `${one.lost} / ${one.duplicated}`,
+    ]),
+  )
+
+export const renderRollbacks = (found: readonly RollbackCase[]): string =>
+  table(
+    [
+      'Rounds',
+      'Events/s',
+      'Failure to the verdict: median / max, ms',
+      'Failure to the first event without it: median / max, ms',
+      'Events beside it in a round, mean',
+    ],
+    found.map(({ rounds, rate, faultToVerdictMs, faultToRollbackMs, eventsBeside }) => [
+      showCount(rounds),
+      showCount(rate),
+      `${ms(faultToVerdictMs.median)} / ${ms(faultToVerdictMs.max)}`,
+      `${ms(faultToRollbackMs.median)} / ${ms(faultToRollbackMs.max)}`,
+      showCount(eventsBeside / rounds),
     ]),
   )
