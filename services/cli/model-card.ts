@@ -6,6 +6,7 @@
 
 import type { ModelManifest } from '../pipeline/classify/manifest.ts'
 import { drawSection, drawTable, sayCount, sayMeasure } from '../replay/report/page-tables.ts'
+import type { LifeStep } from './model-life.ts'
 import { drawPage } from './model-page.ts'
 
 export type CardSource = {
@@ -13,6 +14,8 @@ export type CardSource = {
   readonly manifestSha256: string
   /** One sentence. */
   readonly signature: string
+  /** Of the ledger of a pipeline; absent = not asked for. */
+  readonly life?: readonly LifeStep[]
 }
 
 export type CardSection = {
@@ -23,7 +26,7 @@ export type CardSection = {
 }
 
 export const composeCard = (source: CardSource): readonly CardSection[] =>
-  sections.map((compose) => compose(source))
+  sections.map((compose) => compose(source)).concat(composeLife(source))
 
 const sections: readonly ((source: CardSource) => CardSection)[] = [
   ({ manifest: { createdAt, files, input, output, featureSet }, manifestSha256, signature }) => ({
@@ -124,6 +127,28 @@ const sections: readonly ((source: CardSource) => CardSection)[] = [
     rows: flatten(training.lineage ?? {}),
   }),
 ]
+
+const composeLife = ({ life }: CardSource): readonly CardSection[] =>
+  life === undefined
+    ? []
+    : [
+        {
+          title: 'Life',
+          sentence:
+            life.length === 0
+              ? 'The ledger of this pipeline never changed its part.'
+              : 'Who let it score, and why, by the ledger of the pipeline.',
+          head: ['epoch', 'when', 'who', 'from', 'to', 'why'],
+          rows: life.map(({ epoch, whenMs, who, before, after, why }) => [
+            String(epoch),
+            new Date(whenMs).toISOString(),
+            who,
+            before,
+            after,
+            why,
+          ]),
+        },
+      ]
 
 /** Objects and lists within as dotted names. */
 function flatten(fields: object, prefix = ''): string[][] {

@@ -140,8 +140,9 @@ async function change(
   print(flags, step, [stepLine(step)])
 }
 
-async function withLedger<T>(
-  { pipeline }: Flags,
+/** The ledger of a pipeline file's place, for one question or one change. */
+export async function withLedger<T>(
+  { pipeline }: Pick<Flags, 'pipeline'>,
   act: (ledger: RosterLedger) => Promise<T>,
 ): Promise<T> {
   const settings = readSettings(process.env)

@@ -1,6 +1,7 @@
 // `weir models show`: the card of a model, in the terminal, as a page, or as one JSON object.
 //
-// In: a model's folder, or a name and a version below --source; of the environment the trusted keys. Out: the card.
+// In: a model's folder, or a name and a version below --source; of the environment the trusted keys and, with --pipeline,
+// the way to the ledger. Out: the card, with who let the model score and why where --pipeline asks for it.
 // Refused with WEIR_CLASSIFY_MODEL_REFUSED: a folder that does not match its manifest. Invariant: nothing is
 // shown of a model whose hashes do not hold; no graph is opened.
 
@@ -13,9 +14,16 @@ import { readSettings } from '../core/settings.ts'
 import { checkSignature } from '../pipeline/classify/manifest-signature.ts'
 import { type CardSource, composeCard, drawCard, writeCard } from './model-card.ts'
 import { attempt } from './model-evidence.ts'
+import { lifeOf } from './model-life.ts'
 import { modelsGroup } from './models-group.ts'
+import { withLedger } from './models-roster-command.ts'
 
-type Flags = { readonly source: string; readonly html?: string; readonly json?: boolean }
+type Flags = {
+  readonly source: string
+  readonly pipeline?: string
+  readonly html?: string
+  readonly json?: boolean
+}
 
 export function addModelsShow(program: Command): void {
   modelsGroup(program)
@@ -26,6 +34,7 @@ export function addModelsShow(program: Command): void {
     .argument('<model>', 'folder that holds manifest.json, or a name')
     .argument('[version]', 'of the name')
     .option('--source <folder>', 'where names are looked up', 'models')
+    .option('--pipeline <file>', 'add who promoted it and why, from the ledger of this pipeline')
     .option('--html <file>', 'write the card as a page')
     .option('--json', 'print one JSON object')
     .action(show)
@@ -33,18 +42,21 @@ export function addModelsShow(program: Command): void {
 
 async function show(model: string, version: string | undefined, flags: Flags): Promise<void> {
   const folder = version === undefined ? model : join(flags.source, model, version)
-  const source = await readCardSource(folder)
+  const source = await readCardSource(folder, flags.pipeline)
   const card = composeCard(source)
   if (flags.html !== undefined) writeFileSync(flags.html, drawCard(source, card))
   const text = flags.json === true ? JSON.stringify(source) : writeCard(source, card)
   process.stdout.write(`${text}\n`)
 }
 
-export async function readCardSource(folder: string): Promise<CardSource> {
+export async function readCardSource(folder: string, pipeline?: string): Promise<CardSource> {
   const { parsed, manifest, manifestSha256, signatures } = await readModelParts(folder)
   const policy = readSignaturePolicy(readSettings(process.env).models)
   const key = attempt(() => checkSignature(manifest, signatures, { policy, source: folder }))
-  return { manifest: parsed, manifestSha256, signature: describe(key, signatures) }
+  const source = { manifest: parsed, manifestSha256, signature: describe(key, signatures) }
+  if (pipeline === undefined) return source
+  const { steps } = await withLedger({ pipeline }, (ledger) => ledger.read())
+  return { ...source, life: lifeOf(parsed, steps) }
 }
 
 function describe(key: ReturnType<typeof attempt<string | null>>, signatures: string | null) {
