@@ -93,13 +93,13 @@ test('models roster - leads a model from the shadow to the top and back, without
   const { steps } = JSON.parse((await runWeir(place, 'models', 'history', '--json')).out)
   expect(steps.at(-1)).toMatchObject({ action: 'rollback', after: { epoch: 4, challengers: [] } })
 
-  const shown = ['models', 'show', 'card-fraud', '1', '--pipeline', 'pipelines/card-fraud.yaml']
-  const { life } = JSON.parse((await runWeir(place, ...shown, '--json')).out)
+  const asked = ['models', 'show', 'card-fraud', '1', '--pipeline', 'pipelines/card-fraud.yaml']
+  const { life } = JSON.parse((await runWeir(place, ...asked, '--json')).out)
   expect(life).toMatchObject([
     { epoch: 3, who: 'ana', before: 'champion', after: 'none' },
     { epoch: 4, who: 'ana', before: 'none', after: 'champion' },
   ])
-  expect((await runWeir(place, ...shown)).out).toMatch(/LIFE\nWho let it score.*\n.*epoch +when/)
+  expect((await runWeir(place, ...asked)).out).toMatch(/LIFE\nWho let it score.*\n.*epoch +when/)
 })
 
 test('models roster - ends with 2 where the roster refuses, with 1 where somebody was faster', async () => {
