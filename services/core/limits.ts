@@ -81,6 +81,8 @@ export const limits = {
   modelGateFileBytesMax: 512 * MIB,
   /** A graph on trial that has not answered after this long is stuck; the largest one here takes a second. */
   modelTrialMsMax: 120_000,
+  /** Loading, warming and checking the models of a roster, downloads included; then it is refused. */
+  modelLoadMsMax: 300_000,
   /** SIGTERM to exit. */
   drainMsMax: 10_000,
   /** Work waiting but no batch finished for this long: not ready, then exit. */

@@ -1,10 +1,13 @@
 // The models of one roster, open, with a count of the calls that are on them.
 //
-// In: an opener that gets the observer to use. Out: a crew. Thrown: what the opener throws.
+// In: an opener that gets the observer to use, and its time. Out: a crew. Thrown: what the opener throws;
+// WEIR_CLASSIFY_MODEL_REFUSED after that time. A worker that hangs inside ONNX Runtime is left behind: ending it
+// there would end the process.
 // Invariants: a crew ends after its last call; `model_loaded` reaches the observer only while the crew
 // is in force, so that metrics and readiness tell the models that decide, not those that are warm.
 
 import type { OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
+import { WeirError } from '../core/errors.ts'
 import type { ClassifyReply, ScoreRequest } from '../pipeline/classify/classifier.ts'
 import type { Happening, Observe } from '../pipeline/observe/happenings.ts'
 
@@ -26,9 +29,19 @@ export class Crew {
     this.#idle.resolve()
   }
 
-  static async open(key: string, open: OpenModels, observe: Observe): Promise<Crew> {
+  static async open(
+    {
+      key,
+      open,
+      msMax,
+    }: { readonly key: string; readonly open: OpenModels; readonly msMax: number },
+    observe: Observe,
+  ): Promise<Crew> {
     const crew = new Crew(key, observe)
-    crew.#classifier = await open((happening) => crew.#hear(happening))
+    crew.#classifier = await within(
+      msMax,
+      open((happening) => crew.#hear(happening)),
+    )
     return crew
   }
 
@@ -67,5 +80,22 @@ export class Crew {
     }
     this.#loaded.set(`${happening.role} ${happening.name} ${happening.version}`, happening)
     if (this.#isInForce) this.#observe(happening)
+  }
+}
+
+async function within(msMax: number, opening: Promise<OnnxClassifier>): Promise<OnnxClassifier> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const detail = `The models were not loaded within ${msMax} ms (modelLoadMsMax).`
+      reject(new WeirError('WEIR_CLASSIFY_MODEL_REFUSED', detail))
+      // Nobody waits for them any more.
+      opening.then((classifier) => classifier.close()).catch(() => undefined)
+    }, msMax)
+  })
+  try {
+    return await Promise.race([opening, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

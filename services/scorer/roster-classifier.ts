@@ -27,14 +27,15 @@ export type RosterClassifierOptions = {
   readonly open: (models: RosterModels, observe: Observe) => Promise<OnnxClassifier>
   readonly observe: Observe
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly loadMsMax?: number
 }
 
 /** Throws what the first roster's models are refused for. */
 export async function openRosterClassifier(
   options: RosterClassifierOptions,
 ): Promise<RosterClassifier> {
-  const { first, open, observe } = options
-  const crew = await Crew.open(keyOf(first), (hear) => open(first, hear), observe)
+  const { first } = options
+  const crew = await openCrew(options, first)
   crew.takeOver()
   return new RosterClassifier(options, crew)
 }
@@ -129,12 +130,12 @@ export class RosterClassifier implements Classifier {
 
   /** null: refused, or a newer roster has come meanwhile. */
   async #openPatiently(roster: Roster): Promise<Crew | null> {
-    const { open, observe, pause = pauseFor } = this.#options
+    const { observe, pause = pauseFor } = this.#options
     this.#patience = new AbortController()
     const { signal } = this.#patience
     for (let attempt = 1; ; attempt++) {
       try {
-        return await Crew.open(keyOf(roster), (hear) => open(roster, hear), observe)
+        return await openCrew(this.#options, roster)
       } catch (error) {
         if (!(error instanceof WeirError && error.canRetry)) {
           this.#refuse(roster, error as Error)
@@ -170,6 +171,14 @@ export class RosterClassifier implements Classifier {
     const code = error instanceof WeirError ? error.code : 'WEIR_CLASSIFY_MODEL_REFUSED'
     this.#options.observe({ kind: 'roster_refused', epoch, code, detail: error.message })
   }
+}
+
+const openCrew = (
+  { open, observe, loadMsMax = limits.modelLoadMsMax }: RosterClassifierOptions,
+  roster: Roster,
+): Promise<Crew> => {
+  const opener = (hear: Observe) => open(roster, hear)
+  return Crew.open({ key: keyOf(roster), open: opener, msMax: loadMsMax }, observe)
 }
 
 /** By row: the canary where it has the customer, else the champion; null where there is no canary. */

@@ -39,7 +39,7 @@ const rosterOf = (epoch: number, name: string, rest: Partial<Roster> = {}): Rost
   ...rest,
 })
 
-async function openRosters() {
+async function openRosters({ loadMsMax = 60_000 } = {}) {
   const happenings: Happening[] = []
   const counts = { opened: 0, alive: 0, aliveMax: 0 }
   const away = new Set<string>()
@@ -51,6 +51,7 @@ async function openRosters() {
       champion: fixtureModel(champion.name),
       challengers: challengers.map(({ name }) => fixtureModel(name)),
     }
+    if (champion.name === 'endless') return new Promise(() => undefined)
     if (away.has(champion.name)) throw new WeirError('WEIR_KAFKA_AWAY', 'for a test')
     const inner = await createOnnxClassifier({
       models,
@@ -71,7 +72,7 @@ async function openRosters() {
   }
   const first = rosterOf(0, 'trees')
   const observe = (happening: Happening) => void happenings.push(happening)
-  const classifier = await openRosterClassifier({ first, open, observe })
+  const classifier = await openRosterClassifier({ first, open, observe, loadMsMax })
   closing.push(classifier)
   const kinds = (kind: Happening['kind']) => happenings.filter((one) => one.kind === kind)
   return { classifier, counts, kinds, away }
@@ -158,6 +159,16 @@ describe('roster classifier', () => {
     ])
     const reply = await classifyOn(classifier)
     expect(reply).toMatchObject({ controlEpoch: 0, champion: { name: 'trees' } })
+  })
+
+  it('apply - refuses models that never load, and takes the next roster', async () => {
+    const { classifier, kinds } = await openRosters({ loadMsMax: 3000 })
+    await classifier.apply(rosterOf(1, 'endless'))
+    expect(kinds('roster_refused')).toMatchObject([
+      { epoch: 1, detail: expect.stringContaining('modelLoadMsMax') },
+    ])
+    await classifier.apply(rosterOf(2, 'pair'))
+    expect(await classifyOn(classifier)).toMatchObject({ controlEpoch: 2 })
   })
 
   it('apply - tries models again that cannot be had now, until a newer roster comes', async () => {
