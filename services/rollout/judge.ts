@@ -38,7 +38,7 @@ export function judge(rules: RolloutRules, evidence: Evidence): Verdict {
   if (missing.length === 0) return { action: 'advance', reasons: praise(sight) }
   const { ageMs } = evidence.step
   if (ageMs <= rules.stepMsMax) return { action: 'wait', reasons: missing }
-  const lasted = `the step lasts ${minutes(ageMs)}, allowed ${minutes(rules.stepMsMax)} (rollout.maxTime)`
+  const lasted = `the step lasts ${lasting(ageMs)}, allowed ${lasting(rules.stepMsMax)} (rollout.maxTime)`
   return { action: 'pause', reasons: [lasted, ...missing] }
 }
 
@@ -91,7 +91,7 @@ const guards: readonly Rule[] = [
   ({ rules, evidence: { silentMs } }) =>
     silentMs <= rules.noDataMs
       ? null
-      : `no event was scored for ${minutes(silentMs)}, allowed ${minutes(rules.noDataMs)} (rollout.noDataMax)`,
+      : `no event was scored for ${lasting(silentMs)}, allowed ${lasting(rules.noDataMs)} (rollout.noDataMax)`,
 ]
 
 const conditions: readonly Rule[] = [
@@ -102,7 +102,7 @@ const conditions: readonly Rule[] = [
   ({ rules, evidence: { step } }) =>
     step.ageMs >= rules.stepMsMin
       ? null
-      : `the step lasts ${minutes(step.ageMs)}, expected ${minutes(rules.stepMsMin)} (rollout.minTime)`,
+      : `the step lasts ${lasting(step.ageMs)}, expected ${lasting(rules.stepMsMin)} (rollout.minTime)`,
   ({ rules, evidence: { counts } }) =>
     capitalBelow(counts, rules.alertRateMax) >= capitalNeeded(rules.alpha)
       ? null
@@ -114,13 +114,13 @@ const conditions: readonly Rule[] = [
   ({ rules, figures: { rankCorrelation } }) =>
     rankCorrelation !== null && rankCorrelation >= rules.rankCorrelationMin
       ? null
-      : `ranks like the champion by ${show(rankCorrelation)}, expected ${rules.rankCorrelationMin} (rollout.rankCorrelationMin)`,
+      : `its rank correlation with the champion is ${show(rankCorrelation)}, expected ${rules.rankCorrelationMin} (rollout.rankCorrelationMin)`,
 ]
 
 const praise = ({ evidence: { counts, step }, figures }: Sight): string[] => [
   `${step.events} events in this step`,
   flagsOf(figures, counts),
-  `ranks like the champion by ${show(figures.rankCorrelation)}`,
+  `its rank correlation with the champion is ${show(figures.rankCorrelation)}`,
 ]
 
 function flagsOf({ alertRateRatio }: PairedFigures, counts: PairedCounts): string {
@@ -130,6 +130,16 @@ function flagsOf({ alertRateRatio }: PairedFigures, counts: PairedCounts): strin
 }
 
 const show = (value: number | null): string =>
-  value === null ? 'nothing yet' : String(Number(value.toPrecision(3)))
+  value === null ? 'unknown yet' : String(Number(value.toPrecision(3)))
 
-const minutes = (ms: number): string => `${Number((ms / 60_000).toPrecision(3))} min`
+const units = [
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1000],
+] as const
+
+/** In the largest unit that has at least two of it. */
+function lasting(ms: number): string {
+  const [unit, size] = units.find(([, unitMs]) => ms >= 2 * unitMs) ?? ['s', 1000]
+  return `${Number((ms / size).toPrecision(3))} ${unit}`
+}
