@@ -61,11 +61,11 @@ test('topics command - check ends with 1 until apply has run', async () => {
   )
   const applied = await runTopics('apply', '--prefix', prefix)
   expect(applied).toMatchObject({ exitCode: 0 })
-  expect(applied.lines.at(-1)).toBe('10 topics with their schemas: 30 settings changed.')
+  expect(applied.lines.at(-1)).toBe('11 topics with their schemas: 33 settings changed.')
   const after = await runTopics('check', '--prefix', prefix)
   expect(after).toEqual({
     exitCode: 0,
-    lines: ['10 topics with their schemas: 0 settings differ.'],
+    lines: ['11 topics with their schemas: 0 settings differ.'],
   })
 })
 
@@ -76,7 +76,7 @@ test('topics command - takes names from the pipeline file and prints one object'
   expect(lines).toHaveLength(1)
   const outcome = JSON.parse(lines[0]!)
   expect(outcome).toMatchObject({ command: 'apply' })
-  expect(outcome.topics).toHaveLength(9)
+  expect(outcome.topics).toHaveLength(10)
   expect(outcome.topics[0]).toMatch(/\.of-cards$/)
   expect(outcome.differences).toContainEqual(
     expect.objectContaining({ kind: 'topic', planned: '2 partitions, 1 replicas' }),

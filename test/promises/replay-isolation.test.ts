@@ -22,6 +22,7 @@ import { createEntityLog } from '../../services/pipeline/enrich/entity-log.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import { type FoldPolicy, foldLog } from '../../services/pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../../services/pipeline/enrich/log-store.ts'
+import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { openInputDecoders } from '../../services/replay/open-input-decoders.ts'
 import type { ReplayReport } from '../../services/replay/run-records.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
@@ -265,6 +266,12 @@ type Outcome = {
   readonly keys: ReadonlyMap<string, string>
 }
 
+/** All that follows from the input, and nothing of when or how fast it was scored. */
+function withoutTimes(scored: ScoredTransactionRecord) {
+  const { brokerTime: _, scoredTime: __, modelMs: ___, challengers, ...event } = scored
+  return { ...event, challengers: challengers.map(({ modelMs: ____, ...score }) => score) }
+}
+
 async function describeOutcome(place: ScoringPlace): Promise<Outcome> {
   const { kafka, definition } = place
   const collector = await collectTopics(kafka, allTopicsOf(definition))
@@ -272,7 +279,7 @@ async function describeOutcome(place: ScoringPlace): Promise<Outcome> {
     await collector.untilEnd()
     const scored = readWeirTopics(definition, collector)
       .scored()
-      .map(({ brokerTime: _, scoredTime: __, ...event }) => event)
+      .map(withoutTimes)
       .sort((a, b) => a.sourcePartition - b.sourcePartition || a.sourceOffset - b.sourceOffset)
     return { scored, committed: await readCommittedWithMemory(place), keys: await readLogs(place) }
   } finally {

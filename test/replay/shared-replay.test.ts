@@ -147,7 +147,7 @@ async function liveState({ kafka, stack, keyPrefix, definition, groupId }: Scori
 }
 
 describe('a run of several processes on four partitions', () => {
-  const COUNT = 30_000
+  const COUNT = 20_000
   let place: ScoringPlace
   let variables: Record<string, string>
 

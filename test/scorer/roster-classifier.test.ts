@@ -22,6 +22,9 @@ import {
 } from '../adapters/onnx/fixture-models.ts'
 import { waitFor } from '../support/wait-for.ts'
 
+/** `bench swaps` makes a hundred, on the real stack. */
+const SWAPS = 25
+
 const closing: RosterClassifier[] = []
 afterEach(async () => {
   for (const classifier of closing.splice(0)) await classifier.close()
@@ -84,7 +87,7 @@ const classifyOn = (classifier: RosterClassifier) =>
   classifier.classify({ count: 1, vectors: flatten(rows), reasonsFrom: 2, customerOf })
 
 describe('roster classifier', () => {
-  it('apply - 100 swaps under load: every reply is whole and of one crew', async () => {
+  it('apply - swaps under load: every reply is whole and of one crew', async () => {
     const { classifier, counts, kinds } = await openRosters()
     const names = ['trees', 'challenger', 'network']
     const goldens = new Map(
@@ -113,7 +116,7 @@ describe('roster classifier', () => {
       }
     }
     const swap = async () => {
-      for (let epoch = 1; epoch <= 100; epoch++) {
+      for (let epoch = 1; epoch <= SWAPS; epoch++) {
         await classifier.apply(rosterOf(epoch, names[epoch % names.length]!))
         await classifyOn(classifier)
       }
@@ -121,8 +124,8 @@ describe('roster classifier', () => {
     }
     await Promise.all([swap().finally(() => (isSwapping = false)), load()])
     expect(epochs).toEqual([...epochs].sort((a, b) => a - b))
-    expect(new Set(epochs).size).toBeGreaterThan(50)
-    expect(kinds('roster_applied')).toHaveLength(100)
+    expect(new Set(epochs).size).toBeGreaterThan(SWAPS / 2)
+    expect(kinds('roster_applied')).toHaveLength(SWAPS)
     expect(counts.aliveMax).toBeLessThanOrEqual(4)
     for (const [row, score] of goldens.get('trees')!.scores.entries()) {
       expect(scoresOf.get('trees')![row]).toBeCloseTo(score, 4)

@@ -92,7 +92,7 @@ test('topic admin - check finds all missing and changes nothing', async () => {
 test('topic admin - apply makes it so, and a second apply changes nothing', async () => {
   const prefix = uniquePrefix()
   const deps = planOf(prefix)
-  expect((await applyTopics(deps)).length).toBe(30)
+  expect((await applyTopics(deps)).length).toBe(33)
   expect(await checkTopics(deps)).toEqual([])
   expect(await applyTopics(deps)).toEqual([])
 

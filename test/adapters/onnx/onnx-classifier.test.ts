@@ -19,6 +19,8 @@ const none = 2
 const runsIn = (happenings: readonly Happening[]): number[] =>
   happenings.flatMap((happening) => (happening.kind === 'model_ran' ? [happening.events] : []))
 
+const withoutTimes = ({ modelMs: _, ...reply }: ClassifyReply) => reply
+
 describe('onnx classifier', () => {
   it('classify - gives the scores that the trainer computed', async () => {
     const golden = await goldenOf('trees')
@@ -119,7 +121,7 @@ describe('onnx classifier merging', () => {
     const alone: ClassifyReply[] = []
     for (const request of requests) alone.push(await classifier.classify(request))
     const merged = await Promise.all(requests.map((request) => classifier.classify(request)))
-    expect(merged).toEqual(alone)
+    expect(merged.map(withoutTimes)).toEqual(alone.map(withoutTimes))
     expect(alone.map(({ reasons }) => reasons.size > 0)).toContain(true)
     expect(merged[2]!.reasons.size).toBe(0)
     expect(runsIn(happenings)).toEqual([...counts, 40, 308])
