@@ -13,7 +13,7 @@ import { createLogger } from '../adapters/prometheus/logger.ts'
 import { WeirError } from '../core/errors.ts'
 import { canaryShares, type RosterChange } from '../core/roster-change.ts'
 import { readSettings } from '../core/settings.ts'
-import { openKafka, openRegistry } from '../scorer/open-place.ts'
+import { openKafka, openRegistry, quickly } from '../scorer/open-place.ts'
 import { modelsGroup } from './models-group.ts'
 import { rosterLines, stepLine } from './roster-lines.ts'
 
@@ -26,9 +26,6 @@ type ChangeFlags = Flags & {
 }
 
 type ModelFlags = ChangeFlags & { readonly name?: string }
-
-/** A rollback must not wait long for a registry that it can do without. */
-const quickly = { attemptsMax: 2, requestMsMax: 2000 }
 
 const percentOf = (share: number): string => String(Math.round(share * 100))
 

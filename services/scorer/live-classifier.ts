@@ -20,7 +20,7 @@ import { isSameModel, rosterOfFile } from '../core/roster-change.ts'
 import type { Settings } from '../core/settings.ts'
 import type { Observe } from '../pipeline/observe/happenings.ts'
 import { openClassifier } from './open-classifier.ts'
-import { openRegistry } from './open-place.ts'
+import { openRegistry, quickly } from './open-place.ts'
 import {
   openRosterClassifier,
   type RosterClassifier,
@@ -33,9 +33,6 @@ export type LiveClassifierOptions = {
   readonly kafka: Kafka
   readonly observe: Observe
 }
-
-/** A rollback must not wait long for a registry that it can do without. */
-const quickly = { attemptsMax: 2, requestMsMax: 2000 }
 
 export async function openLiveClassifier(
   options: LiveClassifierOptions,

@@ -35,6 +35,9 @@ export function openKafka(
   })
 }
 
+/** For rosters: a rollback must not wait long for a registry that it can do without. */
+export const quickly: RegistryPatience = { attemptsMax: 2, requestMsMax: 2000 }
+
 /** The registry client takes its credentials in the URL. */
 export function openRegistry(
   { registry }: Pick<Settings, 'registry'>,

@@ -34,7 +34,8 @@ const troubles: Readonly<Record<string, Trouble>> = {
     storeFailure: 0.1,
     modelFailure: 0.1,
     away: 0.1,
-    move: 0.01,
+    // Turns are the event loop's: a busy machine takes fewer of them.
+    move: 0.03,
   },
 }
 

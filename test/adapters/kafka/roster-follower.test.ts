@@ -9,18 +9,16 @@ import {
 import { followRosters } from '../../../services/adapters/kafka/roster-follower.ts'
 import { openRosterLedger } from '../../../services/adapters/kafka/roster-ledger.ts'
 import type { ControlRecord } from '../../../services/adapters/kafka/roster-records.ts'
-import { applyTopics } from '../../../services/adapters/kafka/topic-admin.ts'
-import { topicPlan } from '../../../services/adapters/kafka/topics.ts'
 import {
   connectRegistry,
   type Registry,
 } from '../../../services/adapters/registry/schema-registry.ts'
 import { WeirError } from '../../../services/core/errors.ts'
 import type { PipelineDefinition } from '../../../services/core/pipeline-definition.ts'
-import { customer, fieldFeature, pipelineOf } from '../../support/pipelines.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
-import { testStack, uniqueName } from '../../support/stack.ts'
+import { testStack } from '../../support/stack.ts'
 import { waitFor } from '../../support/wait-for.ts'
+import { openRosterPlace } from './roster-place.ts'
 
 let kafka: Kafka
 let registry: Registry
@@ -32,25 +30,7 @@ beforeAll(async () => {
   return () => registry.close()
 })
 
-const file = pipelineOf({
-  entities: [customer],
-  features: [fieldFeature({ field: 'amountMinor' })],
-})
-
-async function openPlace(): Promise<PipelineDefinition> {
-  const prefix = `${uniqueName('follower')}.`
-  const plan = topicPlan({ prefix }).filter(({ role }) => /^model(Control|Audit)$/.test(role))
-  const topicOf = (wanted: string) => plan.find(({ role }) => role === wanted)!.topic
-  const topics = { modelControl: topicOf('modelControl'), modelAudit: topicOf('modelAudit') }
-  const admin = kafka.admin()
-  await admin.connect()
-  onTestFinished(async () => {
-    await admin.deleteTopics({ topics: Object.values(topics) })
-    await admin.disconnect()
-  })
-  await applyTopics({ admin, registry, plan })
-  return { ...file, topics: { ...file.topics, ...topics } }
-}
+const openPlace = (): Promise<PipelineDefinition> => openRosterPlace(kafka, registry)
 
 function shadow(definition: PipelineDefinition, version: string) {
   const author = { who: 'ana', why: 'because', whenMs: 1_767_225_600_000 }

@@ -8,10 +8,8 @@ import {
   openRosterLedger,
   type RosterLedger,
 } from '../../../services/adapters/kafka/roster-ledger.ts'
-import { applyTopics } from '../../../services/adapters/kafka/topic-admin.ts'
 import { partitionBounds } from '../../../services/adapters/kafka/topic-bounds.ts'
 import { openTopicRanges } from '../../../services/adapters/kafka/topic-ranges.ts'
-import { topicPlan } from '../../../services/adapters/kafka/topics.ts'
 import { createEncoder } from '../../../services/adapters/registry/avro-codec.ts'
 import { readSchema } from '../../../services/adapters/registry/schema-files.ts'
 import {
@@ -22,9 +20,9 @@ import {
 import type { PipelineDefinition } from '../../../services/core/pipeline-definition.ts'
 import type { RosterChange } from '../../../services/core/roster-change.ts'
 import type { RawMessage } from '../../../services/pipeline/records.ts'
-import { customer, fieldFeature, pipelineOf } from '../../support/pipelines.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 import { testStack, uniqueName } from '../../support/stack.ts'
+import { openRosterPlace, rosterFile } from './roster-place.ts'
 
 let kafka: Kafka
 let registry: Registry
@@ -36,27 +34,7 @@ beforeAll(async () => {
   return () => registry.close()
 })
 
-const file = pipelineOf({
-  entities: [customer],
-  features: [fieldFeature({ field: 'amountMinor' })],
-})
-
-/** A pipeline with topics of its own, so that tests do not meet each other's records. */
-async function openPlace(): Promise<PipelineDefinition> {
-  const prefix = `${uniqueName('roster')}.`
-  const plan = topicPlan({ prefix }).filter(({ role }) => /^model(Control|Audit)$/.test(role))
-  const topicOf = (wanted: string) => plan.find(({ role }) => role === wanted)!.topic
-  const modelControl = topicOf('modelControl')
-  const modelAudit = topicOf('modelAudit')
-  const admin = kafka.admin()
-  await admin.connect()
-  onTestFinished(async () => {
-    await admin.deleteTopics({ topics: [modelControl, modelAudit] })
-    await admin.disconnect()
-  })
-  await applyTopics({ admin, registry, plan })
-  return { ...file, topics: { ...file.topics, modelControl, modelAudit } }
-}
+const openPlace = (): Promise<PipelineDefinition> => openRosterPlace(kafka, registry)
 
 const ledgerOf = (
   definition: PipelineDefinition,
@@ -178,8 +156,8 @@ describe('roster ledger', () => {
   })
 
   it('says which command makes topics that are not there', async () => {
-    const topics = { ...file.topics, modelAudit: uniqueName('nowhere') }
-    await expect(ledgerOf({ ...file, topics }).read()).rejects.toMatchObject({
+    const topics = { ...rosterFile.topics, modelAudit: uniqueName('nowhere') }
+    await expect(ledgerOf({ ...rosterFile, topics }).read()).rejects.toMatchObject({
       code: 'WEIR_TOPICS_DIFFER',
       message: expect.stringContaining('weir topics apply'),
     })
