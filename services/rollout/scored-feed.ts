@@ -49,24 +49,33 @@ export async function openScoredFeed(options: ScoredFeedOptions): Promise<Scored
   /** By lane, the end of what was written when the reading began; absent = heard. */
   const behind = new Map<number, number>()
 
+  /** By lane, the offset of the next record to hear; a lane that was lost and comes back goes on there. */
+  const positions = new Map<number, number>()
+
   const begin = async (): Promise<void> => {
     if (fromMs === null) return
     const mine = ++reading
-    for (const { laneId } of lanes) behind.set(laneId, Number.POSITIVE_INFINITY)
-    for (const topic of new Set(lanes.map((lane) => lane.topic))) {
+    const fresh = lanes.filter(({ laneId }) => !positions.has(laneId))
+    for (const { laneId } of fresh) behind.set(laneId, Number.POSITIVE_INFINITY)
+    for (const lane of lanes) {
+      const position = positions.get(lane.laneId)
+      if (position !== undefined) input.seek(lane, position)
+    }
+    for (const topic of new Set(fresh.map((lane) => lane.topic))) {
       const offsets = await offsetsAtTime(kafka, topic, fromMs)
       const bounds = await partitionBounds(kafka, topic)
       if (mine !== reading) return
-      for (const lane of lanes.filter((one) => one.topic === topic)) {
+      for (const lane of fresh.filter((one) => one.topic === topic)) {
         const { low, high } = bounds.find(({ partition }) => partition === lane.partition)!
         const offset = Math.max(low, offsets.get(lane.partition) ?? low)
         behind.set(lane.laneId, high)
-        pass(lane.laneId, offset)
+        move(lane.laneId, offset)
         input.seek(lane, offset)
       }
     }
   }
-  const pass = (laneId: number, offset: number): void => {
+  const move = (laneId: number, offset: number): void => {
+    positions.set(laneId, offset)
     if (offset >= behind.get(laneId)!) behind.delete(laneId)
   }
   const start = (): void => void begin().catch(fail)
@@ -74,20 +83,31 @@ export async function openScoredFeed(options: ScoredFeedOptions): Promise<Scored
   const receive = async (lane: LaneAddress, fetched: Fetched): Promise<void> => {
     const mine = reading
     input.pause(lane)
-    for (const { value } of fetched.messages) {
-      const learning = tell(lane.stream, value)
+    for (const { offset, value } of fetched.messages) {
+      const learning = tell(lane.stream, value, () => mine === reading)
       if (learning !== null) await learning
       if (mine !== reading) return
+      positions.set(lane.laneId, offset + 1)
     }
-    pass(lane.laneId, fetched.nextOffset)
+    move(lane.laneId, fetched.nextOffset)
     input.resume(lane)
   }
 
   /** A promise where a schema has to be asked for first. */
-  const tell = (stream: Stream, bytes: Buffer | null): Promise<void> | null =>
-    stream === 'labels'
-      ? decodeTo(decoders.labels, bytes, hear.label)
-      : decodeTo(decoders.scored, bytes, hear.scored)
+  const tell = (
+    stream: Stream,
+    bytes: Buffer | null,
+    isWanted: () => boolean,
+  ): Promise<void> | null => {
+    const whenWanted =
+      <T>(heard: (value: T) => void) =>
+      (value: T): void => {
+        if (isWanted()) heard(value)
+      }
+    return stream === 'labels'
+      ? decodeTo(decoders.labels, bytes, whenWanted(hear.label))
+      : decodeTo(decoders.scored, bytes, whenWanted(hear.scored))
+  }
 
   await input.start({
     assigned: (assigned) => {
@@ -107,6 +127,8 @@ export async function openScoredFeed(options: ScoredFeedOptions): Promise<Scored
   return {
     readFrom: (ms) => {
       fromMs = ms
+      positions.clear()
+      behind.clear()
       start()
     },
     isCaughtUp: () => lanes.length > 0 && behind.size === 0,
