@@ -1,4 +1,4 @@
-// Everything that can be said about the code without running it: types, lint and format, house rules.
+// Everything that can be said about the code without running it: types, lint and format, code rules.
 //
 // In: nothing. Out: each check's own report, then one line per check. All of them run, so that one
 // look shows everything. The exit code is 0 only when each check passed.
@@ -9,7 +9,7 @@ import { repositoryFolder } from './stack/repository.ts'
 const checks = [
   { name: 'types', command: ['node_modules/typescript/bin/tsc', '-p', '.'] },
   { name: 'lint and format', command: ['node_modules/@biomejs/biome/bin/biome', 'ci', '.'] },
-  { name: 'house rules', command: ['dev/test.ts', 'test/house'] },
+  { name: 'code rules', command: ['dev/test.ts', 'test/rules'] },
 ] as const
 
 const verdicts = checks.map(({ name, command: [script, ...scriptArguments] }) => {

@@ -6,15 +6,15 @@
 // In: a config. Out: the folder, complete or not there at all, and the model in `model.folder` where
 // the config has one. Refused as TrainingFault: a folder that holds something, a version that is there
 // with other content, a replay that measures otherwise than training did. Invariant: the scores that the
-// backtest measures come from the product's own rooms, with the model's thresholds as the policy.
+// backtest measures come from the product's own stages, with the model's thresholds as the policy.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { readCostFile } from '../services/adapters/file/cost-file.ts'
-import { loadPipelineFile } from '../services/adapters/file/pipeline-file.ts'
+import { readCostFile } from '../services/adapters/event-files/cost-file.ts'
+import { loadPipelineFile } from '../services/adapters/pipeline-file/pipeline-file.ts'
 import type { PipelineDefinition } from '../services/core/pipeline-definition.ts'
 import { openRunFolder } from '../services/replay/run-folder.ts'
 import type { ReplayReport } from '../services/replay/run-records.ts'

@@ -7,8 +7,8 @@
 // In: a config whose shape is sound. Out: faults. Refused: unknown histories, times that do not exist,
 // empty ranges, and any gap in which labels of the earlier range could not have come in yet.
 
-import { parseDuration } from '../services/adapters/file/duration.ts'
-import { type Fault, type Path, quote, suggest } from '../services/adapters/file/pipeline-fault.ts'
+import { parseDuration } from '../services/adapters/pipeline-file/duration.ts'
+import { type Fault, type Path, quote, suggest } from '../services/adapters/pipeline-file/pipeline-fault.ts'
 import { nearestName } from '../services/core/nearest-name.ts'
 import type { ConfigFile } from './training-config.ts'
 

@@ -10,8 +10,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Ajv, type ErrorObject } from 'ajv'
-import { parseDuration } from '../services/adapters/file/duration.ts'
-import { parsePipelineDocument } from '../services/adapters/file/pipeline-document.ts'
+import { parseDuration } from '../services/adapters/pipeline-file/duration.ts'
+import { parsePipelineDocument } from '../services/adapters/pipeline-file/pipeline-document.ts'
 import {
   describeValue,
   type Fault,
@@ -19,8 +19,8 @@ import {
   type Path,
   quote,
   suggest,
-} from '../services/adapters/file/pipeline-fault.ts'
-import { toCanonicalJson } from '../services/adapters/file/pipeline-hashes.ts'
+} from '../services/adapters/pipeline-file/pipeline-fault.ts'
+import { toCanonicalJson } from '../services/adapters/pipeline-file/pipeline-hashes.ts'
 import { nearestName } from '../services/core/nearest-name.ts'
 import { findSplitFaults } from './split-rules.ts'
 

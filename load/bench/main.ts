@@ -51,7 +51,7 @@ function addCase(name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--pipeline <file>', 'pipeline file, load/bench/pipeline.yaml unless given')
+    .option('--pipeline <file>', 'pipeline file, load/bench/pipelines/pipeline.yaml unless given')
     .option('--json', 'print one JSON object on the last line')
     .option('--write', 'keep the result and write docs/benchmarks.md anew')
 }
@@ -65,8 +65,8 @@ addCase('drain', 'a backlog of 4 partitions, scored exactly once')
   .option('--profile', 'where the time goes, in place of the throughput')
   .action(async ({ events, processes, rehearse, profile, ...flags }: DrainFlags) => {
     const { runCase, say } = await import('./run-case.ts')
-    const { runDrain } = await import('./drain.ts')
-    const { runProfile } = await import('./profile.ts')
+    const { runDrain } = await import('./cases/drain.ts')
+    const { runProfile } = await import('./cases/profile.ts')
     const shared = { events, rehearsedEvents: rehearse, say }
     await runCase(flags, (place) =>
       profile ? runProfile(place, shared) : runDrain(place, { ...shared, processes }),
@@ -79,14 +79,14 @@ addCase('latency', 'due time to visibility, in open loop')
   .option('--rehearse <count>', ...rehearsal)
   .action(async ({ rate, seconds, warmUp, rehearse, ...flags }: LatencyFlags) => {
     const { runCase, say } = await import('./run-case.ts')
-    const { runLatency } = await import('./latency.ts')
+    const { runLatency } = await import('./cases/latency.ts')
     const options = { rate, seconds, warmUpSeconds: warmUp, rehearsedEvents: rehearse, say }
     await runCase(flags, (place) => runLatency(place, options))
   })
 addCase('fold', 'cost and size of hot entities, a million events dealt out to fewer and fewer')
   .option('--events <count>', 'events of each row', count(100_000_000), 1_000_000)
   .action(async ({ events, ...flags }: CaseFlags & { events: number }) => {
-    const { hotPipelineFile, runFold } = await import('./fold.ts')
+    const { hotPipelineFile, runFold } = await import('./cases/fold.ts')
     const { runCase, say } = await import('./run-case.ts')
     await runCase({ pipeline: hotPipelineFile, ...flags }, (place) =>
       runFold(place, { events, say }),
@@ -96,8 +96,8 @@ addCase('limit', 'what kafkajs reaches when it only copies, stock and accelerate
   .option('--events <count>', 'records to copy', count(10_000_000), 300_000)
   .action(async ({ events, ...flags }: CaseFlags & { events: number }) => {
     const { runCase } = await import('./run-case.ts')
-    const { runLimit } = await import('./limit.ts')
-    const { prefill } = await import('./prefill-place.ts')
+    const { runLimit } = await import('./cases/limit.ts')
+    const { prefill } = await import('./environment/prefill-environment.ts')
     await runCase(flags, async (place) => {
       await prefill(place, events)
       return runLimit(place, events)
@@ -110,8 +110,8 @@ addCase('replay', 'files to features and scores: speed, memory, and SQL beside i
   .option('--profile', 'where the time of one run goes, in place of the speed')
   .action(async ({ transactions, runs, featuresOnly, profile, ...flags }: ReplayFlags) => {
     const { runFileCase, say } = await import('./run-case.ts')
-    const { runReplayBench } = await import('./replay.ts')
-    const { runReplayProfile } = await import('./replay-profile.ts')
+    const { runReplayBench } = await import('./cases/replay.ts')
+    const { runReplayProfile } = await import('./cases/replay-profile.ts')
     const shared = { events: transactions, isFeaturesOnly: featuresOnly === true, say }
     await runFileCase(flags, (definition, pipelineFile) =>
       profile
@@ -133,7 +133,7 @@ addCase(
   .action(async (found: IsolationFlags) => {
     const { events, rate, seconds, warmUp, history, rounds, rehearse, ...flags } = found
     const { runCase, say } = await import('./run-case.ts')
-    const { runIsolation } = await import('./isolation.ts')
+    const { runIsolation } = await import('./cases/isolation.ts')
     const lengths = { events, rate, seconds, warmUpSeconds: warmUp, history, rounds }
     const options = { ...lengths, rehearsedEvents: rehearse, say }
     await runCase(flags, (place) => runIsolation(place, options))
@@ -142,8 +142,8 @@ addCase('crossover', 'rows/s by provider, graph and batch size, and which provid
   .option('--seconds <count>', 'of each provider, graph and batch size', count(3_600), 1)
   .action(async ({ seconds, ...flags }: CaseFlags & { seconds: number }) => {
     const { runFileCase, say } = await import('./run-case.ts')
-    const { runCrossover } = await import('./crossover.ts')
-    const { renderCrossover } = await import('./crossover-section.ts')
+    const { runCrossover } = await import('./cases/crossover.ts')
+    const { renderCrossover } = await import('./page/crossover-section.ts')
     await runFileCase(flags, async (definition) => {
       const found = await runCrossover({ definition, seconds, say })
       process.stderr.write(`\n${renderCrossover(found)}\n\n`)
@@ -156,7 +156,7 @@ addCase('swaps', 'models changed under load: latency, memory, time to take effec
   .option('--seconds <count>', 'quiet time before and after them', count(3_600), 30)
   .action(async ({ rate, swaps, seconds, ...flags }: SwapsFlags) => {
     const { runCase, say } = await import('./run-case.ts')
-    const { openSwapShelf, runSwaps } = await import('./swaps.ts')
+    const { openSwapShelf, runSwaps } = await import('./cases/swaps.ts')
     const shelf = openSwapShelf(flags.pipeline)
     try {
       await runCase({ ...flags, pipeline: shelf.pipelineFile }, (place) =>
@@ -171,7 +171,7 @@ addCase('rollback', "from a challenger's first failure to the first event withou
   .option('--rounds <count>', 'of a bad challenger', count(1_000), 20)
   .action(async ({ rate, rounds, ...flags }: CaseFlags & { rate: number; rounds: number }) => {
     const { runCase, say } = await import('./run-case.ts')
-    const { openRollbackShelf, runRollback } = await import('./rollback.ts')
+    const { openRollbackShelf, runRollback } = await import('./cases/rollback.ts')
     const shelf = openRollbackShelf()
     try {
       await runCase({ ...flags, pipeline: shelf.pipelineFile }, (place) =>
@@ -185,7 +185,7 @@ addCase('verdicts', "how often the rollout's sequential tests are wrong, by simu
   .option('--rollouts <count>', 'simulated, of each kind', count(1_000_000), 10_000)
   .action(async ({ rollouts, ...flags }: CaseFlags & { rollouts: number }) => {
     const { runFileCase } = await import('./run-case.ts')
-    const { simulateVerdicts } = await import('./verdicts.ts')
+    const { simulateVerdicts } = await import('./cases/verdicts.ts')
     await runFileCase(flags, async () =>
       simulateVerdicts({ rollouts, looks: 200, alpha: 0.05, seed: 1 }),
     )

@@ -9,10 +9,14 @@ import { writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { startStack } from '../../dev/stack/stack.ts'
-import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import { judge } from './bars.ts'
-import { type BenchPlace, benchPipelineFile, usePlace } from './bench-place.ts'
+import {
+  type BenchEnvironment,
+  benchPipelineFile,
+  usePlace,
+} from './environment/bench-environment.ts'
+import { judge } from './page/bars.ts'
 import {
   type BenchCase,
   type BenchResult,
@@ -21,8 +25,8 @@ import {
   keepResult,
   noteCircumstances,
   readResults,
-} from './bench-result.ts'
-import { benchmarksPage, renderBenchmarks } from './benchmarks-page.ts'
+} from './page/bench-result.ts'
+import { benchmarksPage, renderBenchmarks } from './page/benchmarks-page.ts'
 
 export type CaseFlags = {
   readonly pipeline?: string
@@ -36,7 +40,7 @@ export const say = (line: string): void => {
 
 export async function runCase(
   flags: CaseFlags,
-  measure: (place: BenchPlace) => Promise<BenchCase>,
+  measure: (place: BenchEnvironment) => Promise<BenchCase>,
 ) {
   const stack = await startStack({ name: 'bench', say })
   try {

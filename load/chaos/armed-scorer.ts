@@ -1,9 +1,9 @@
 // `weir score`, with a switch: SIGUSR2 arms it with the order in CHAOS_ORDER_FILE.
 //
-// The scorer is the real one, through its own front door; only its happenings are overheard, and
+// The scorer is the real one, through its own entry point; only its signals are overheard, and
 // kafkajs' transactions, to know when to die or to freeze. Exit codes are those of `weir score`.
 
-import { kafkajs } from '../../services/adapters/kafka/kafka-client.ts'
+import { kafkajs } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { WeirError } from '../../services/core/errors.ts'
 import { runScorer } from '../../services/scorer/main.ts'
 import { createFailSwitch } from './fail-points.ts'

@@ -5,14 +5,14 @@
 // brokers are away the question is asked again.
 
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Admin } from '../../services/adapters/kafka/kafka-client.ts'
-import type { ChaosPlace } from './chaos-place.ts'
+import type { Admin } from '../../services/adapters/kafka/client/kafka-client.ts'
+import type { ChaosEnvironment } from './chaos-environment.ts'
 
 type Ends = ReadonlyMap<string, number>
 
 const LOOK_EVERY_MS = 200
 
-export async function untilCaughtUp(place: ChaosPlace, msMax: number): Promise<void> {
+export async function untilCaughtUp(place: ChaosEnvironment, msMax: number): Promise<void> {
   const deadlineMs = Date.now() + msMax
   const admin = place.kafka.admin()
   let ends: Ends | null = null
@@ -35,10 +35,10 @@ export async function untilCaughtUp(place: ChaosPlace, msMax: number): Promise<v
   throw new Error(`not caught up after ${msMax / 1000} s: ${behind.join(', ')}`)
 }
 
-export const inputTopicsOf = ({ definition: { topics } }: ChaosPlace): readonly string[] =>
+export const inputTopicsOf = ({ definition: { topics } }: ChaosEnvironment): readonly string[] =>
   topics.labels === null ? [topics.transactions] : [topics.transactions, topics.labels]
 
-async function readEnds(admin: Admin, place: ChaosPlace): Promise<Ends> {
+async function readEnds(admin: Admin, place: ChaosEnvironment): Promise<Ends> {
   const ends = new Map<string, number>()
   for (const topic of inputTopicsOf(place)) {
     for (const { partition, high } of await admin.fetchTopicOffsets(topic)) {
@@ -48,7 +48,7 @@ async function readEnds(admin: Admin, place: ChaosPlace): Promise<Ends> {
   return ends
 }
 
-async function findBehind(admin: Admin, place: ChaosPlace, ends: Ends): Promise<string[]> {
+async function findBehind(admin: Admin, place: ChaosEnvironment, ends: Ends): Promise<string[]> {
   const topics = [...inputTopicsOf(place)]
   const found = await admin.fetchOffsets({ groupId: place.groupId, topics })
   const committed = new Map(

@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
-import { describeMachine, findCommit, type Machine } from '../bench/machine.ts'
+import { describeMachine, findCommit, type Machine } from '../bench/measure/machine.ts'
 import { campaigns } from './campaigns.ts'
 import type { CampaignResult } from './run-campaign.ts'
 import type { ChaosResult } from './run-chaos.ts'

@@ -9,7 +9,7 @@ import type { Disturbances } from '../generator/disturbances.ts'
 import { connectKafkaSink } from '../generator/kafka-sink.ts'
 import { startOpenLoop } from '../generator/open-loop.ts'
 import type { DueMessage } from '../generator/schedule.ts'
-import type { ChaosPlace } from './chaos-place.ts'
+import type { ChaosEnvironment } from './chaos-environment.ts'
 import { openLastingSink } from './lasting-sink.ts'
 
 export type ChaosTraffic = {
@@ -40,7 +40,7 @@ const HOT_TERMINAL_SHARE = 0.1
 const FRAUD_SHARE = 0.03
 
 export async function startChaosTraffic(
-  place: ChaosPlace,
+  place: ChaosEnvironment,
   { seed, rate, secondsMax, disturbances }: ChaosTrafficOptions,
 ): Promise<ChaosTraffic> {
   const { brokers, definition, schemaIds } = place

@@ -5,8 +5,8 @@
 // flagged events. Refused: topics that cannot be read to their end. Invariant: the scorers are asked
 // nothing, and only what is committed counts.
 
-import { partitionBounds } from '../../services/adapters/kafka/topic-bounds.ts'
-import { openTopicRanges } from '../../services/adapters/kafka/topic-ranges.ts'
+import { partitionBounds } from '../../services/adapters/kafka/ranges/topic-bounds.ts'
+import { openTopicRanges } from '../../services/adapters/kafka/ranges/topic-ranges.ts'
 import { parseSchema } from '../../services/adapters/registry/avro-types.ts'
 import { readSchema } from '../../services/adapters/registry/schema-files.ts'
 import type {
@@ -15,7 +15,7 @@ import type {
   ScoredTransactionRecord,
 } from '../../services/pipeline/publish/output-records.ts'
 import type { RawMessage } from '../../services/pipeline/records.ts'
-import type { ChaosPlace } from './chaos-place.ts'
+import type { ChaosEnvironment } from './chaos-environment.ts'
 
 export type Outcomes = {
   readonly received: number
@@ -45,7 +45,7 @@ const types = {
 const decode = <T>(type: keyof typeof types, { value }: RawMessage): T =>
   types[type].decode(value!, WIRE_PREFIX).value as T
 
-export async function countOutcomes({ kafka, definition }: ChaosPlace): Promise<Outcomes> {
+export async function countOutcomes({ kafka, definition }: ChaosEnvironment): Promise<Outcomes> {
   const { topics } = definition
   const open = new Set<string>()
   const flagged = new Set<string>()
@@ -88,7 +88,7 @@ const nameOf = ({ sourcePartition, sourceOffset }: Position): string =>
   `${sourcePartition}/${sourceOffset}`
 
 async function readTopic(
-  kafka: ChaosPlace['kafka'],
+  kafka: ChaosEnvironment['kafka'],
   topic: string,
   take: (message: RawMessage, partition: number) => void,
 ): Promise<void> {

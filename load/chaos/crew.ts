@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import type { Supervision } from '../../dev/stack/supervision.ts'
 import { type ScorerProcess, startScorerProcess } from '../scorer/scorer-process.ts'
-import type { ChaosPlace } from './chaos-place.ts'
+import type { ChaosEnvironment } from './chaos-environment.ts'
 import { type FailOrder, reachedFileOf } from './fail-points.ts'
 
 export type CrewMember = ScorerProcess & {
@@ -34,7 +34,7 @@ export type Crew = {
 }
 
 export type CrewOptions = {
-  readonly place: ChaosPlace
+  readonly place: ChaosEnvironment
   readonly supervision: Supervision
   readonly folder: string
   readonly size: number

@@ -7,7 +7,7 @@
 // whoever waits for the file never waits for a process that is already gone.
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Happening, Room } from '../../services/pipeline/observe/happenings.ts'
+import type { Signal, Stage } from '../../services/pipeline/observe/signals.ts'
 
 export const failPoints = [
   'after_decode',
@@ -30,7 +30,7 @@ export type FailOrder = {
   readonly signal: 'SIGKILL' | 'SIGSTOP'
 }
 
-const roomPoints: Readonly<Partial<Record<Room, FailPoint>>> = {
+const stagePoints: Readonly<Partial<Record<Stage, FailPoint>>> = {
   decode: 'after_decode',
   enrich: 'after_advance',
   classify: 'after_classify',
@@ -40,7 +40,7 @@ export type FailSwitch = {
   /** Reads the order that stands in the file. */
   readonly arm: () => void
   readonly pass: (point: FailPoint) => void
-  readonly watch: (happening: Happening) => void
+  readonly watch: (signal: Signal) => void
 }
 
 export const reachedFileOf = (orderFile: string): string => `${orderFile}.reached`
@@ -69,9 +69,9 @@ export function createFailSwitch(
       passed = 0
     },
     pass,
-    watch: (happening) => {
-      if (happening.kind !== 'room_done') return
-      const point = roomPoints[happening.room]
+    watch: (signal) => {
+      if (signal.kind !== 'stage_done') return
+      const point = stagePoints[signal.stage]
       if (point !== undefined) pass(point)
     },
   }

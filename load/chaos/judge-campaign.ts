@@ -6,9 +6,9 @@
 
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { Finding } from '../../services/parity/findings.ts'
-import { openParityDecoders } from '../../services/parity/open-decoders.ts'
 import { runParity } from '../../services/parity/run-parity.ts'
-import type { ChaosPlace } from './chaos-place.ts'
+import { openParityDecoders } from '../../services/parity/topics/open-decoders.ts'
+import type { ChaosEnvironment } from './chaos-environment.ts'
 import { countOutcomes, type Outcomes } from './count-outcomes.ts'
 
 export type Judgement = Outcomes & {
@@ -26,7 +26,10 @@ export type Judgement = Outcomes & {
 const sample = 500
 const offendersShown = 10
 
-export async function judgeCampaign(place: ChaosPlace, registryUrl: string): Promise<Judgement> {
+export async function judgeCampaign(
+  place: ChaosEnvironment,
+  registryUrl: string,
+): Promise<Judgement> {
   const outcomes = await countOutcomes(place)
   const { kafka, definition, groupId } = place
   const registry = connectRegistry(registryUrl)

@@ -12,7 +12,7 @@ import type { FaultStack } from '../../dev/stack/fault-stack.ts'
 import { startSupervision } from '../../dev/stack/supervision.ts'
 import { type CampaignName, campaigns } from './campaigns.ts'
 import { untilCaughtUp } from './caught-up.ts'
-import { type ChaosPlace, openChaosPlace } from './chaos-place.ts'
+import { type ChaosEnvironment, openChaosEnvironment } from './chaos-environment.ts'
 import { type ChaosRedis, startChaosRedis } from './chaos-redis.ts'
 import { startChaosCluster } from './chaos-redis-cluster.ts'
 import { startChaosTraffic } from './chaos-traffic.ts'
@@ -61,7 +61,7 @@ export async function runCampaign(
   mkdirSync(folder, { recursive: true })
   const redis = await startStore(stack, name)
   try {
-    const place = await openChaosPlace({
+    const place = await openChaosEnvironment({
       name: `${runId}-${name}`,
       pipelineFile,
       folder,
@@ -85,7 +85,7 @@ function startStore(stack: FaultStack, name: CampaignName): Promise<ChaosRedis> 
 }
 
 async function runIn(
-  place: ChaosPlace,
+  place: ChaosEnvironment,
   folder: string,
   redis: ChaosRedis,
   name: CampaignName,
@@ -114,7 +114,7 @@ async function runIn(
 async function strikeUnderTraffic(
   campaign: CampaignName,
   { seed, seconds, rate, say, stop }: CampaignOptions,
-  place: ChaosPlace,
+  place: ChaosEnvironment,
   quietWorld: Omit<ChaosWorld, 'traffic'>,
 ): Promise<{ readonly journal: Journal; readonly failures: readonly string[] }> {
   const failures: string[] = []

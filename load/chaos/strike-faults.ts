@@ -7,7 +7,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { untilCaughtUp } from './caught-up.ts'
-import type { ChaosPlace } from './chaos-place.ts'
+import type { ChaosEnvironment } from './chaos-environment.ts'
 import type { ChaosWorld } from './fault.ts'
 import type { ScheduledFault } from './fault-schedule.ts'
 
@@ -24,7 +24,7 @@ export type StrikeOptions = {
   readonly schedule: readonly ScheduledFault[]
   /** From the first moment to the end of the traffic, also when the faults are over earlier. */
   readonly seconds: number
-  readonly place: ChaosPlace
+  readonly place: ChaosEnvironment
   readonly world: ChaosWorld
   readonly say: (line: string) => void
   readonly stop: AbortSignal

@@ -4,7 +4,11 @@
 // before and after send, sendOffsets and commit; consumers get a shorter session, so that a campaign
 // sees more rebalances in the same time. Invariant: what is sent and committed is not touched.
 
-import type { Kafka, Producer, Transaction } from '../../services/adapters/kafka/kafka-client.ts'
+import type {
+  Kafka,
+  Producer,
+  Transaction,
+} from '../../services/adapters/kafka/client/kafka-client.ts'
 import type { FailPoint } from './fail-points.ts'
 
 type KafkaClass = { readonly prototype: Kafka }

@@ -7,7 +7,7 @@
 // asks the scorer nothing: its totals are independent of the scorer's own.
 
 import type { Type } from 'avsc'
-import type { Kafka, KafkaMessage } from '../../services/adapters/kafka/kafka-client.ts'
+import type { Kafka, KafkaMessage } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { parseSchema } from '../../services/adapters/registry/avro-types.ts'
 import { readSchema } from '../../services/adapters/registry/schema-files.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { startSupervision } from '../../dev/stack/supervision.ts'
 import { limits } from '../../services/core/limits.ts'
 import { type ScorerProcess, startScorerProcess } from '../scorer/scorer-process.ts'
-import { type DemoPlace, openDemoPlace, type Say } from './demo-place.ts'
+import { type DemoEnvironment, openDemoEnvironment, type Say } from './demo-environment.ts'
 import { quantileOf } from './live-table.ts'
 import { watchOutcomes } from './outcome-watch.ts'
 import { findFaults, readLag, settle } from './settlement.ts'
@@ -29,7 +29,7 @@ export type DemoOptions = {
 
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { say, stop } = options
-  const place = await openDemoPlace(options.pipelineFile, say)
+  const place = await openDemoEnvironment(options.pipelineFile, say)
   const supervision = startSupervision(place.logFolder)
   try {
     const scorer = await startScorerProcess({
@@ -53,7 +53,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   }
 }
 
-type Parts = TrafficOptions & { readonly place: DemoPlace }
+type Parts = TrafficOptions & { readonly place: DemoEnvironment }
 
 async function runTraffic(parts: Parts): Promise<DemoResult> {
   const { place, scorer, watch, say } = parts

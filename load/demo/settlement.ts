@@ -5,7 +5,7 @@
 // Invariant: received and outcomes are counted by two parties that know nothing of the scorer; the
 // scorer's own books are a third, and have to say the same.
 
-import type { Kafka } from '../../services/adapters/kafka/kafka-client.ts'
+import type { Kafka } from '../../services/adapters/kafka/client/kafka-client.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { type Counts, countReceived } from '../generator/counts.ts'
 import type { StreamCounts } from '../scorer/scorer-process.ts'

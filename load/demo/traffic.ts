@@ -9,7 +9,7 @@ import { countReceived } from '../generator/counts.ts'
 import { startOpenLoop } from '../generator/open-loop.ts'
 import type { Progress, Schedule } from '../generator/schedule.ts'
 import type { ScorerProcess } from '../scorer/scorer-process.ts'
-import type { DemoPlace, Say } from './demo-place.ts'
+import type { DemoEnvironment, Say } from './demo-environment.ts'
 import { formatRow, headerBefore, quantileOf } from './live-table.ts'
 import type { OutcomeWatch } from './outcome-watch.ts'
 import { readLag } from './settlement.ts'
@@ -20,7 +20,7 @@ export type TrafficOptions = {
   readonly seed: number
   readonly say: Say
   readonly stop: AbortSignal
-  readonly place: DemoPlace
+  readonly place: DemoEnvironment
   readonly scorer: ScorerProcess
   readonly watch: OutcomeWatch
 }

@@ -11,7 +11,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { describeMachine } from '../bench/machine.ts'
+import { describeMachine } from '../bench/measure/machine.ts'
 import { type JudgedRow, leaveOutKnown, type Measures, measure, takeWeek } from './protocol.ts'
 import { readTable } from './read-table.ts'
 

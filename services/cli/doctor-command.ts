@@ -5,16 +5,16 @@
 // {worst, findings, memory}. Nothing is changed; --probe makes one topic and deletes it.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
-import { nameKeys, storePrefix } from '../adapters/redis/redis-fences.ts'
+import { nameKeys, storePrefix } from '../adapters/redis/fences/redis-fences.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { readSettings, type Settings } from '../core/settings.ts'
-import { examinePlace } from '../doctor/examine-place.ts'
+import { examineEnvironment } from '../doctor/examine-environment.ts'
 import { type MemoryForecast, predictMemory } from '../doctor/predict-memory.ts'
 import { exitCodeOf, findingLines, forecastLines, worstOf } from '../doctor/report.ts'
-import { openKafka, openRegistry } from '../scorer/open-place.ts'
+import { openKafka, openRegistry } from '../environment/open-environment.ts'
 
 type Flags = {
   readonly pipeline: string
@@ -82,7 +82,7 @@ async function examine(flags: Flags): Promise<void> {
     models: settings.models,
     probes: flags.probe === true,
   }
-  const findings = await examinePlace(definition, place, forecast)
+  const findings = await examineEnvironment(definition, place, forecast)
   if (flags.json === true) {
     const outcome = { worst: worstOf(findings), findings, memory: forecast }
     process.stdout.write(`${JSON.stringify(outcome)}\n`)

@@ -1,4 +1,4 @@
-// The `weir` command: one subcommand per front door.
+// The `weir` command: one subcommand per entry point.
 //
 // In: the command line and WEIR_* variables. Out: exit code 0, 1 for trouble or a failed check, 2
 // for what was refused before anything began. A WeirError is told in one line, without a stack.
@@ -26,7 +26,7 @@ const refusedAtStart = new Set([
   'WEIR_CLASSIFY_PROVIDER_REFUSED',
   'WEIR_CLASSIFY_REMOTE_WRONG',
   'WEIR_ENRICH_STORE_UNFIT',
-  'WEIR_PLACE_UNFIT',
+  'WEIR_ENVIRONMENT_UNFIT',
   'WEIR_ROSTER_REFUSED',
   'WEIR_FILE_INVALID',
 ])

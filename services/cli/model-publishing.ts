@@ -21,7 +21,7 @@ import {
   checkSignature,
   keyIdOf,
   signatureFileName,
-} from '../pipeline/classify/manifest-signature.ts'
+} from '../models/manifest-signature.ts'
 import { modelsGroup } from './models-group.ts'
 
 type PublishFlags = {

@@ -11,11 +11,11 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type TritonInstance, writeTritonConfig } from '../adapters/models/triton-layout.ts'
 import { readOutputColumns } from '../adapters/onnx/graph-shape.ts'
 import { readGraphFolder } from '../adapters/onnx/model-folder.ts'
 import { WeirError } from '../core/errors.ts'
 import { modelsGroup } from './models-group.ts'
-import { type TritonInstance, writeTritonConfig } from './triton-layout.ts'
 
 type Flags = {
   readonly triton: string

@@ -7,15 +7,15 @@
 
 import { userInfo } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
-import { openRosterLedger, type RosterLedger } from '../adapters/kafka/roster-ledger.ts'
+import { openRosterLedger, type RosterLedger } from '../adapters/kafka/roster/roster-ledger.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { WeirError } from '../core/errors.ts'
-import { canaryShares, type RosterChange } from '../core/roster-change.ts'
 import { readSettings } from '../core/settings.ts'
-import { openKafka, openRegistry, quickly } from '../scorer/open-place.ts'
+import { openKafka, openRegistry, quickly } from '../environment/open-environment.ts'
+import { canaryShares, type RosterChange } from '../roster/roster-change.ts'
+import { rosterLines, stepLine } from '../roster/roster-lines.ts'
 import { modelsGroup } from './models-group.ts'
-import { rosterLines, stepLine } from './roster-lines.ts'
 
 type Flags = { readonly pipeline: string; readonly json?: boolean }
 

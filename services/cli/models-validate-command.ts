@@ -6,14 +6,14 @@
 
 import { writeFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
 import { readSignaturePolicy } from '../adapters/models/open-model-source.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { limits } from '../core/limits.ts'
 import { readSettings } from '../core/settings.ts'
-import { readBacktestRun } from './backtest-gates.ts'
-import { drawGates } from './gates-page.ts'
-import { collectEvidence } from './model-evidence.ts'
-import { type GateRow, type Judgement, judgeModel } from './model-gates.ts'
+import { readBacktestRun } from '../gates/backtest-gates.ts'
+import { drawGates } from '../gates/gates-page.ts'
+import { collectEvidence } from '../gates/model-evidence.ts'
+import { type GateRow, type Judgement, judgeModel } from '../gates/model-gates.ts'
 import { modelsGroup } from './models-group.ts'
 
 export type ValidateFlags = {

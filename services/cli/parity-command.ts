@@ -6,21 +6,21 @@
 // beside live scorers. With --run Redis is asked for the ranges of that run.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
-import { readTerms } from '../adapters/redis/named-run.ts'
-import { connectRedis } from '../adapters/redis/redis-client.ts'
+import { connectRedis } from '../adapters/redis/client/redis-client.ts'
+import { readTerms } from '../adapters/redis/restore/named-run.ts'
 import { WeirError } from '../core/errors.ts'
-import { isolateRun } from '../core/isolated-run.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { readSettings, type Settings } from '../core/settings.ts'
+import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { describeFinding, unverifiedReasons } from '../parity/findings.ts'
-import { openParityDecoders } from '../parity/open-decoders.ts'
-import type { ParityPlace } from '../parity/parity-place.ts'
 import { isEqual, type ParityReport } from '../parity/parity-report.ts'
 import { type ParityProgress, runParity } from '../parity/run-parity.ts'
-import { observeNothing } from '../pipeline/observe/happenings.ts'
-import { openKafka, openRegistry } from '../scorer/open-place.ts'
+import { openParityDecoders } from '../parity/topics/open-decoders.ts'
+import type { ParityEnvironment } from '../parity/topics/parity-environment.ts'
+import { observeNothing } from '../pipeline/observe/signals.ts'
+import { isolateRun } from '../replay/isolated-run.ts'
 import { readTime } from './read-time.ts'
 
 type Flags = {
@@ -95,7 +95,7 @@ async function findScored(
   name: string | undefined,
   definition: PipelineDefinition,
   { groupId, redis: { url } }: Settings,
-): Promise<Pick<ParityPlace, 'definition' | 'groupId' | 'ranges'>> {
+): Promise<Pick<ParityEnvironment, 'definition' | 'groupId' | 'ranges'>> {
   if (name === undefined) {
     return { definition, groupId: groupId ?? `weir.${definition.pipeline}` }
   }

@@ -5,25 +5,25 @@
 // a system is away, 2 where scorers are still at work or flags, settings or pipeline file are wrong.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
-import { createLaneTransactions } from '../adapters/kafka/lane-transactions.ts'
+import { createLaneTransactions } from '../adapters/kafka/lanes/lane-transactions.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
-import { connectRedis } from '../adapters/redis/redis-client.ts'
-import { nameKeys, storePrefix, touchBucket } from '../adapters/redis/redis-fences.ts'
-import { createRedisRestore } from '../adapters/redis/redis-restore.ts'
+import { connectRedis } from '../adapters/redis/client/redis-client.ts'
+import { nameKeys, storePrefix, touchBucket } from '../adapters/redis/fences/redis-fences.ts'
+import { createRedisRestore } from '../adapters/redis/restore/redis-restore.ts'
 import { createDecoder } from '../adapters/registry/avro-codec.ts'
 import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
 import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { readSettings, type Settings } from '../core/settings.ts'
+import { createClosers } from '../environment/closers.ts'
+import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
-import { observeNothing } from '../pipeline/observe/happenings.ts'
-import { createKafkaHistory } from '../restore/kafka-history.ts'
-import { type RebuildPlace, rebuildState } from '../restore/rebuild-state.ts'
+import { observeNothing } from '../pipeline/observe/signals.ts'
+import { createKafkaHistory } from '../restore/read/kafka-history.ts'
+import { type RebuildEnvironment, rebuildState } from '../restore/rebuild-state.ts'
 import type { RestoreProgress, RestoreReport } from '../restore/run-restore.ts'
-import { createClosers } from '../scorer/closers.ts'
-import { openKafka, openRegistry } from '../scorer/open-place.ts'
 
 type Flags = {
   readonly pipeline: string
@@ -57,7 +57,7 @@ async function rebuild(flags: Flags): Promise<void> {
   const closers = createClosers(() => undefined)
   const startedMs = performance.now()
   try {
-    const place = await openPlace(definition, settings, closers.add)
+    const place = await openEnvironment(definition, settings, closers.add)
     const report = await rebuildState(place, {
       definition,
       acceptShort: flags.acceptShort ?? false,
@@ -75,11 +75,11 @@ async function rebuild(flags: Flags): Promise<void> {
   }
 }
 
-async function openPlace(
+async function openEnvironment(
   definition: PipelineDefinition,
   settings: Settings,
   add: (close: () => Promise<void>) => void,
-): Promise<RebuildPlace> {
+): Promise<RebuildEnvironment> {
   const { topics, pipeline, store } = definition
   const groupId = settings.groupId ?? `weir.${pipeline}`
   const logger = createLogger({
@@ -111,7 +111,7 @@ async function openPlace(
       definition,
       scored: decoderOf(registry, 'scored-transaction', topics.scored),
     }),
-    rooms: {
+    stages: {
       decoders: {
         transactions: decoderOf(registry, 'transaction', topics.transactions),
         labels: decoderOf(registry, 'label', topics.labels ?? topics.transactions),

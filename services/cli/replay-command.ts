@@ -8,23 +8,28 @@
 // --discard) are shared-run.ts.
 
 import { type Command, Option } from 'commander'
-import { readCostFile } from '../adapters/file/cost-file.ts'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
-import { readManifest } from '../adapters/file/pipeline-manifest.ts'
+import { readCostFile } from '../adapters/event-files/cost-file.ts'
 import { fetchModels, openModelSource } from '../adapters/models/open-model-source.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
+import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
 import { readSettings } from '../core/settings.ts'
+import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { openInputDecoders } from '../replay/open-input-decoders.ts'
 import { rangesOfRun } from '../replay/ranges-of-run.ts'
 import type { ReplayReport } from '../replay/run-records.ts'
 import { type ReplayOptions, type ReplayProgress, runReplay } from '../replay/run-replay.ts'
+import {
+  collectShared,
+  discardShared,
+  type HistoryEdges,
+  scoreIntoTopics,
+} from '../replay/shared-run.ts'
 import type { TopicHistory } from '../replay/topic-source.ts'
-import { openKafka, openRegistry } from '../scorer/open-place.ts'
 import { readOffsets } from './read-offsets.ts'
 import { readTime } from './read-time.ts'
-import { collectShared, discardShared, type HistoryEdges, scoreIntoTopics } from './shared-run.ts'
 
 type Flags = {
   readonly pipeline: string
@@ -55,7 +60,7 @@ type Flags = {
 export function addReplay(program: Command): void {
   program
     .command('replay')
-    .description('history in files through the same rooms: features, scores and a report')
+    .description('history in files through the same stages: features, scores and a report')
     .option('--pipeline <file>', 'pipeline file', 'pipelines/card-fraud.yaml')
     .option('--transactions <file...>', 'Parquet or NDJSON files of transactions')
     .option('--labels <file...>', 'Parquet or NDJSON files of labels')

@@ -5,12 +5,12 @@
 // 2 refused at start.
 
 import type { Command } from 'commander'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { readSettings } from '../core/settings.ts'
 import type { RolloutLine } from '../rollout/run-rollout.ts'
+import { runRollout } from '../rollout/start-rollout.ts'
 import type { Trial } from '../rollout/trial.ts'
-import { runRollout } from './start-rollout.ts'
 
 type Flags = { readonly pipeline: string; readonly json?: boolean }
 

@@ -8,11 +8,11 @@
 
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
-import { askBroker } from '../adapters/kafka/broker-answer.ts'
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
-import { applyTopics, checkTopics } from '../adapters/kafka/topic-admin.ts'
-import type { TopicAdmin, TopicDifference } from '../adapters/kafka/topic-differences.ts'
-import { topicPlan } from '../adapters/kafka/topics.ts'
+import { askBroker } from '../adapters/kafka/client/broker-answer.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
+import { applyTopics, checkTopics } from '../adapters/kafka/topics/topic-admin.ts'
+import type { TopicAdmin, TopicDifference } from '../adapters/kafka/topics/topic-differences.ts'
+import { topicPlan } from '../adapters/kafka/topics/topics.ts'
 import type { Registry } from '../adapters/registry/schema-registry.ts'
 import type { TopicNames } from '../core/pipeline-definition.ts'
 

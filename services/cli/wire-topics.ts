@@ -1,10 +1,10 @@
 // Wires `weir topics` to the settings of the place: brokers, registry, names from the pipeline file.
 
 import type { Command } from 'commander'
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { readSettings } from '../core/settings.ts'
-import { openKafka, openRegistry } from '../scorer/open-place.ts'
+import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { addTopicsCommand } from './topics-command.ts'
 
 export function addTopics(program: Command): void {

@@ -1,6 +1,6 @@
 // The wall clock as a dependency, so that tests and replay choose the time.
 //
-// Rooms never call Date.now(): the batch carries its scoredTimeMs, taken once by the hallway.
+// Stages never call Date.now(): the batch carries its scoredTimeMs, taken once by the pipeline.
 
 export type Clock = { readonly nowMs: () => number }
 

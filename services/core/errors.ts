@@ -192,7 +192,7 @@ export const errorTable = {
     false,
     'Follow the detail, then run `weir topics apply` again.',
   ),
-  WEIR_PLACE_UNFIT: outside(
+  WEIR_ENVIRONMENT_UNFIT: outside(
     'The place is set up in a way that loses events or stops them.',
     false,
     'Change the settings in the detail; `weir doctor` shows all.',
@@ -212,11 +212,11 @@ export const errorTable = {
     false,
     'Mend the file, or the input section of the pipeline file.',
   ),
-  WEIR_HOUSE_CONSERVATION: ours(
+  WEIR_INTERNAL_CONSERVATION: ours(
     'passed + rejected + diverted differs from received.',
     'Report it with the log: this is a defect in Weir.',
   ),
-  WEIR_HOUSE_INVARIANT: ours(
+  WEIR_INTERNAL_INVARIANT: ours(
     'An invariant of the code does not hold.',
     'Report it with the log: this is a defect in Weir.',
   ),
@@ -249,5 +249,5 @@ export class WeirError extends Error {
 
 /** Asserts our own invariants; what fails here is a defect of Weir and ends the process. */
 export function assertInvariant(holds: boolean, detail: string): asserts holds {
-  if (!holds) throw new WeirError('WEIR_HOUSE_INVARIANT', detail)
+  if (!holds) throw new WeirError('WEIR_INTERNAL_INVARIANT', detail)
 }

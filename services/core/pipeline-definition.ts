@@ -1,6 +1,6 @@
 // What a pipeline file says, after reading: checked, expanded, frozen.
 //
-// The loader (adapters/file/pipeline-file.ts) makes it and reports every fault with its line; rooms
+// The loader (adapters/pipeline-file/pipeline-file.ts) makes it and reports every fault with its line; stages
 // only read it. All durations are milliseconds, all windows are expanded to one feature each, and
 // the order of `features` is the order of the vector.
 

@@ -1,6 +1,6 @@
 // The environment: what describes the place where Weir runs, and nothing of the pipeline.
 //
-// Comes in: the process's environment, handed over by a front door. Goes out: Settings, frozen, and a
+// Comes in: the process's environment, handed over by an entry point. Goes out: Settings, frozen, and a
 // view without secrets for the log. What may be refused: wrong values and unknown WEIR_ names, all of
 // them at once, as WEIR_SETTINGS_INVALID. Invariants: no other module reads WEIR_* for the product;
 // an empty variable counts as not set; no message and no log line ever holds a secret.

@@ -5,7 +5,7 @@
 // rejected as one of the future. Event times are held against the brokers' clock only, so this
 // machine's may be wrong without a wrong score; latencies and logs are wrong then.
 
-import type { ClockSight } from '../adapters/kafka/inspect-clock.ts'
+import type { ClockSight } from '../adapters/kafka/topics/inspect-clock.ts'
 import { type Check, type Examination, fatal, ok, type Verdict, warning } from './finding.ts'
 
 export type ClocksSight = {

@@ -1,12 +1,12 @@
-// The doctor at the scorer's door: what would make it fail, lose events or count wrongly.
+// The doctor at the scorer's entry point: what would make it fail, lose events or count wrongly.
 //
 // In: the pipeline, and ways to Kafka and Redis. Out: fatal findings, none where the place is fit.
 // Cheap enough for every start: one look at each system, nothing is written. The registry and the
 // models are left to the scorer, which refuses them by itself when it opens them. Thrown as they
 // come: WEIR_KAFKA_AWAY and WEIR_ENRICH_STORE_AWAY, because a later start may find them back.
 
-import { inspectCluster, type OpenKafka } from '../adapters/kafka/inspect-cluster.ts'
-import { inspectRedis } from '../adapters/redis/inspect-redis.ts'
+import { inspectCluster, type OpenKafka } from '../adapters/kafka/topics/inspect-cluster.ts'
+import { inspectRedis } from '../adapters/redis/inspect/inspect-redis.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { type Examination, type Finding, judgeSight } from './finding.ts'
@@ -14,14 +14,14 @@ import { kafkaExamination } from './kafka-checks.ts'
 import { needsOf } from './needs.ts'
 import { redisExamination } from './redis-checks.ts'
 
-export type PlaceToStart = {
+export type EnvironmentToStart = {
   readonly openKafka: OpenKafka
   readonly redisUrl: string
 }
 
 export async function fatalFindings(
   definition: PipelineDefinition,
-  { openKafka, redisUrl }: PlaceToStart,
+  { openKafka, redisUrl }: EnvironmentToStart,
 ): Promise<readonly Finding[]> {
   const needs = needsOf(definition)
   const wanted = needs.plan.map(({ topic }) => topic)
@@ -47,5 +47,5 @@ export function refuseFatal(findings: readonly Finding[]): void {
   const sentences = findings.map(
     ({ system, check, found, change }) => `${system}, ${check}: ${found}. Change: ${change}.`,
   )
-  throw new WeirError('WEIR_PLACE_UNFIT', sentences.join('\n'))
+  throw new WeirError('WEIR_ENVIRONMENT_UNFIT', sentences.join('\n'))
 }

@@ -3,9 +3,9 @@
 // In: a ClusterSight. Out: verdicts. What concerns single topics is topic-checks.ts. Refused, as
 // fatal: what lets every transaction fail, or the group never form.
 
-import type { BrokerSight, ClusterSight } from '../adapters/kafka/inspect-cluster.ts'
-import { ownTopics } from '../adapters/kafka/inspect-cluster.ts'
-import { SESSION_MS } from '../adapters/kafka/lane-consumer.ts'
+import { SESSION_MS } from '../adapters/kafka/lanes/lane-consumer.ts'
+import type { BrokerSight, ClusterSight } from '../adapters/kafka/topics/inspect-cluster.ts'
+import { ownTopics } from '../adapters/kafka/topics/inspect-cluster.ts'
 import {
   type Check,
   type Examination,

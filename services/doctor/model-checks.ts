@@ -12,10 +12,10 @@ import {
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { ModelSettings } from '../core/settings.ts'
-import { type Happening, observeNothing } from '../pipeline/observe/happenings.ts'
+import { observeNothing, type Signal } from '../pipeline/observe/signals.ts'
 import { type Check, type Examination, orOk, warning } from './finding.ts'
 
-export type LoadedModel = Extract<Happening, { readonly kind: 'model_loaded' }>
+export type LoadedModel = Extract<Signal, { readonly kind: 'model_loaded' }>
 
 /** Thrown: what the models' source, their signatures and the classifier refuse. */
 export async function inspectModels(
@@ -33,8 +33,8 @@ export async function inspectModels(
     // One worker tells what all of them would.
     policy: { ...definition.execution, workers: 1 },
     features: definition.features.map(({ name }) => name),
-    observe: (happening) => {
-      if (happening.kind === 'model_loaded') loaded.push(happening)
+    observe: (signal) => {
+      if (signal.kind === 'model_loaded') loaded.push(signal)
     },
   })
   await classifier.close()

@@ -3,7 +3,7 @@
 // In: the pipeline's definition. Out: Needs. Invariant: every number is taken from where the running
 // code takes it, so that the doctor and the scorer cannot disagree.
 
-import { type PlannedTopic, topicPlan } from '../adapters/kafka/topics.ts'
+import { type PlannedTopic, topicPlan } from '../adapters/kafka/topics/topics.ts'
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { MemoryForecast } from './predict-memory.ts'

@@ -5,8 +5,8 @@
 // entity, so a few busy ones with many quiet ones take less. Refused: a kind of entity without a count.
 // Invariant: sizes and folds come from the code that writes and folds logs, so they cannot disagree.
 
-import { encodeFoldedPart } from '../adapters/redis/folded-part.ts'
-import { recordSize } from '../adapters/redis/log-layout.ts'
+import { encodeFoldedPart } from '../adapters/redis/logs/folded-part.ts'
+import { recordSize } from '../adapters/redis/logs/log-layout.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { appendRow, createEntityLog } from '../pipeline/enrich/entity-log.ts'

@@ -4,8 +4,12 @@
 // without functions, a replica, a cluster with slots that nobody serves) or throw parts of it away.
 // Lost state is put back from the topics, so what loses all of it at once is a warning only.
 
-import { findRedisFaults, memoryMaxOf, type RedisFault } from '../adapters/redis/check-redis.ts'
-import type { RedisServerSight, RedisSight } from '../adapters/redis/inspect-redis.ts'
+import {
+  findRedisFaults,
+  memoryMaxOf,
+  type RedisFault,
+} from '../adapters/redis/inspect/check-redis.ts'
+import type { RedisServerSight, RedisSight } from '../adapters/redis/inspect/inspect-redis.ts'
 import {
   type Check,
   type Examination,

@@ -4,7 +4,7 @@
 // output that is not registered, because a running service registers nothing. An input's schema is
 // its producer's business, as long as the registry keeps it readable.
 
-import type { TopicRole } from '../adapters/kafka/topics.ts'
+import type { TopicRole } from '../adapters/kafka/topics/topics.ts'
 import type { SubjectSight } from '../adapters/registry/inspect-registry.ts'
 import { subjectOf } from '../adapters/registry/schema-registry.ts'
 import { type Check, type Examination, fatal, orOk, warning } from './finding.ts'

@@ -4,8 +4,12 @@
 // there, cannot be written, lose single events by compaction, or have more lanes than a log can name.
 // A setting that merely differs from the plan is `weir topics check`'s business, not judged here.
 
-import type { ClusterSight, ConfigSight, TopicSight } from '../adapters/kafka/inspect-cluster.ts'
-import type { PlannedTopic, TopicRole } from '../adapters/kafka/topics.ts'
+import type {
+  ClusterSight,
+  ConfigSight,
+  TopicSight,
+} from '../adapters/kafka/topics/inspect-cluster.ts'
+import type { PlannedTopic, TopicRole } from '../adapters/kafka/topics/topics.ts'
 import { laneIdOf } from '../lanes/lane-input.ts'
 import { type Check, fatal, orOk, unseen, type Verdict, warning } from './finding.ts'
 import type { Needs } from './needs.ts'

@@ -10,7 +10,7 @@ import type { Clock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { EntityLogStore, LaneFrontier, OwnFrontier } from '../pipeline/enrich/log-store.ts'
-import type { Observe } from '../pipeline/observe/happenings.ts'
+import type { Observe } from '../pipeline/observe/signals.ts'
 import type { Lane } from './lane.ts'
 
 /** Lanes that others own are looked at this often. */

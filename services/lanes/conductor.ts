@@ -1,10 +1,10 @@
-// The conductor: claims lanes, feeds them, merges them into batches and sends those through the house.
+// The conductor: claims lanes, feeds them, merges them into batches and sends those through the pipeline.
 //
-//   fetched ─► lane queues ─► merge by event time ─► house (several batches at once) ─► tallies
+//   fetched ─► lane queues ─► merge by event time ─► pipeline (several batches at once) ─► tallies
 //                   ▲                                                                     │
 //                   └──────────── claim again from what is committed ◄──── in doubt ◄─────┘
 //
-// In: assignments and messages from the input port. Out: nothing but happenings; the house publishes.
+// In: assignments and messages from the input port. Out: nothing but signals; the pipeline publishes.
 // Trouble: a lane in doubt takes no more events, waits until its batches in flight have ended, and is
 // claimed anew: the store's epoch is raised, the producer made new, the committed offset read again.
 // Invariants: a batch holds lanes of one claim only; batches in flight and queues are bounded; after
@@ -15,7 +15,7 @@ import type { Clock } from '../core/clock.ts'
 import { type ErrorCode, WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { Observe } from '../pipeline/observe/happenings.ts'
+import type { Observe } from '../pipeline/observe/signals.ts'
 import { BatchAbandoned, type Pipeline } from '../pipeline/pipeline.ts'
 import type { LaneTally } from '../pipeline/publish/publish.ts'
 import type { Batch, Stream } from '../pipeline/records.ts'

@@ -1,12 +1,12 @@
-// From a batch's tallies to happenings: what was committed or given up, lag, latency, lateness.
+// From a batch's tallies to signals: what was committed or given up, lag, latency, lateness.
 //
 // Invariant: every event that was observed as received is observed once more, as committed or as
 // abandoned; a delivery in doubt waits for the committed offset to tell which.
 
 import type { Clock } from '../core/clock.ts'
 import { flaggedShare } from '../pipeline/decide/decide.ts'
-import type { Observe } from '../pipeline/observe/happenings.ts'
 import { countLateness } from '../pipeline/observe/lateness-buckets.ts'
+import type { Observe } from '../pipeline/observe/signals.ts'
 import type { LaneTally } from '../pipeline/publish/publish.ts'
 import type { Batch } from '../pipeline/records.ts'
 import type { Lane } from './lane.ts'

@@ -1,4 +1,4 @@
-// One published event against what the rooms compute for it, bit for bit.
+// One published event against what the stages compute for it, bit for bit.
 //
 // In: the event as published, the row that was computed on its logs, the message it was made from.
 // Out: a finding for each value that differs. Floats are compared by their bits: the same code on

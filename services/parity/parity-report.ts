@@ -4,7 +4,7 @@
 // verified is no difference, and the report says how much it was and why.
 
 import type { Finding, FindingKind, Findings, UnverifiedReason } from './findings.ts'
-import type { OutcomeLedger } from './outcome-ledger.ts'
+import type { OutcomeLedger } from './labels/outcome-ledger.ts'
 
 export type ParityReport = {
   /** Scored events of the range. */

@@ -15,6 +15,9 @@ import { planPublish } from '../pipeline/publish/compose-records.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import type { Transaction } from '../pipeline/records.ts'
 import { compareVector } from './compare-vector.ts'
+import { type Findings, sourceOf } from './findings.ts'
+import type { LabelShelf } from './labels/label-orders.ts'
+import { createLabelPlaces, type LabelPlaces } from './labels/label-places.ts'
 import {
   createSlot,
   type Folding,
@@ -28,11 +31,8 @@ import {
   type Slot,
   skipHole,
   waitFor,
-} from './entity-slots.ts'
-import { type Findings, sourceOf } from './findings.ts'
-import type { LabelShelf } from './label-orders.ts'
-import { createLabelPlaces, type LabelPlaces } from './label-places.ts'
-import { collectSent, computePlaced, type Place } from './placed-vectors.ts'
+} from './naive/entity-slots.ts'
+import { collectSent, computePlaced, type Place } from './naive/placed-vectors.ts'
 
 /** A scored event beside the transaction in the message that it was made from. */
 export type Outcome = {
@@ -61,7 +61,7 @@ export type RecomputationOptions = {
   readonly history?: PartialHistory
   readonly ceilings?: Ceilings
   readonly folding?: Folding
-  /** Gets each event that was compared, with what the rooms computed: see second-opinion.ts. */
+  /** Gets each event that was compared, with what the stages computed: see second-opinion.ts. */
   readonly onCompared?: (event: PlacedOutcome, computed: Computed) => void
 }
 

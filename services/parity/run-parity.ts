@@ -1,4 +1,4 @@
-// The whole proof from the topics alone: what was published is what the rooms give on the same input.
+// The whole proof from the topics alone: what was published is what the stages give on the same input.
 //
 // In: a place and a range. Out: a report. In this order:
 //   1. which offsets to read (parity-scope.ts); the refused events and the labels are read first
@@ -13,26 +13,26 @@ import { limits } from '../core/limits.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import { compareMessage } from './compare-vector.ts'
 import { createFindings, type Findings } from './findings.ts'
-import { createHistoryScan } from './history-scan.ts'
-import { shelveLabels } from './label-orders.ts'
-import { createOutcomeLedger, type OutcomeLedger } from './outcome-ledger.ts'
+import { shelveLabels } from './labels/label-orders.ts'
+import { createOutcomeLedger, type OutcomeLedger } from './labels/outcome-ledger.ts'
 import {
   type JoinedOutcome,
   type OutcomePass,
   openPass,
   type PassListener,
-} from './outcome-stream.ts'
-import { indexLabels, readLabels, readRefusals, type WasUnknown } from './parity-inputs.ts'
-import type { ParityPlace, ParityRange } from './parity-place.ts'
+} from './labels/outcome-stream.ts'
+import { createSecondOpinion } from './naive/second-opinion.ts'
 import { composeReport, type ParityReport } from './parity-report.ts'
-import { type ParityScope, planScope } from './parity-scope.ts'
 import {
   createRecomputation,
   type Outcome,
   type PartialHistory,
   type Recomputation,
 } from './recomputation.ts'
-import { createSecondOpinion } from './second-opinion.ts'
+import { createHistoryScan } from './topics/history-scan.ts'
+import type { ParityEnvironment, ParityRange } from './topics/parity-environment.ts'
+import { indexLabels, readLabels, readRefusals, type WasUnknown } from './topics/parity-inputs.ts'
+import { type ParityScope, planScope } from './topics/parity-scope.ts'
 
 export type ParityRequest = ParityRange & {
   /** Events for the naive oracle; 0 = none, and the topics are read once. */
@@ -42,7 +42,10 @@ export type ParityRequest = ParityRange & {
 
 export type ParityProgress = { readonly events: number; readonly expected: number }
 
-export async function runParity(place: ParityPlace, request: ParityRequest): Promise<ParityReport> {
+export async function runParity(
+  place: ParityEnvironment,
+  request: ParityRequest,
+): Promise<ParityReport> {
   const scope = await planScope(place, request)
   const findings = createFindings()
   const ledger = createOutcomeLedger(place.definition, scope.judged, findings)
@@ -71,7 +74,7 @@ export async function runParity(place: ParityPlace, request: ParityRequest): Pro
 }
 
 type Work = {
-  readonly place: ParityPlace
+  readonly place: ParityEnvironment
   readonly scope: ParityScope
   readonly findings: Findings
   readonly ledger: OutcomeLedger
@@ -170,7 +173,7 @@ async function findPending(work: Work, { lanes }: OutcomePass) {
 
 /** Where logs were not read from their beginning: the ordinal to take each of them up at. */
 async function readHistory(
-  place: ParityPlace,
+  place: ParityEnvironment,
   scope: ParityScope,
   wasUnknown: WasUnknown,
 ): Promise<PartialHistory | null> {
@@ -181,7 +184,7 @@ async function readHistory(
 }
 
 async function readAgain(
-  place: ParityPlace,
+  place: ParityEnvironment,
   scope: ParityScope,
   listener: PassListener,
   visit: (outcomes: readonly JoinedOutcome[]) => void,

@@ -1,14 +1,14 @@
-// The hallway: the rooms once, in order, and the only place with control flow across them.
+// The pipeline: the stages once, in order, and the only place with control flow across them.
 //
 //   admit:   decode ─► validate                                   per fetch, synchronous
 //   process: enrich ─► classify ─► decide ─► publish              per micro-batch of merged lanes
 //
-// Several batches are on their way at once, each in another room: enrich and decide take them in
+// Several batches are on their way at once, each in another stage: enrich and decide take them in
 // their order, classify may overtake. Whoever is behind a batch that failed turns back as well:
-// `isWanted` is asked again at each door, so no lane ever publishes past a gap.
+// `isWanted` is asked again before each stage, so no lane ever publishes past a gap.
 // In: raw messages; batches of arrivals. Out: one tally per lane. Thrown: what a port throws, and
-// BatchAbandoned for a batch that is no longer wanted. Invariants: after each room, passed +
-// rejected = received; rooms neither log nor count, the hallway emits one happening per room.
+// BatchAbandoned for a batch that is no longer wanted. Invariants: after each stage, passed +
+// rejected = received; stages neither log nor count, the pipeline emits one signal per stage.
 
 import type { Clock } from '../core/clock.ts'
 import { assertInvariant } from '../core/errors.ts'
@@ -17,7 +17,7 @@ import { type DecideDeps, decide } from './decide/decide.ts'
 import { type Decoded, decode } from './decode/decode.ts'
 import type { Decoder } from './decode/message-decoder.ts'
 import { type EnrichDeps, enrich } from './enrich/enrich.ts'
-import type { Observe, Room } from './observe/happenings.ts'
+import type { Observe, Stage } from './observe/signals.ts'
 import { type LaneTally, type PublishDeps, publish } from './publish/publish.ts'
 import type {
   Arrival,
@@ -69,19 +69,19 @@ export type Judge = <T>(
   leave: (decided: DecidedBatch) => T | Promise<T>,
 ) => Promise<T>
 
-/** The rooms between the ends: the same for live scoring, which publishes, and for replay. */
+/** The stages between the ends: the same for live scoring, which publishes, and for replay. */
 export function createJudge(deps: JudgeDeps): Judge {
   const enrichTurn = createTurn()
   const decideTurn = createTurn()
   const timed = createTimer(deps.observe)
 
   return async (batch, isWanted, leave) => {
-    const passDoor = () => {
+    const demandWanted = () => {
       if (!isWanted()) throw new BatchAbandoned('a batch before this one failed')
     }
     const transactions = countTransactions(batch)
     const enriched = await enrichTurn(() => {
-      passDoor()
+      demandWanted()
       const work = () => enrich(batch, deps.enrich)
       return timed('enrich', transactions, work, (result) => result.count)
     })
@@ -97,7 +97,7 @@ export function createJudge(deps: JudgeDeps): Judge {
     // decide keeps the order of batches: its turn is taken before the scores are there.
     const decided = await decideTurn(async () => {
       const scored = await scoring
-      passDoor()
+      demandWanted()
       const result = await timed('decide', count, () => decide(scored, deps.decide), all)
       // What leaves is begun here, in order, and awaited outside the turn.
       return { left: leave(result) }
@@ -122,10 +122,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   }
 }
 
-/** Runs a room's work and tells how long it took and how many events it passed on. */
+/** Runs a stage's work and tells how long it took and how many events it passed on. */
 function createTimer(observe: Observe) {
   return async <T>(
-    room: Room,
+    stage: Stage,
     events: number,
     work: () => T | Promise<T>,
     countPassed: (result: T) => number,
@@ -133,7 +133,7 @@ function createTimer(observe: Observe) {
     const startedMs = performance.now()
     const result = await work()
     const durationMs = performance.now() - startedMs
-    observe({ kind: 'room_done', room, events, passed: countPassed(result), durationMs })
+    observe({ kind: 'stage_done', stage, events, passed: countPassed(result), durationMs })
     return result
   }
 }
@@ -164,15 +164,15 @@ export function admit(
   const events = messages.length
   const passed = events - refusedByDecode
   deps.observe({
-    kind: 'room_done',
-    room: 'decode',
+    kind: 'stage_done',
+    stage: 'decode',
     events,
     passed,
     durationMs: validateStartMs - decodeStartMs,
   })
   deps.observe({
-    kind: 'room_done',
-    room: 'validate',
+    kind: 'stage_done',
+    stage: 'validate',
     events: passed,
     passed: events - refused,
     durationMs: doneMs - validateStartMs,
@@ -206,7 +206,7 @@ const countAllCommitted = (tallies: readonly LaneTally[]): number =>
 
 /**
  * Runs what is handed in one after the other, in order. After a failure those behind go on only when
- * its caller has heard of it: else the next batch would pass the door before its lanes are in doubt,
+ * its caller has heard of it: else the next batch would enter a stage before its lanes are in doubt,
  * and the store would apply it behind a gap.
  */
 function createTurn(): <T>(work: () => Promise<T>) => Promise<T> {

@@ -1,10 +1,10 @@
-// The parcel at each stage. A batch is columns beside one list of events: each room adds columns
-// and never rewrites those of a room before it.
+// The batch at each stage. A batch is columns beside one list of events: each stage adds columns
+// and never rewrites those of a stage before it.
 //
 //   RawMessage ─decode─► Decoded ─validate─► Arrival ─(merge)─► Batch ─enrich─► EnrichedBatch
 //     ─classify─► ScoredBatch ─decide─► DecidedBatch ─publish─► records for Kafka, one list per lane
 //
-// Invariant: an event keeps its (lane, offset) through the whole house; that pair is its identity
+// Invariant: an event keeps its (lane, offset) through the whole pipeline; that pair is its identity
 // for fencing, rejection and redelivery.
 
 import type { RejectionCode } from '../core/errors.ts'
@@ -49,7 +49,7 @@ export type Label = {
 
 export type Rejection = {
   readonly code: RejectionCode
-  readonly room: 'decode' | 'validate' | 'enrich'
+  readonly stage: 'decode' | 'validate' | 'enrich'
   readonly detail: string
 }
 
@@ -83,7 +83,7 @@ export type LaneSlice = {
   readonly isIdle: boolean
 }
 
-/** What the lanes hand to the hallway: all lanes' events merged by event time. */
+/** What the lanes hand to the pipeline: all lanes' events merged by event time. */
 export type Batch = {
   readonly lanes: readonly LaneSlice[]
   /** Merged order; a lane's own order never changes. */

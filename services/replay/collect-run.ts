@@ -6,33 +6,37 @@
 // folder has its name, and only names of the run are; a removal that fails leaves the folder, and
 // `--discard` ends it.
 
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
-import { readLaneProgress, refuseMembers, removeRunTopics } from '../adapters/kafka/run-topics.ts'
-import { partitionBounds } from '../adapters/kafka/topic-bounds.ts'
-import { readTerms, removeRunKeys } from '../adapters/redis/named-run.ts'
-import { connectRedis, type RedisClient } from '../adapters/redis/redis-client.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
+import { partitionBounds } from '../adapters/kafka/ranges/topic-bounds.ts'
+import {
+  readLaneProgress,
+  refuseMembers,
+  removeRunTopics,
+} from '../adapters/kafka/topics/run-topics.ts'
+import { connectRedis, type RedisClient } from '../adapters/redis/client/redis-client.ts'
+import { readTerms, removeRunKeys } from '../adapters/redis/restore/named-run.ts'
 import { WeirError } from '../core/errors.ts'
-import { type IsolatedRun, type RunTerms, refuseOtherTerms } from '../core/isolated-run.ts'
 import type { Decoder } from '../pipeline/decode/message-decoder.ts'
-import { observeNothing } from '../pipeline/observe/happenings.ts'
+import { observeNothing } from '../pipeline/observe/signals.ts'
 import type { PipelineDeps } from '../pipeline/pipeline.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import type { Stream } from '../pipeline/records.ts'
-import { openCollectedRooms } from './collected-rooms.ts'
+import { openCollectedStages } from './collected-stages.ts'
 import type { StreamOffsets } from './find-ranges.ts'
-import type { ReplayRooms } from './replay-rooms.ts'
+import { type IsolatedRun, type RunTerms, refuseOtherTerms } from './isolated-run.ts'
+import type { ReplayStages } from './replay-stages.ts'
 import type { ReplayReport } from './run-records.ts'
 import { runReplay, type TopicReplayOptions } from './run-replay.ts'
 import { openScoredBook } from './scored-book.ts'
 import { openUntilAborted } from './topic-source.ts'
 
-export type RunPlace = {
+export type RunEnvironment = {
   readonly run: IsolatedRun
   readonly kafka: Kafka
   readonly redisUrl: string
 }
 
-export type CollectPlace = RunPlace & {
+export type CollectEnvironment = RunEnvironment & {
   readonly models: RunTerms['models']
   readonly decoders: PipelineDeps['decoders'] & {
     readonly scored: Decoder<ScoredTransactionRecord>
@@ -41,11 +45,11 @@ export type CollectPlace = RunPlace & {
 
 export type CollectOptions = Omit<
   TopicReplayOptions,
-  'definition' | 'isScoring' | 'topicHistory' | 'redisUrl' | 'openRooms' | 'collected'
+  'definition' | 'isScoring' | 'topicHistory' | 'redisUrl' | 'openStages' | 'collected'
 >
 
 export async function collectRun(
-  place: CollectPlace,
+  place: CollectEnvironment,
   options: CollectOptions,
 ): Promise<ReplayReport> {
   const { run, kafka, decoders } = place
@@ -71,7 +75,7 @@ export async function collectRun(
           labels: offsetsOf(terms, 'labels'),
         },
       },
-      openRooms: () => openRooms(place, terms, options.signal),
+      openStages: () => openStages(place, terms, options.signal),
       collected: { run: run.name, order: 'as scored' },
     })
     await removeAll(place, redis)
@@ -80,13 +84,13 @@ export async function collectRun(
 }
 
 /** Removes a run, whatever has become of it. */
-export async function discardRun(place: RunPlace): Promise<void> {
+export async function discardRun(place: RunEnvironment): Promise<void> {
   await refuseMembers(place.kafka, place.run)
   await withRedis(place, (redis) => removeAll(place, redis))
 }
 
 async function withRedis<T>(
-  { redisUrl }: RunPlace,
+  { redisUrl }: RunEnvironment,
   use: (redis: RedisClient) => Promise<T>,
 ): Promise<T> {
   const redis = await connectRedis(redisUrl, observeNothing)
@@ -97,12 +101,15 @@ async function withRedis<T>(
   }
 }
 
-async function removeAll({ run, kafka }: RunPlace, redis: RedisClient): Promise<void> {
+async function removeAll({ run, kafka }: RunEnvironment, redis: RedisClient): Promise<void> {
   await removeRunTopics(kafka, run)
   await removeRunKeys(redis, run)
 }
 
-async function refuseShort({ run, kafka }: CollectPlace, { ranges }: RunTerms): Promise<void> {
+async function refuseShort(
+  { run, kafka }: CollectEnvironment,
+  { ranges }: RunTerms,
+): Promise<void> {
   const lanes = await readLaneProgress(kafka, run.groupId, ranges)
   const short = lanes.filter(({ committed, to }) => committed < to)
   if (short.length === 0) return
@@ -121,11 +128,11 @@ function offsetsOf({ ranges }: RunTerms, wanted: Stream): StreamOffsets {
   }
 }
 
-async function openRooms(
-  { run, kafka, models, decoders }: CollectPlace,
+async function openStages(
+  { run, kafka, models, decoders }: CollectEnvironment,
   { ranges }: RunTerms,
   signal: AbortSignal = new AbortController().signal,
-): Promise<ReplayRooms> {
+): Promise<ReplayStages> {
   const topic = run.definition.topics.scored
   const wanted = new Set(
     ranges.filter(({ stream }) => stream === 'transactions').map(({ partition }) => partition),
@@ -141,7 +148,7 @@ async function openRooms(
       return [partition, openScoredBook(place, opened.read(i), decoders.scored)]
     }),
   )
-  return openCollectedRooms({
+  return openCollectedStages({
     definition: run.definition,
     models: models.map((model) => ({ ...model, provider: '' })),
     books,

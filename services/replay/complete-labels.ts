@@ -6,7 +6,7 @@
 // window holds the transaction any more. Invariants: which labels are refused follows from the times
 // alone; memory holds the keys of the last `keptMsMax`, as a transaction may be labelled again.
 
-import type { BareLabel, FileEvent, TransactionKeys } from '../adapters/file/event-block.ts'
+import type { BareLabel, FileEvent, TransactionKeys } from '../adapters/event-files/event-block.ts'
 import type { Label } from '../pipeline/records.ts'
 
 type Blocks<T> = AsyncGenerator<readonly FileEvent<T>[], void, undefined>

@@ -5,7 +5,7 @@
 // that is no event goes to `reject` and into no batch; the same rows give the same batches' content,
 // however they are spread over files.
 
-import { openTransactionFile } from '../adapters/file/event-file.ts'
+import { openTransactionFile } from '../adapters/event-files/event-file.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createBrake } from '../pipeline/decide/decide.ts'
 import type { Transaction } from '../pipeline/records.ts'

@@ -6,13 +6,13 @@
 // way round. Offsets that have expired are refused when they are read. Invariant: an offset that was given
 // is taken as it is; a time is brought to where it lies in the topic.
 
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import {
   offsetsAtTime,
   type PartitionBounds,
   partitionBounds,
-} from '../adapters/kafka/topic-bounds.ts'
-import type { TopicRange } from '../adapters/kafka/topic-ranges.ts'
+} from '../adapters/kafka/ranges/topic-bounds.ts'
+import type { TopicRange } from '../adapters/kafka/ranges/topic-ranges.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Stream } from '../pipeline/records.ts'
 

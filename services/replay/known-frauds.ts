@@ -5,8 +5,8 @@
 // found. Nothing is refused. Invariant: a fraud is known from its label time on, and only those since
 // the moment given count. Memory: one number per customer with a fraud.
 
+import type { KnownFrauds } from '../backtest/backtest.ts'
 import type { Label } from '../pipeline/records.ts'
-import type { KnownFrauds } from './report/backtest.ts'
 
 export type KnownFraudTable = KnownFrauds & { readonly add: (label: Label) => void }
 

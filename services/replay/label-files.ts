@@ -5,13 +5,13 @@
 // alone (`input.labelLookup`). Refused: files that cannot be read (WEIR_FILE_INVALID). Invariant: what
 // the transactions are asked for is never later than the label that asks.
 
-import type { BareLabel, FileEvent } from '../adapters/file/event-block.ts'
+import type { BareLabel, FileEvent } from '../adapters/event-files/event-block.ts'
 import {
   type EventFile,
   openBareLabelFile,
   openKeyFile,
   openLabelFile,
-} from '../adapters/file/event-file.ts'
+} from '../adapters/event-files/event-file.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Label, RawMessage, Rejection } from '../pipeline/records.ts'
 import { validateLabel } from '../pipeline/validate/validate.ts'

@@ -6,8 +6,8 @@
 // Invariant: the order depends on the files and on nothing else; memory holds one block of each
 // ordered file and the unordered ones whole.
 
-import type { FileEvent } from '../adapters/file/event-block.ts'
-import type { EventFile } from '../adapters/file/event-file.ts'
+import type { FileEvent } from '../adapters/event-files/event-block.ts'
+import type { EventFile } from '../adapters/event-files/event-file.ts'
 import { WeirError } from '../core/errors.ts'
 
 /** About 1.5 GB of transactions; larger files are sorted beforehand. */

@@ -1,6 +1,6 @@
 // rejected.ndjson: one line per event that gets no row, and the counts by code.
 //
-// In: refused events. Out: {stream, <place>, room, code, detail} a line; the place is file and row, or
+// In: refused events. Out: {stream, <place>, stage, code, detail} a line; the place is file and row, or
 // topic, partition and offset. Invariants: no card data, the place says where the original is; lines
 // stand in the order in which the events were refused, which does not depend on the batches.
 
@@ -28,10 +28,10 @@ export function openRejectionFile(path: string): RejectionFile {
   }
   return {
     add: ({ stream, place, rejection }) => {
-      const { room, code, detail } = rejection
+      const { stage, code, detail } = rejection
       counts[stream]++
       byCode.set(code, (byCode.get(code) ?? 0) + 1)
-      lines.push(JSON.stringify({ stream, ...place, room, code, detail }))
+      lines.push(JSON.stringify({ stream, ...place, stage, code, detail }))
       if (lines.length >= bufferedLinesMax) flush()
     },
     close: () => {

@@ -1,4 +1,4 @@
-// Files to the batches that the rooms know: transactions in time order, labels merged in between.
+// Files to the batches that the stages know: transactions in time order, labels merged in between.
 //
 // In: the ordered events of both streams. Out: batches of at most `batchEvents` arrivals, one lane per
 // stream. A label enters before the first transaction whose event time is not before its label
@@ -6,7 +6,7 @@
 // of the wrong kind, what validate rejects) go to `reject` with their place and never into a batch.
 // Invariants: the clock of an event is its own time; received = in batches + rejected.
 
-import type { FileEvent } from '../adapters/file/event-block.ts'
+import type { FileEvent } from '../adapters/event-files/event-block.ts'
 import type {
   Arrival,
   Batch,
@@ -170,6 +170,6 @@ const admitLabel = (raw: RawMessage, label: Label): Arrival => ({
 
 const rejectRow = (fault: string | null): Rejection => ({
   code: 'WEIR_DECODE_BAD_BODY',
-  room: 'decode',
+  stage: 'decode',
   detail: fault ?? 'the row cannot be read',
 })

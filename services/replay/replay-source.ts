@@ -28,7 +28,7 @@ export type Verdict = Pick<Label, 'transactionId' | 'isFraud' | 'labelTime'>
 export type ReplaySource = {
   /** As far as that is known before they are read. */
   readonly transactionsExpected: number
-  /** All labels that the rooms accept, in any order: for verdicts, which no feature sees. */
+  /** All labels that the stages accept, in any order: for verdicts, which no feature sees. */
   readonly readLabels: () => AsyncGenerator<readonly Verdict[], void, undefined>
   /** Once. */
   readonly readBatches: (feed: BatchFeed) => AsyncGenerator<Batch, void, undefined>

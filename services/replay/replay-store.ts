@@ -6,15 +6,15 @@
 // of event time begins anew in either, so that both give the same rows.
 
 import { createMemoryLogStore } from '../adapters/memory/memory-log-store.ts'
-import { openIsolatedKeys } from '../adapters/redis/isolated-keys.ts'
-import { connectRedis } from '../adapters/redis/redis-client.ts'
-import { createRedisLogStore } from '../adapters/redis/redis-log-store.ts'
+import { connectRedis } from '../adapters/redis/client/redis-client.ts'
+import { createRedisLogStore } from '../adapters/redis/logs/redis-log-store.ts'
+import { openIsolatedKeys } from '../adapters/redis/restore/isolated-keys.ts'
 import { assertInvariant } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import { foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
 import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
-import { observeNothing } from '../pipeline/observe/happenings.ts'
+import { observeNothing } from '../pipeline/observe/signals.ts'
 import { startNewLives } from './new-lives.ts'
 
 export type ReplayStore = {

@@ -6,11 +6,11 @@
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import type { BacktestDetail, Headline } from '../backtest/backtest.ts'
 import { assertInvariant } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { ScoringModel, Stream } from '../pipeline/records.ts'
 import type { RejectionFile } from './rejection-file.ts'
-import type { BacktestDetail, Headline } from './report/backtest.ts'
 import { hashFile } from './run-folder.ts'
 
 export type RunOutcome = {

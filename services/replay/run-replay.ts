@@ -1,4 +1,4 @@
-// A replay: history in files or topics through the rooms, into a run folder.
+// A replay: history in files or topics through the stages, into a run folder.
 //
 // In: a pipeline definition, files or topics of transactions and labels, a folder. Out: the folder with
 // manifest.json, features.parquet or scored.parquet, rejected.ndjson, report.json and report.html.
@@ -7,18 +7,18 @@
 // write to, a group or a key; the same input gives the same bytes, whatever the batch size.
 
 import { writeFile } from 'node:fs/promises'
-import { type FeatureRows, openFeatureFile } from '../adapters/file/parquet-features.ts'
-import { readManifest } from '../adapters/file/pipeline-manifest.ts'
+import { type FeatureRows, openFeatureFile } from '../adapters/event-files/parquet-features.ts'
+import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
+import { type BacktestTally, createBacktest } from '../backtest/backtest.ts'
+import type { CostTable } from '../backtest/cost-table.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { composePage } from '../pages/report-page.ts'
 import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { type FileHistory, openFileSource } from './file-source.ts'
 import { createKnownFrauds, type KnownFraudTable } from './known-frauds.ts'
 import { openRejectionFile, type RejectionFile } from './rejection-file.ts'
-import { openReplayRooms, type ReplayRooms } from './replay-rooms.ts'
 import type { ReplaySource } from './replay-source.ts'
-import { type BacktestTally, createBacktest } from './report/backtest.ts'
-import type { CostTable } from './report/cost-table.ts'
-import { composePage } from './report/report-page.ts'
+import { openReplayStages, type ReplayStages } from './replay-stages.ts'
 import { openRunFolder, type RunFolder } from './run-folder.ts'
 import {
   type CollectedFrom,
@@ -42,8 +42,8 @@ type RunOptions = {
   readonly definition: PipelineDefinition
   readonly isScoring: boolean
   readonly outFolder: string
-  /** In place of the rooms: those of a run that is scored already, and what the manifest says of it. */
-  readonly openRooms?: () => Promise<ReplayRooms>
+  /** In place of the stages: those of a run that is scored already, and what the manifest says of it. */
+  readonly openStages?: () => Promise<ReplayStages>
   readonly collected?: CollectedFrom
   /** Keeps the entities' logs there, under keys of the run's own, and not in this process' memory. */
   readonly redisUrl?: string
@@ -106,8 +106,8 @@ async function replaySource(
   const { redisUrl = null, knownSinceMs } = options
   const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
   const verdicts = await collectVerdicts(source, signal)
-  const { openRooms = () => openReplayRooms(definition, { isScoring, redisUrl }) } = options
-  const rooms = await openRooms()
+  const { openStages = () => openReplayStages(definition, { isScoring, redisUrl }) } = options
+  const stages = await openStages()
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
   const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'
   const desk = openDesk(folder.pathOf(rowsName), options, {
@@ -117,11 +117,11 @@ async function replaySource(
     rejections,
   })
   try {
-    const feed = { claim: rooms.claim, batchEvents, reject: rejections.add }
-    await rooms.run(source.readBatches(feed), desk.write, signal)
+    const feed = { claim: stages.claim, batchEvents, reject: rejections.add }
+    await stages.run(source.readBatches(feed), desk.write, signal)
   } finally {
     rejections.close()
-    await rooms.close()
+    await stages.close()
     await desk.close()
   }
   const received = source.received()
@@ -135,7 +135,7 @@ async function replaySource(
   if (page !== null) await writeFile(folder.pathOf('report.html'), page)
   await writeJson(folder.pathOf('report.json'), report)
   const inputs = await source.describe()
-  const models = describeModels(rooms, definition)
+  const models = describeModels(stages, definition)
   const { collected = null } = options
   const pathOf = folder.pathOf
   const manifest = await composeManifest({ ...outcome, inputs, models, collected, pathOf })
@@ -178,7 +178,7 @@ function openDesk(
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
   const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): Promise<void> => {
     const rows = toRows(enriched, decided, verdicts)
-    const room = rowFile.append(rows)
+    const stage = rowFile.append(rows)
     // Labels come by the time when they became known: before every event that asks for them.
     for (const { label } of enriched.batch.arrivals) {
       if (label === null) continue
@@ -193,7 +193,7 @@ function openDesk(
     if (eventTimeMs !== undefined) {
       onProgress({ transactions: counts.transactions, transactionsExpected, eventTimeMs })
     }
-    return room
+    return stage
   }
   return { write, close: rowFile.close, backtest, counts: () => ({ ...counts }) }
 }
@@ -237,7 +237,7 @@ function openBacktest(
   })
 }
 
-const describeModels = ({ models }: ReplayRooms, definition: PipelineDefinition) =>
+const describeModels = ({ models }: ReplayStages, definition: PipelineDefinition) =>
   models.map((model, i) => ({
     model,
     column: nameScoreColumns(definition)[i]!,

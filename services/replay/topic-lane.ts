@@ -5,7 +5,7 @@
 // broker time, key and value of every message, so equal hashes are equal input.
 
 import { createHash, type Hash } from 'node:crypto'
-import type { TopicRange } from '../adapters/kafka/topic-ranges.ts'
+import type { TopicRange } from '../adapters/kafka/ranges/topic-ranges.ts'
 import { Lane } from '../lanes/lane.ts'
 import { laneIdOf } from '../lanes/lane-input.ts'
 import { freshMemory } from '../pipeline/publish/lane-metadata.ts'

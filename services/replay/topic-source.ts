@@ -9,18 +9,18 @@
 // scoring in one process that never waits in vain; memory holds one fetch of each partition besides
 // the buffers of topic-ranges.ts. Of equal times a label goes first, then the lower partition.
 
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import {
   openTopicRanges,
   type TopicRange,
   type TopicRanges,
-} from '../adapters/kafka/topic-ranges.ts'
+} from '../adapters/kafka/ranges/topic-ranges.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { mergeLanes } from '../lanes/merge-lanes.ts'
-import { observeNothing } from '../pipeline/observe/happenings.ts'
+import { observeNothing } from '../pipeline/observe/signals.ts'
 import { admit, type PipelineDeps } from '../pipeline/pipeline.ts'
 import type { Batch, EnrichedBatch, Label, Stream } from '../pipeline/records.ts'
-import { admitMessages } from '../restore/admit-messages.ts'
+import { admitMessages } from '../restore/read/admit-messages.ts'
 import { findRanges, type StreamOffsets, type StreamRange } from './find-ranges.ts'
 import type { BatchFeed, Refused, ReplaySource } from './replay-source.ts'
 import { createTopicLane, type TopicLane } from './topic-lane.ts'
@@ -92,8 +92,8 @@ async function* readLabels({ history, definition, ranges, signal }: Reading) {
   try {
     for (const i of wanted.keys()) {
       for await (const messages of opened.read(i)) {
-        const rooms = { decoders: history.decoders, validate: definition.validate }
-        const arrivals = await admitMessages('labels', messages, rooms)
+        const stages = { decoders: history.decoders, validate: definition.validate }
+        const arrivals = await admitMessages('labels', messages, stages)
         yield arrivals.flatMap(({ label }): Label[] => (label === null ? [] : [label]))
       }
     }
@@ -143,14 +143,14 @@ async function* mergeTopicLanes(
   { history, definition, eventsMax }: MergeRules,
 ): AsyncGenerator<Batch, void, undefined> {
   const { decoders } = history
-  const rooms = { decoders, validate: definition.validate, observe: observeNothing }
+  const stages = { decoders, validate: definition.validate, observe: observeNothing }
   const lanes = topicLanes.map(({ lane }) => lane)
   for (;;) {
     await Promise.all(topicLanes.filter(({ isDry }) => isDry()).map(({ pull }) => pull()))
     // Nothing is delivered twice: what is behind us may be folded.
     for (const lane of lanes) lane.committedOffset = lane.fromOffset
     const merged = mergeLanes(lanes, {
-      admit: (stream, messages) => admit(stream, messages, rooms),
+      admit: (stream, messages) => admit(stream, messages, stages),
       eventsMax,
       untilMs: Number.POSITIVE_INFINITY,
       ignoreDry: false,
@@ -174,7 +174,7 @@ function listRefused(
     const place = { topic: topics[stream]!, partition, offset: raw.offset }
     if (rejection !== null) return [{ stream, place, rejection }]
     const detail = `found ${batch.latenessMs[i]} ms late, expected at most ${late.allowedMs}`
-    return [{ stream, place, rejection: { code: 'WEIR_ENRICH_LATE', room: 'enrich', detail } }]
+    return [{ stream, place, rejection: { code: 'WEIR_ENRICH_LATE', stage: 'enrich', detail } }]
   })
 }
 

@@ -4,13 +4,13 @@
 // partition of the input topics. Refused: brokers that do not answer (WEIR_KAFKA_AWAY).
 // Invariant: a lane that has never committed has nothing that could be lost: offset 0, fresh memory.
 
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
-import { committedPositions, partitionBounds } from '../adapters/kafka/topic-bounds.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
+import { committedPositions, partitionBounds } from '../adapters/kafka/ranges/topic-bounds.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { type LaneBounds, laneIdOf } from '../lanes/lane-input.ts'
 import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
 import type { Stream } from '../pipeline/records.ts'
-import type { RestoreLane } from './history.ts'
+import type { RestoreLane } from './plan/history.ts'
 
 export async function readCommittedLanes(
   kafka: Kafka,

@@ -7,19 +7,19 @@
 // work within the last seconds, another process that restores (WEIR_ENRICH_STORE_UNSURE).
 // Invariant: producers are fenced before committed offsets are read, so that those are final.
 
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { LaneTransactions } from '../lanes/lane-transactions.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import type { LaneFrontier } from '../pipeline/enrich/log-store.ts'
-import type { AdmittingRooms } from './admit-messages.ts'
 import { readCommittedLanes } from './committed-lanes.ts'
-import type { RestoreHistory, RestoreLane } from './history.ts'
+import type { RestoreHistory, RestoreLane } from './plan/history.ts'
+import type { AdmittingStages } from './read/admit-messages.ts'
 import type { RestorableStore } from './restorable-store.ts'
 import { type RestoreOptions, type RestoreReport, runRestore } from './run-restore.ts'
 
-export type RebuildPlace = {
+export type RebuildEnvironment = {
   readonly kafka: Kafka
   readonly groupId: string
   readonly transactions: Pick<LaneTransactions, 'open'>
@@ -27,7 +27,7 @@ export type RebuildPlace = {
   /** Frontiers as the store holds them, with when each lane was last at work. */
   readonly readFrontiers: () => Promise<readonly LaneFrontier[]>
   readonly history: RestoreHistory
-  readonly rooms: AdmittingRooms
+  readonly stages: AdmittingStages
   readonly nowMs: () => number
 }
 
@@ -40,7 +40,7 @@ export type RebuildOptions = Pick<
 const LIVE_MS = 15_000
 
 export async function rebuildState(
-  place: RebuildPlace,
+  place: RebuildEnvironment,
   options: RebuildOptions,
 ): Promise<RestoreReport> {
   const { definition } = options
@@ -52,14 +52,19 @@ export async function rebuildState(
   }
   try {
     const plan = planFeatures(definition)
-    const { history, rooms } = place
-    return await runRestore({ ...options, plan, session, history, rooms, lanes })
+    const { history, stages } = place
+    return await runRestore({ ...options, plan, session, history, stages, lanes })
   } finally {
     await session.end()
   }
 }
 
-async function refuseLive({ kafka, groupId, readFrontiers, nowMs }: RebuildPlace): Promise<void> {
+async function refuseLive({
+  kafka,
+  groupId,
+  readFrontiers,
+  nowMs,
+}: RebuildEnvironment): Promise<void> {
   const admin = kafka.admin()
   await admin.connect()
   try {
@@ -89,7 +94,7 @@ const live = (found: string): WeirError =>
 
 /** Nobody can commit for these lanes any more, not even a scorer that was stopped and wakes up. */
 async function fenceLanes(
-  { kafka, groupId, transactions }: RebuildPlace,
+  { kafka, groupId, transactions }: RebuildEnvironment,
   definition: PipelineDefinition,
 ): Promise<readonly RestoreLane[]> {
   for (const { address } of await readCommittedLanes(kafka, groupId, definition)) {

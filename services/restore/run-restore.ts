@@ -13,12 +13,12 @@ import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import { type FoldPolicy, foldWhenWorthwhile } from '../pipeline/enrich/fold-log.ts'
-import type { AdmittingRooms } from './admit-messages.ts'
-import { type BucketTask, isCommittedBy } from './bucket-draft.ts'
-import type { RestoreHistory, RestoreLane } from './history.ts'
-import { planLookBack } from './look-back.ts'
+import { type BucketTask, isCommittedBy } from './lay/bucket-draft.ts'
+import type { RestoreHistory, RestoreLane } from './plan/history.ts'
+import { planLookBack } from './plan/look-back.ts'
+import type { RestoreContext } from './plan/restore-context.ts'
+import type { AdmittingStages } from './read/admit-messages.ts'
 import type { LaneProgress, RestoreSession } from './restorable-store.ts'
-import type { RestoreContext } from './restore-context.ts'
 import { restorePass } from './restore-pass.ts'
 
 export type RestoreOptions = {
@@ -26,7 +26,7 @@ export type RestoreOptions = {
   readonly plan: FeaturePlan
   readonly session: RestoreSession
   readonly history: RestoreHistory
-  readonly rooms: AdmittingRooms
+  readonly stages: AdmittingStages
   /** All lanes of both streams. */
   readonly lanes: readonly RestoreLane[]
   readonly acceptShort?: boolean

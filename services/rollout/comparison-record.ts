@@ -3,9 +3,9 @@
 // In: the trial, the minute's counts, the verdict of the moment. Out: the value that schemas/model-comparison.avsc
 // describes. Nothing is refused. Invariant: figures are of the minute alone, the verdict is of all evidence.
 
+import { measurePair } from '../statistics/paired-figures.ts'
 import type { Minute } from './evidence-book.ts'
 import type { Verdict } from './judge.ts'
-import { measurePair } from './paired-figures.ts'
 import type { Trial } from './trial.ts'
 
 const MINUTE_MS = 60_000

@@ -6,17 +6,17 @@
 // them, the oldest forgotten first, and the minutes that are not over.
 
 import type { RolloutRules } from '../core/rollout-rules.ts'
-import type { RosterModel } from '../core/roster.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import type { Label } from '../pipeline/records.ts'
-import type { Evidence } from './judge.ts'
+import type { RosterModel } from '../roster/roster.ts'
 import {
   countEvent,
   countFraud,
   countRun,
   createPairedCounts,
   type PairedCounts,
-} from './paired-counts.ts'
+} from '../statistics/paired-counts.ts'
+import type { Evidence } from './judge.ts'
 import type { Trial } from './trial.ts'
 
 export type Minute = { readonly startMs: number; readonly counts: PairedCounts }

@@ -11,9 +11,14 @@
 // alpha; one outside the band advances with a chance of at most alpha. Guards and conditions are tables.
 
 import type { RolloutRules } from '../core/rollout-rules.ts'
-import type { PairedCounts } from './paired-counts.ts'
-import { measurePair, type PairedFigures } from './paired-figures.ts'
-import { capitalAbove, capitalBelow, capitalNeeded, capitalOfWins } from './sequential-tests.ts'
+import type { PairedCounts } from '../statistics/paired-counts.ts'
+import { measurePair, type PairedFigures } from '../statistics/paired-figures.ts'
+import {
+  capitalAbove,
+  capitalBelow,
+  capitalNeeded,
+  capitalOfWins,
+} from '../statistics/sequential-tests.ts'
 
 export type Evidence = {
   /** Since the challenger came into the shadow. */

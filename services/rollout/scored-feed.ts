@@ -5,10 +5,10 @@
 // up: both to `fail`. A record that cannot be decoded is passed over. Invariants: a
 // partition's records come in order, each once per reading; one fetch of a partition at a time is in memory.
 
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
-import { createLaneConsumer } from '../adapters/kafka/lane-consumer.ts'
-import { offsetsAtTime, partitionBounds } from '../adapters/kafka/topic-bounds.ts'
-import { deleteGroup } from '../adapters/kafka/with-admin.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
+import { deleteGroup } from '../adapters/kafka/client/with-admin.ts'
+import { createLaneConsumer } from '../adapters/kafka/lanes/lane-consumer.ts'
+import { offsetsAtTime, partitionBounds } from '../adapters/kafka/ranges/topic-bounds.ts'
 import type { Fetched, LaneAddress } from '../lanes/lane-input.ts'
 import { DecodeFault, type Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'

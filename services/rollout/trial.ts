@@ -4,14 +4,14 @@
 // for. Pure. Invariants: the canary is the one on trial, else the newest challenger of the champion's name; who was
 // rolled back once does not advance by itself again, until a person takes it out of the shadow and puts it there anew.
 
-import type { Roster, RosterModel } from '../core/roster.ts'
+import type { Roster, RosterModel } from '../roster/roster.ts'
 import {
   canaryModel,
   canaryShares,
   isSameModel,
   type RosterChange,
   type RosterStep,
-} from '../core/roster-change.ts'
+} from '../roster/roster-change.ts'
 import type { Verdict } from './judge.ts'
 
 export type Trial = {

@@ -1,11 +1,11 @@
-// The scorer's front door: a pipeline file in, a process that scores until it is told to stop.
+// The scorer's entry point: a pipeline file in, a process that scores until it is told to stop.
 //
 // SIGTERM and SIGINT drain within limits.drainMsMax: no more events are taken, batches in flight
 // commit, lanes are given back. Exit codes: 0 drained, 1 trouble that a restart may cure, 2 refused
 // at start (pipeline file, settings, model).
 
-import { loadPipelineFile } from '../adapters/file/pipeline-file.ts'
-import { readManifest } from '../adapters/file/pipeline-manifest.ts'
+import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
+import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
 import { limits } from '../core/limits.ts'
 import { readSettings } from '../core/settings.ts'
 import { type ScorerOptions, startScorer } from './start-scorer.ts'
@@ -27,7 +27,7 @@ export async function runScorer(pipelineFile: string, options: ScorerOptions = {
   try {
     await scorer.ended
   } catch {
-    // Already told as a happening. What is uncommitted is read again by whoever comes next.
+    // Already told as a signal. What is uncommitted is read again by whoever comes next.
     process.exit(1)
   }
 }

@@ -4,13 +4,13 @@
 // refusal; WEIR_KAFKA_AWAY and WEIR_ENRICH_STORE_AWAY where it could not look. What it calls fatal would
 // fail later at a worse moment, or never be noticed at all.
 
-import type { Kafka, KafkaLogger } from '../adapters/kafka/kafka-client.ts'
+import type { Kafka, KafkaLogger } from '../adapters/kafka/client/kafka-client.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Settings } from '../core/settings.ts'
 import { fatalFindings, refuseFatal } from '../doctor/fatal-findings.ts'
-import { openKafka } from './open-place.ts'
+import { openKafka } from '../environment/open-environment.ts'
 
-type StartingPlace = {
+type StartingEnvironment = {
   readonly settings: Settings
   readonly kafka: Kafka
   readonly logger: KafkaLogger
@@ -21,7 +21,7 @@ const knockRetry = { retries: 1 }
 
 export async function refuseUnfit(
   definition: PipelineDefinition,
-  { settings, kafka, logger }: StartingPlace,
+  { settings, kafka, logger }: StartingEnvironment,
 ): Promise<void> {
   const openAt = (brokers: readonly string[]) =>
     openKafka({ ...settings, kafka: { ...settings.kafka, brokers } }, logger, 'scorer', knockRetry)

@@ -5,30 +5,30 @@
 // not hold what is needed. Invariants: once at a time in this process, and by the store's lease once
 // among all; the lanes have fenced every commit before they call.
 
-import type { Kafka } from '../adapters/kafka/kafka-client.ts'
+import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { LaneBounds } from '../lanes/lane-input.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
-import type { Observe } from '../pipeline/observe/happenings.ts'
-import type { AdmittingRooms } from '../restore/admit-messages.ts'
+import type { Observe } from '../pipeline/observe/signals.ts'
 import { readCommittedLanes } from '../restore/committed-lanes.ts'
-import type { RestoreHistory } from '../restore/history.ts'
+import type { RestoreHistory } from '../restore/plan/history.ts'
+import type { AdmittingStages } from '../restore/read/admit-messages.ts'
 import type { RestorableStore } from '../restore/restorable-store.ts'
 import { runRestore } from '../restore/run-restore.ts'
 
-export type RestorePlace = {
+export type RestoreEnvironment = {
   readonly kafka: Kafka
   readonly groupId: string
   readonly definition: PipelineDefinition
   readonly plan: FeaturePlan
   readonly store: RestorableStore
   readonly history: RestoreHistory
-  readonly rooms: AdmittingRooms
+  readonly stages: AdmittingStages
   readonly observe: Observe
   readonly bounds?: LaneBounds
 }
 
-export function createStoreRestore(place: RestorePlace): () => Promise<void> {
+export function createStoreRestore(place: RestoreEnvironment): () => Promise<void> {
   let running: Promise<void> | null = null
   return () => {
     running ??= restoreStore(place).finally(() => {
@@ -38,7 +38,7 @@ export function createStoreRestore(place: RestorePlace): () => Promise<void> {
   }
 }
 
-async function restoreStore(place: RestorePlace): Promise<void> {
+async function restoreStore(place: RestoreEnvironment): Promise<void> {
   const { kafka, groupId, definition, observe } = place
   const startedMs = performance.now()
   const session = await place.store.begin()

@@ -1,6 +1,6 @@
-// One process of a replay that several share: the live house, between two offsets, into topics of the run.
+// One process of a replay that several share: the live pipeline, between two offsets, into topics of the run.
 //
-//   terms agreed on ─► topics of the run ─► house with bounded lanes ─► all lanes at their ends ─► drain
+//   terms agreed on ─► topics of the run ─► pipeline with bounded lanes ─► all lanes at their ends ─► drain
 //
 // In: a run, what this process would read and score with, the settings of the place. Out: nothing here; the
 // run's topics hold what was scored. Refused with WEIR_SETTINGS_INVALID: another pipeline or other models than
@@ -10,20 +10,20 @@
 // where they were.
 
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Kafka, KafkaLogger } from '../adapters/kafka/kafka-client.ts'
-import { makeRunTopics, readLaneProgress } from '../adapters/kafka/run-topics.ts'
-import { trimRanges } from '../adapters/kafka/trim-ranges.ts'
-import { agreeOnTerms, readTerms } from '../adapters/redis/named-run.ts'
-import { connectRedis } from '../adapters/redis/redis-client.ts'
+import type { Kafka, KafkaLogger } from '../adapters/kafka/client/kafka-client.ts'
+import { trimRanges } from '../adapters/kafka/ranges/trim-ranges.ts'
+import { makeRunTopics, readLaneProgress } from '../adapters/kafka/topics/run-topics.ts'
+import { connectRedis } from '../adapters/redis/client/redis-client.ts'
+import { agreeOnTerms, readTerms } from '../adapters/redis/restore/named-run.ts'
 import { WeirError } from '../core/errors.ts'
-import { type IsolatedRun, type RunTerms, refuseOtherTerms } from '../core/isolated-run.ts'
 import type { TopicNames } from '../core/pipeline-definition.ts'
 import type { Settings } from '../core/settings.ts'
+import { createClosers } from '../environment/closers.ts'
+import { openKafka } from '../environment/open-environment.ts'
 import { type LaneBounds, laneIdOf } from '../lanes/lane-input.ts'
-import { type Observe, observeNothing } from '../pipeline/observe/happenings.ts'
-import { createClosers } from './closers.ts'
-import { openHouse } from './open-house.ts'
-import { openKafka } from './open-place.ts'
+import { type Observe, observeNothing } from '../pipeline/observe/signals.ts'
+import { type IsolatedRun, type RunTerms, refuseOtherTerms } from '../replay/isolated-run.ts'
+import { openScoring } from './open-scoring.ts'
 
 export type RunPart = {
   readonly run: IsolatedRun
@@ -57,7 +57,7 @@ export async function scoreRun(part: RunPart): Promise<void> {
     logger.error({ error }, 'a part of the replay did not close'),
   )
   try {
-    const { conductor, ended } = await openHouse({
+    const { conductor, ended } = await openScoring({
       definition: run.definition,
       settings: { ...settings, groupId: run.groupId, keyPrefix: run.keyPrefix },
       consumers,

@@ -1,23 +1,23 @@
-// The scorer, assembled: adapters plugged into the house, the house between the lanes.
+// The scorer, assembled: adapters plugged into the pipeline, the pipeline between the lanes.
 //
 // In: a pipeline definition and the settings of the place. Out: a running scorer with its health
 // server, and `drain`. Refused at start: whatever an adapter refuses (no broker, no registry, a model
-// that does not fit); nothing is left open then. Invariant: open-house.ts is the only place that knows
+// that does not fit); nothing is left open then. Invariant: open-scoring.ts is the only place that knows
 // all adapters of the live path; here its surroundings are added.
 
 import packageJson from '../../package.json' with { type: 'json' }
 import { startHealthServer } from '../adapters/http/health-server.ts'
 import { createReadiness } from '../adapters/http/readiness.ts'
-import { acceleration } from '../adapters/kafka/kafka-client.ts'
+import { acceleration } from '../adapters/kafka/client/kafka-client.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
 import { systemClock } from '../core/clock.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { redactSettings, type Settings } from '../core/settings.ts'
-import { type Observe, observeNothing } from '../pipeline/observe/happenings.ts'
-import { createClosers } from './closers.ts'
-import { openHouse } from './open-house.ts'
-import { openKafka } from './open-place.ts'
+import { createClosers } from '../environment/closers.ts'
+import { openKafka } from '../environment/open-environment.ts'
+import { type Observe, observeNothing } from '../pipeline/observe/signals.ts'
+import { openScoring } from './open-scoring.ts'
 
 export type Scorer = {
   readonly httpUrl: string
@@ -28,7 +28,7 @@ export type Scorer = {
 }
 
 export type ScorerOptions = {
-  /** Hears every happening after the scorer's own observers. */
+  /** Hears every signal after the scorer's own observers. */
   readonly watch?: Observe
 }
 
@@ -45,10 +45,10 @@ export async function startScorer(
     clock: systemClock,
     requiredSystems: ['kafka', 'redis', 'registry'],
   })
-  const observe: Observe = (happening) => {
-    observer.observe(happening)
-    readiness.observe(happening)
-    watch(happening)
+  const observe: Observe = (signal) => {
+    observer.observe(signal)
+    readiness.observe(signal)
+    watch(signal)
   }
   const closers = createClosers((error) =>
     logger.error({ error }, 'a part of the scorer did not close'),
@@ -62,7 +62,7 @@ export async function startScorer(
       snapshot,
     })
     closers.add(http.close)
-    const { conductor, ended, fail } = await openHouse({
+    const { conductor, ended, fail } = await openScoring({
       definition,
       settings,
       // Two clients: kafkajs shares a map of committed offsets between what one client makes, and a

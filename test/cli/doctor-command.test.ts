@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createKafka } from '../../services/adapters/kafka/kafka-client.ts'
-import { repositoryFolder } from '../house/house-files.ts'
+import { createKafka } from '../../services/adapters/kafka/client/kafka-client.ts'
+import { repositoryFolder } from '../rules/repository-files.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 import { type TestStack, testStack, uniqueName } from '../support/stack.ts'
 

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readModelFolder } from '../../services/adapters/onnx/model-folder.ts'
-import { keyIdOf } from '../../services/pipeline/classify/manifest-signature.ts'
+import { keyIdOf } from '../../services/models/manifest-signature.ts'
 import { copyModel, fixtureFeatures, fixtureFolder } from '../adapters/onnx/fixture-models.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createKafka } from '../../services/adapters/kafka/kafka-client.ts'
-import { repositoryFolder } from '../house/house-files.ts'
+import { createKafka } from '../../services/adapters/kafka/client/kafka-client.ts'
+import { repositoryFolder } from '../rules/repository-files.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 import { type TestStack, testStack, uniqueName } from '../support/stack.ts'
 
@@ -29,7 +29,7 @@ function runWeir(place: Place, ...words: readonly string[]): Promise<Ended> {
 }
 
 /** Neither Redis nor a registry is there, but where a test asks for one. */
-async function openPlace(): Promise<{ readonly place: Place; readonly registry: Place }> {
+async function openEnvironment(): Promise<{ readonly place: Place; readonly registry: Place }> {
   const prefix = `${uniqueName('models-roster')}.`
   const brokers = stack.kafkaBrokers
   onTestFinished(async () => {
@@ -54,7 +54,7 @@ async function openPlace(): Promise<{ readonly place: Place; readonly registry: 
 const because = ['--why', 'because of the test', '--who', 'ana']
 
 test('models roster - leads a model from the shadow to the top and back, without registry and Redis', async () => {
-  const { place, registry } = await openPlace()
+  const { place, registry } = await openEnvironment()
   expect(await runWeir(place, 'models', 'list')).toMatchObject({
     code: 0,
     out: 'card-fraud, epoch 0: models of the pipeline file\nchampion    card-fraud 1\n',
@@ -103,7 +103,7 @@ test('models roster - leads a model from the shadow to the top and back, without
 })
 
 test('models roster - ends with 2 where the roster refuses, with 1 where somebody was faster', async () => {
-  const { registry } = await openPlace()
+  const { registry } = await openEnvironment()
   const refused = await runWeir(registry, 'models', 'rollback', ...because)
   expect(refused).toMatchObject({ code: 2, out: '' })
   expect(refused.error).toMatch(/^WEIR_ROSTER_REFUSED: .* found no promotion.*\n$/)

@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readOpsets } from '../../services/adapters/onnx/graph-opsets.ts'
-import { readBacktestRun } from '../../services/cli/backtest-gates.ts'
-import { drawGates } from '../../services/cli/gates-page.ts'
-import { collectEvidence } from '../../services/cli/model-evidence.ts'
-import { type GateTerms, judgeModel } from '../../services/cli/model-gates.ts'
-import { addSignature, keyIdOf } from '../../services/pipeline/classify/manifest-signature.ts'
+import { readBacktestRun } from '../../services/gates/backtest-gates.ts'
+import { drawGates } from '../../services/gates/gates-page.ts'
+import { collectEvidence } from '../../services/gates/model-evidence.ts'
+import { type GateTerms, judgeModel } from '../../services/gates/model-gates.ts'
+import { addSignature, keyIdOf } from '../../services/models/manifest-signature.ts'
 import {
   copyModel,
   fixtureFeatures,

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createKafka } from '../../services/adapters/kafka/kafka-client.ts'
+import { createKafka } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import { addTopicsCommand } from '../../services/cli/topics-command.ts'
 import { type TestStack, testStack, uniqueName } from '../support/stack.ts'

@@ -9,7 +9,7 @@ import { kafkaExamination } from '../../services/doctor/kafka-checks.ts'
 import { modelExamination } from '../../services/doctor/model-checks.ts'
 import { redisExamination } from '../../services/doctor/redis-checks.ts'
 import { registryExamination } from '../../services/doctor/registry-checks.ts'
-import { repositoryFolder } from '../house/house-files.ts'
+import { repositoryFolder } from '../rules/repository-files.ts'
 
 type Row = Pick<Examination<unknown>, 'system' | 'reach'> & {
   readonly checks: readonly {

@@ -2,9 +2,13 @@
 
 import { Redis } from 'ioredis'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { type Admin, createKafka, kafkajs } from '../../services/adapters/kafka/kafka-client.ts'
-import { applyTopics } from '../../services/adapters/kafka/topic-admin.ts'
-import { topicPlan } from '../../services/adapters/kafka/topics.ts'
+import {
+  type Admin,
+  createKafka,
+  kafkajs,
+} from '../../services/adapters/kafka/client/kafka-client.ts'
+import { applyTopics } from '../../services/adapters/kafka/topics/topic-admin.ts'
+import { topicPlan } from '../../services/adapters/kafka/topics/topics.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { fatalFindings, refuseFatal } from '../../services/doctor/fatal-findings.ts'
@@ -96,7 +100,7 @@ test('fatal findings - a Redis that is a replica', async (context) => {
   await raw.replicaof('127.0.0.1', 1)
   const findings = await findFatal(await placedPipeline(), own.url)
   expect(findings).toMatchObject([{ system: 'redis', check: 'role', level: 'fatal' }])
-  expect(() => refuseFatal(findings)).toThrow(/WEIR_PLACE_UNFIT.*WEIR_REDIS_URL/s)
+  expect(() => refuseFatal(findings)).toThrow(/WEIR_ENVIRONMENT_UNFIT.*WEIR_REDIS_URL/s)
 })
 
 test('fatal findings - a system that is away is thrown, for a later start may find it', async () => {

@@ -1,7 +1,7 @@
 // The checks of registry, clocks and models; and what is said of a system that does not answer.
 
 import { expect, test } from 'vitest'
-import type { ClockSight } from '../../services/adapters/kafka/inspect-clock.ts'
+import type { ClockSight } from '../../services/adapters/kafka/topics/inspect-clock.ts'
 import { type ClocksSight, clockExamination } from '../../services/doctor/clock-checks.ts'
 import { type Examination, examine } from '../../services/doctor/finding.ts'
 import { type LoadedModel, modelExamination } from '../../services/doctor/model-checks.ts'

@@ -2,14 +2,14 @@
 
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connectRedis } from '../../services/adapters/redis/redis-client.ts'
-import { nameKeys } from '../../services/adapters/redis/redis-fences.ts'
-import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
+import { connectRedis } from '../../services/adapters/redis/client/redis-client.ts'
+import { nameKeys } from '../../services/adapters/redis/fences/redis-fences.ts'
+import { createRedisLogStore } from '../../services/adapters/redis/logs/redis-log-store.ts'
 import { type Load, predictMemory } from '../../services/doctor/predict-memory.ts'
 import { encodeSource } from '../../services/pipeline/enrich/entity-log.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { AdvanceRequest, EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
-import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { observeNothing } from '../../services/pipeline/observe/signals.ts'
 import { holdLane } from '../support/hold-lane.ts'
 import {
   customer,

@@ -1,9 +1,9 @@
 // The handbook's training configs fit their pipeline files and the protocol.
 
 import { describe, expect, test } from 'vitest'
-import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import { loadTrainingConfig } from '../../training/training-config.ts'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 
 describe('handbook configs', () => {
   test.each([

@@ -7,9 +7,9 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readTable, type Table } from '../../load/handbook/read-table.ts'
-import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 import { createRandom } from '../support/random.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import {

@@ -9,9 +9,9 @@ import { Lane } from '../../services/lanes/lane.ts'
 import { laneIdOf } from '../../services/lanes/lane-input.ts'
 import type { LaneTransactions, OpenedLane } from '../../services/lanes/lane-transactions.ts'
 import type { EntityLogStore, StoreState } from '../../services/pipeline/enrich/log-store.ts'
-import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { observeNothing } from '../../services/pipeline/observe/signals.ts'
 import { holdLane } from '../support/hold-lane.ts'
-import { sliceOf } from '../support/room-batches.ts'
+import { sliceOf } from '../support/stage-batches.ts'
 
 const emptyRecords = () => ({
   count: 0,

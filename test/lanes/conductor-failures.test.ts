@@ -1,12 +1,12 @@
 // The conductor under random trouble: whatever is lost on the way, nothing is lost or doubled.
 
 import { describe, expect, it } from 'vitest'
-import type { Happening } from '../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../services/pipeline/observe/signals.ts'
 import type {
   RejectedRecord,
   ScoredTransactionRecord,
 } from '../../services/pipeline/publish/output-records.ts'
-import { decodeJson } from '../support/memory-house.ts'
+import { decodeJson } from '../support/memory-scorer.ts'
 import { labelsIn, transactionIn } from '../support/memory-stream.ts'
 import { recomputeVectors } from '../support/recompute-vectors.ts'
 import { noTrouble, runTroubled, type Trouble, type TroubledRun } from '../support/troubled-run.ts'
@@ -85,8 +85,8 @@ describe('the conductor, whatever fails', () => {
   it.each(Object.entries(troubles))(
     '%s: each event once, vectors as if undisturbed',
     async (name, trouble) => {
-      const met = new Map<Happening['kind'], number>()
-      const observe = ({ kind }: Happening) => void met.set(kind, (met.get(kind) ?? 0) + 1)
+      const met = new Map<Signal['kind'], number>()
+      const observe = ({ kind }: Signal) => void met.set(kind, (met.get(kind) ?? 0) + 1)
       const seeds = trouble.isFlooded ? FLOODS : SEEDS
       for (let seed = 1; seed <= seeds; seed++) {
         const run = await runTroubled(seed, trouble, { observe: () => observe })

@@ -13,13 +13,17 @@ import {
   LaneRefusedError,
   type StoreState,
 } from '../../services/pipeline/enrich/log-store.ts'
-import type { Happening } from '../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../services/pipeline/observe/signals.ts'
 import type { Pipeline } from '../../services/pipeline/pipeline.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { EPOCH_MS, transactionOf } from '../support/batches.ts'
 import { lanesPipeline } from '../support/lanes-pipeline.ts'
 import { createMemoryBroker, type MemoryBroker, type MemoryLane } from '../support/memory-broker.ts'
-import { createMemoryHouse, decodeJson, type MemoryHouseOptions } from '../support/memory-house.ts'
+import {
+  createMemoryScorer,
+  decodeJson,
+  type MemoryScorerOptions,
+} from '../support/memory-scorer.ts'
 import { createRandom } from '../support/random.ts'
 
 const definition = {
@@ -47,25 +51,25 @@ function laneOf(partition: number, events: number, prefix = ''): MemoryLane {
 
 const openStore = (): EntityLogStore => createMemoryLogStore(planFeatures(definition).kinds)
 
-type Opened = Partial<Omit<MemoryHouseOptions, 'definition' | 'member'>> & {
+type Opened = Partial<Omit<MemoryScorerOptions, 'definition' | 'member'>> & {
   readonly lanes: readonly MemoryLane[]
   readonly broker?: MemoryBroker
 }
 
-async function openHouse({ lanes, broker: given, ...options }: Opened) {
+async function openScoring({ lanes, broker: given, ...options }: Opened) {
   const broker = given ?? createMemoryBroker({ lanes, random: createRandom(1) })
   const member = broker.join()
-  const happenings: Happening[] = []
-  const house = createMemoryHouse({
+  const signals: Signal[] = []
+  const running = createMemoryScorer({
     definition,
     member,
     store: openStore(),
-    observe: (happening) => void happenings.push(happening),
+    observe: (signal) => void signals.push(signal),
     ...options,
   })
-  await house.conductor.start()
+  await running.conductor.start()
   member.assign(lanes)
-  return { ...house, broker, member, happenings }
+  return { ...running, broker, member, signals }
 }
 
 async function until(condition: () => boolean, turnsMax = 5000): Promise<void> {
@@ -110,7 +114,7 @@ const sourcesOf = (broker: MemoryBroker): string[] =>
     .map(({ sourcePartition, sourceOffset }) => `${sourcePartition}/${sourceOffset}`)
 
 describe('conductor - bounds', () => {
-  it('holds a bounded queue per lane and few batches at once while the house is slow', async () => {
+  it('holds a bounded queue per lane and few batches at once while the running is slow', async () => {
     const events = 3 * limits.laneQueueEventsMax
     const fetchMax = 500
     const lanes = [laneOf(0, events)]
@@ -130,13 +134,13 @@ describe('conductor - bounds', () => {
           },
         }),
     }
-    const house = createMemoryHouse({
+    const running = createMemoryScorer({
       definition,
       member: { ...member, input },
       store: openStore(),
       wrapPipeline,
     })
-    await house.conductor.start()
+    await running.conductor.start()
     member.assign(lanes)
     await until(() => held.length === limits.batchesInFlightMax)
     await settle(2000)
@@ -146,7 +150,7 @@ describe('conductor - bounds', () => {
     expect(fetched).toBeLessThan(events)
     letGo()
     await until(() => broker.isDone(), 50_000)
-    await house.conductor.drain()
+    await running.conductor.drain()
     expect(atOnceMax()).toBe(limits.batchesInFlightMax)
     expect(sourcesOf(broker)).toHaveLength(events)
   })
@@ -155,12 +159,12 @@ describe('conductor - bounds', () => {
     let nowMs = 1_000_000
     const clock: Clock = { nowMs: () => nowMs }
     const { wrapPipeline, held } = holdBatches()
-    const house = await openHouse({ lanes: [laneOf(0, 5)], clock, wrapPipeline })
+    const running = await openScoring({ lanes: [laneOf(0, 5)], clock, wrapPipeline })
     await until(() => held.length > 0)
     nowMs += limits.watchdogMsMax + 1
-    house.member.input.resume(addressOf(0))
-    await expect.poll(() => house.failure(), { timeout: 5000 }).not.toBeNull()
-    expect(house.failure()).toMatchObject({ code: 'WEIR_LANE_STUCK' })
+    running.member.input.resume(addressOf(0))
+    await expect.poll(() => running.failure(), { timeout: 5000 }).not.toBeNull()
+    expect(running.failure()).toMatchObject({ code: 'WEIR_LANE_STUCK' })
   })
 })
 
@@ -174,11 +178,11 @@ describe('conductor - unknown schema ids', () => {
       if (isAway) throw new WeirError('WEIR_REGISTRY_AWAY', 'in memory')
       return true
     }
-    const { broker, conductor, failure, happenings } = await openHouse({ lanes, askRegistry })
+    const { broker, conductor, failure, signals } = await openScoring({ lanes, askRegistry })
     await until(() => broker.committed(lanes[1]!.address.laneId) === 50)
     await until(() => asked > 3)
     expect(broker.committed(lanes[0]!.address.laneId)).toBe(-1)
-    expect(happenings).toContainEqual(
+    expect(signals).toContainEqual(
       expect.objectContaining({ kind: 'retried', code: 'WEIR_REGISTRY_AWAY' }),
     )
     isAway = false
@@ -191,7 +195,7 @@ describe('conductor - unknown schema ids', () => {
   it('an id that the registry denies is rejected, and the lane goes on', async () => {
     const lanes = [laneOf(0, 6, '?5')]
     const askRegistry = async () => false
-    const { broker, conductor } = await openHouse({ lanes, askRegistry })
+    const { broker, conductor } = await openScoring({ lanes, askRegistry })
     await until(() => broker.isDone())
     await conductor.drain()
     expect(broker.published('rejected')).toHaveLength(6)
@@ -216,18 +220,18 @@ describe('conductor - patience', () => {
           },
         }),
     }
-    const happenings: Happening[] = []
-    const house = createMemoryHouse({
+    const signals: Signal[] = []
+    const running = createMemoryScorer({
       definition: { ...definition, align: { ...definition.align, waitMsMax: 30 } },
       member: { ...member, input },
       store: openStore(),
-      observe: (happening) => void happenings.push(happening),
+      observe: (signal) => void signals.push(signal),
     })
-    await house.conductor.start()
+    await running.conductor.start()
     member.assign(lanes)
     await expect.poll(() => sourcesOf(broker).length, { timeout: 10_000 }).toBe(30)
-    await house.conductor.drain()
-    const waits = happenings.filter((happening) => happening.kind === 'alignment_waited')
+    await running.conductor.drain()
+    const waits = signals.filter((signal) => signal.kind === 'alignment_waited')
     expect(waits.some(({ gaveUp, durationMs }) => gaveUp && durationMs >= 30)).toBe(true)
   })
 })
@@ -237,10 +241,10 @@ describe('conductor - changes of hands', () => {
     const lanes = [laneOf(0, 40), laneOf(1, 40)]
     const { wrapPipeline, letGo, held } = holdBatches()
     const store = openStore()
-    const first = await openHouse({ lanes, store, wrapPipeline })
+    const first = await openScoring({ lanes, store, wrapPipeline })
     await until(() => held.length > 0)
     first.member.revoke('rebalancing')
-    const second = await openHouse({ lanes, store, broker: first.broker })
+    const second = await openScoring({ lanes, store, broker: first.broker })
     await until(() => first.broker.isDone())
     letGo()
     await settle()
@@ -249,7 +253,7 @@ describe('conductor - changes of hands', () => {
     const sources = sourcesOf(first.broker)
     expect(new Set(sources).size).toBe(sources.length)
     expect(sources).toHaveLength(80)
-    const abandoned = first.happenings.filter(({ kind }) => kind === 'abandoned')
+    const abandoned = first.signals.filter(({ kind }) => kind === 'abandoned')
     expect(abandoned.length).toBeGreaterThan(0)
     expect(first.conductor.eventsInFlight('transactions')).toBe(0)
   })
@@ -267,22 +271,22 @@ describe('conductor - changes of hands', () => {
         return open(address)
       },
     }
-    const happenings: Happening[] = []
-    const house = createMemoryHouse({
+    const signals: Signal[] = []
+    const running = createMemoryScorer({
       definition,
       member: { ...member, transactions },
       store: openStore(),
-      observe: (happening) => void happenings.push(happening),
+      observe: (signal) => void signals.push(signal),
     })
-    await house.conductor.start()
+    await running.conductor.start()
     member.assign(lanes)
     await settle()
     expect(opened).toBe(1)
-    expect(happenings.filter(({ kind }) => kind === 'lane_claimed')).toEqual([])
+    expect(signals.filter(({ kind }) => kind === 'lane_claimed')).toEqual([])
     member.assign(lanes)
     await until(() => broker.isDone())
-    await house.conductor.drain()
-    expect(happenings.filter(({ kind }) => kind === 'lane_claimed')).toHaveLength(1)
+    await running.conductor.drain()
+    expect(signals.filter(({ kind }) => kind === 'lane_claimed')).toHaveLength(1)
   })
 
   it('claims all lanes anew when the store cannot be trusted, and goes on once it is restored', async () => {
@@ -308,7 +312,7 @@ describe('conductor - changes of hands', () => {
       },
     }
     const restore = async () => void restored++
-    const { conductor, broker, happenings, failure } = await openHouse({
+    const { conductor, broker, signals, failure } = await openScoring({
       lanes,
       store,
       restore,
@@ -320,17 +324,17 @@ describe('conductor - changes of hands', () => {
     expect(restored).toBe(1)
     expect(sourcesOf(broker)).toHaveLength(800)
     expect(new Set(sourcesOf(broker)).size).toBe(800)
-    const anew = happenings.filter((happening) => happening.kind === 'producer_recreated')
+    const anew = signals.filter((signal) => signal.kind === 'producer_recreated')
     expect(anew.map(({ partition }) => partition).sort()).toEqual([0, 1])
     for (const { reason } of anew) expect(reason).toBe('WEIR_ENRICH_STORE_UNSURE')
   })
 
   it('refuses a store that has applied less than is committed', async () => {
     const lanes = [laneOf(0, 10)]
-    const before = await openHouse({ lanes })
+    const before = await openScoring({ lanes })
     await until(() => before.broker.isDone())
     await before.conductor.drain()
-    const after = await openHouse({ lanes, broker: before.broker })
+    const after = await openScoring({ lanes, broker: before.broker })
     await until(() => after.failure() !== null)
     expect(after.failure()).toMatchObject({ code: 'WEIR_ENRICH_STATE_LOST' })
     await after.conductor.drain()
@@ -342,11 +346,11 @@ describe('conductor - changes of hands', () => {
     const lane = { ...ordered, messages: [...ordered.messages, late], endOffset: 11 }
     const store = openStore()
     const broker = createMemoryBroker({ lanes: [lane], random: createRandom(1), fetchMax: 1 })
-    const first = await openHouse({ lanes: [lane], store, broker })
+    const first = await openScoring({ lanes: [lane], store, broker })
     await until(() => broker.committed(lane.address.laneId) >= 3)
     await first.conductor.drain()
     expect(broker.committed(lane.address.laneId)).toBeLessThan(10)
-    const second = await openHouse({ lanes: [lane], store, broker })
+    const second = await openScoring({ lanes: [lane], store, broker })
     await until(() => broker.isDone())
     await second.conductor.drain()
     const scored = broker
@@ -360,21 +364,21 @@ describe('conductor - drain', () => {
   it('commits what is in flight, takes nothing more and gives the lanes back', async () => {
     const lanes = [laneOf(0, 5000)]
     const { wrapPipeline, letGo, held } = holdBatches()
-    const house = await openHouse({ lanes, wrapPipeline })
+    const running = await openScoring({ lanes, wrapPipeline })
     await until(() => held.length === limits.batchesInFlightMax)
-    const draining = house.conductor.drain()
+    const draining = running.conductor.drain()
     letGo()
     await draining
-    const { broker, happenings } = house
+    const { broker, signals } = running
     const committed = broker.committed(lanes[0]!.address.laneId)
     expect(committed).toBeGreaterThan(0)
     expect(sourcesOf(broker)).toHaveLength(committed)
     await settle()
     expect(broker.committed(lanes[0]!.address.laneId)).toBe(committed)
-    expect(happenings).toContainEqual(
+    expect(signals).toContainEqual(
       expect.objectContaining({ kind: 'lane_released', reason: 'drained' }),
     )
-    expect(house.conductor.eventsInFlight('transactions')).toBe(0)
+    expect(running.conductor.eventsInFlight('transactions')).toBe(0)
   })
 
   it('waits for claims on their way, so that what they open can be closed', async () => {
@@ -393,16 +397,16 @@ describe('conductor - drain', () => {
         return open(address)
       },
     }
-    const house = createMemoryHouse({
+    const running = createMemoryScorer({
       definition,
       member: { ...member, transactions },
       store: openStore(),
     })
-    await house.conductor.start()
+    await running.conductor.start()
     member.assign(lanes)
     await until(() => isOpening)
     expect(opened).toBe(0)
-    await house.conductor.drain()
+    await running.conductor.drain()
     expect(opened).toBe(1)
     expect(broker.published('scored')).toEqual([])
   })

@@ -6,13 +6,16 @@
 
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
-import { connectRedis, type RedisClient } from '../../services/adapters/redis/redis-client.ts'
-import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
+import {
+  connectRedis,
+  type RedisClient,
+} from '../../services/adapters/redis/client/redis-client.ts'
+import { createRedisLogStore } from '../../services/adapters/redis/logs/redis-log-store.ts'
 import { limits } from '../../services/core/limits.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
-import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { observeNothing } from '../../services/pipeline/observe/signals.ts'
 import {
   addArrival,
   createLane,

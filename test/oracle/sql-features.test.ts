@@ -6,17 +6,17 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import { describe, expect, test } from 'vitest'
-import { composeFeatureSql, type HistoryFiles } from '../../load/bench/feature-sql.ts'
+import { composeFeatureSql, type HistoryFiles } from '../../load/bench/verify/feature-sql.ts'
 import { labelColumns, transactionColumns } from '../../load/generator/file-sink.ts'
 import { type ColumnTypes, openParquetFile } from '../../load/generator/parquet-file.ts'
 import { generateHistory } from '../../load/generator/timeline.ts'
-import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
+import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import type {
   FeatureDefinition,
   PipelineDefinition,
 } from '../../services/core/pipeline-definition.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 import {
   customer,
   DAY_MS,
@@ -154,7 +154,7 @@ describe('features in SQL', () => {
   })
 
   test('features in SQL - are those of a replay, for the fifteen of the handbook', async () => {
-    const definition = loadPipelineFile(repositoryPath('load/bench/replay.yaml'))
+    const definition = loadPipelineFile(repositoryPath('load/bench/pipelines/replay.yaml'))
     const files = writeHistory(41, 1)
     const [rows, truth] = [await replayed(definition, files), await queried(definition, files)]
     expectSame(definition, rows, truth)

@@ -3,13 +3,16 @@
 // Per seed: a random feature table and random lanes, dealt out between two scorers that share Redis.
 // They take turns with random shares of random lanes, crash and start again from an older committed
 // offset with other batch borders, and take lanes from one another. Every batch goes through the
-// enrich room over Redis and over memory, and through the oracle.
+// enrich stage over Redis and over memory, and through the oracle.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectRedis, type RedisClient } from '../../services/adapters/redis/redis-client.ts'
-import { createRedisLogStore } from '../../services/adapters/redis/redis-log-store.ts'
+import {
+  connectRedis,
+  type RedisClient,
+} from '../../services/adapters/redis/client/redis-client.ts'
+import { createRedisLogStore } from '../../services/adapters/redis/logs/redis-log-store.ts'
 import type { LogKind } from '../../services/pipeline/enrich/log-store.ts'
-import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { observeNothing } from '../../services/pipeline/observe/signals.ts'
 import { createRandom } from '../support/random.ts'
 import { randomCeilings, randomPipeline } from '../support/random-pipeline.ts'
 import { randomStream } from '../support/random-stream.ts'

@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest'
 import { limits } from '../../services/core/limits.ts'
 import { looksAtLabels } from '../../services/core/pipeline-definition.ts'
-import type { Folding } from '../../services/parity/entity-slots.ts'
 import { createFindings, describeFinding, type Finding } from '../../services/parity/findings.ts'
-import { shelveLabels } from '../../services/parity/label-orders.ts'
+import { shelveLabels } from '../../services/parity/labels/label-orders.ts'
+import type { Folding } from '../../services/parity/naive/entity-slots.ts'
 import {
   createRecomputation,
   longestReach,

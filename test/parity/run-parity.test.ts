@@ -9,19 +9,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
-import { createTopics } from '../../services/adapters/kafka/create-topics.ts'
-import { kafkajs } from '../../services/adapters/kafka/kafka-client.ts'
+import { kafkajs } from '../../services/adapters/kafka/client/kafka-client.ts'
+import { createTopics } from '../../services/adapters/kafka/topics/create-topics.ts'
 import { createEncoder } from '../../services/adapters/registry/avro-codec.ts'
 import { readSchema } from '../../services/adapters/registry/schema-files.ts'
 import { connectRegistry, type Registry } from '../../services/adapters/registry/schema-registry.ts'
 import { describeFinding } from '../../services/parity/findings.ts'
-import { openParityDecoders } from '../../services/parity/open-decoders.ts'
-import type { ParityRange } from '../../services/parity/parity-place.ts'
 import { isEqual, type ParityReport } from '../../services/parity/parity-report.ts'
 import { runParity } from '../../services/parity/run-parity.ts'
+import { openParityDecoders } from '../../services/parity/topics/open-decoders.ts'
+import type { ParityRange } from '../../services/parity/topics/parity-environment.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { allTopicsOf, readWeirTopics } from '../support/weir-topics.ts'
 
@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000
 
 type Scored = ScoredTransactionRecord
 
-let place: ScoringPlace
+let place: ScoringEnvironment
 let registry: Registry
 let collector: TopicCollector
 let sent: Progress
@@ -39,7 +39,7 @@ let scored: readonly Scored[]
 const whileScoring: ParityReport[] = []
 
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'parity', partitions: PARTITIONS })
+  place = await openScoringEnvironment({ purpose: 'parity', partitions: PARTITIONS })
   const { definition, kafka, schemaIds, stack } = place
   registry = connectRegistry(stack.registryUrl)
   sent = await prefillTopic({

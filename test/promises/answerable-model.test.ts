@@ -12,16 +12,16 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
-import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
-import { readManifest } from '../../services/adapters/file/pipeline-manifest.ts'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import { createOnnxClassifier } from '../../services/adapters/onnx/onnx-classifier.ts'
+import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
+import { readManifest } from '../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
-import { observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { observeNothing } from '../../services/pipeline/observe/signals.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { createMemoryBroker } from '../support/memory-broker.ts'
-import { createMemoryHouse, decodeJson } from '../support/memory-house.ts'
+import { createMemoryScorer, decodeJson } from '../support/memory-scorer.ts'
 import { randomLanes } from '../support/memory-stream.ts'
 import { createRandom } from '../support/random.ts'
 
@@ -52,13 +52,13 @@ beforeAll(async () => {
   const member = broker.join()
   const store = createMemoryLogStore(planFeatures(definition).kinds)
   const askRegistry = async () => false
-  const house = createMemoryHouse({ definition, member, store, classifier, askRegistry })
-  await house.conductor.start()
+  const running = createMemoryScorer({ definition, member, store, classifier, askRegistry })
+  await running.conductor.start()
   member.assign(lanes)
-  while (!broker.isDone() && house.failure() === null) await turn()
-  await house.conductor.drain()
+  while (!broker.isDone() && running.failure() === null) await turn()
+  await running.conductor.drain()
   await classifier.close()
-  expect(house.failure()).toBeNull()
+  expect(running.failure()).toBeNull()
   scored = broker.published('scored').map(({ record }) => decodeJson(record.value))
 })
 

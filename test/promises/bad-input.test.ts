@@ -6,14 +6,14 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createWire } from '../../load/generator/wire.ts'
-import { kafkajs, type Message } from '../../services/adapters/kafka/kafka-client.ts'
+import { kafkajs, type Message } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { errorTable } from '../../services/core/errors.ts'
 import type { RejectedRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Transaction } from '../../services/pipeline/records.ts'
 import { transactionOf } from '../support/batches.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { createRandom } from '../support/random.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-topics.ts'
 
@@ -23,7 +23,7 @@ const MEGABYTE = 1_000_000
 
 type Bad = { readonly value: Buffer | null; readonly code: string | null }
 
-let place: ScoringPlace
+let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
 let bad: readonly Bad[]
@@ -80,7 +80,7 @@ const payment = (transactionId: string): Transaction =>
   transactionOf({ transactionId, eventTime: Date.now() - 60_000 })
 
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'bad-input', partitions: 2 })
+  place = await openScoringEnvironment({ purpose: 'bad-input', partitions: 2 })
   const { definition, kafka, schemaIds } = place
   const { encodeTransaction } = createWire(schemaIds)
   bad = badOnes(encodeTransaction)
@@ -120,13 +120,13 @@ describe(`bad input among good, seed ${SEED}`, () => {
     expect(end).toBe('exited with code 0')
   })
 
-  it('every bad event is on the rejected topic with code, room and original bytes', () => {
+  it('every bad event is on the rejected topic with code, stage and original bytes', () => {
     for (const [i, { value, code }] of bad.entries()) {
       if (code === null) continue
       const [rejection, ...more] = rejectedWithKey(`key-${i}`)
       expect(more, `${i}: ${code}`).toEqual([])
       expect(rejection?.code, `${i}: ${code}`).toBe(code)
-      expect(rejection?.room).toBe(code.split('_')[1]!.toLowerCase())
+      expect(rejection?.stage).toBe(code.split('_')[1]!.toLowerCase())
       expect(
         rejection!.original === null ? null : Buffer.compare(rejection!.original, value!),
       ).toBe(value === null ? null : 0)

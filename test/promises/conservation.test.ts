@@ -1,11 +1,11 @@
 // Promise 2: received = scored + rejected + diverted + in flight, at every moment and at the end.
 //
 // The books are those that /metrics and /health/ready show, proved against the lanes' own count of
-// what is in flight, at every happening of random runs full of trouble.
+// what is in flight, at every signal of random runs full of trouble.
 
 import { describe, expect, it } from 'vitest'
 import { createLedger, type Ledger } from '../../services/adapters/prometheus/ledger.ts'
-import type { Happening } from '../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../services/pipeline/observe/signals.ts'
 import { streams } from '../../services/pipeline/records.ts'
 import { noTrouble, runTroubled, type Trouble } from '../support/troubled-run.ts'
 
@@ -35,13 +35,13 @@ function openBooks() {
 
 async function runWithBooks(seed: number, trouble: Trouble) {
   const books = openBooks()
-  const observe = (scorer: number) => (happening: Happening) => {
-    books.ledgers[scorer]!.enter(happening)
+  const observe = (scorer: number) => (signal: Signal) => {
+    books.ledgers[scorer]!.enter(signal)
   }
   const run = await runTroubled(seed, trouble, {
     observe,
-    started: ({ houses }) => {
-      for (const [i, { conductor }] of houses.entries()) {
+    started: ({ scorers }) => {
+      for (const [i, { conductor }] of scorers.entries()) {
         books.ledgers[i]!.watchInFlight(conductor.eventsInFlight)
       }
     },

@@ -8,7 +8,7 @@ import { decodeLaneMemory } from '../../services/pipeline/publish/lane-metadata.
 import { readCommitted, sumOf, untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
 import { openRedisWitness } from '../support/redis-witness.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
 import {
@@ -20,7 +20,7 @@ import {
 
 const EVENTS = 20_000
 
-let place: ScoringPlace
+let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
 let verdict: Verdict
@@ -32,7 +32,7 @@ let metadata: ReadonlyMap<number, string>
 let applied: ReadonlyMap<number, number>
 
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'drain' })
+  place = await openScoringEnvironment({ purpose: 'drain' })
   const { definition, kafka, schemaIds, stack, groupId, keyPrefix } = place
   const topic = definition.topics.transactions
   await prefillTopic({

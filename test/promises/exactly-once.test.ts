@@ -10,20 +10,20 @@ import type { Progress } from '../../load/generator/schedule.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
 import { killWithWorkInFlight } from '../support/kill-in-flight.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-topics.ts'
 
 const EVENTS = 20_000
 
-let place: ScoringPlace
+let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
 let sent: Progress
 let verdict: Verdict
 
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'exactly-once' })
+  place = await openScoringEnvironment({ purpose: 'exactly-once' })
   const { definition, kafka, schemaIds, stack } = place
   sent = await prefillTopic({
     brokers: stack.kafkaBrokers,

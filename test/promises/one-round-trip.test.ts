@@ -12,7 +12,7 @@ import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts
 import { EPOCH_MS, transactionOf } from '../support/batches.ts'
 import { lanesPipeline } from '../support/lanes-pipeline.ts'
 import { createMemoryBroker, type MemoryLane } from '../support/memory-broker.ts'
-import { createMemoryHouse, hashClassifier } from '../support/memory-house.ts'
+import { createMemoryScorer, hashClassifier } from '../support/memory-scorer.ts'
 import { createRandom } from '../support/random.ts'
 
 function laneOf(partition: number, events: number): MemoryLane {
@@ -48,7 +48,7 @@ async function countCalls(events: number) {
     },
   }
   const { deliver } = member.transactions
-  const house = createMemoryHouse({
+  const running = createMemoryScorer({
     definition,
     store,
     member: {
@@ -75,11 +75,11 @@ async function countCalls(events: number) {
       },
     }),
   })
-  await house.conductor.start()
+  await running.conductor.start()
   member.assign(lanes)
-  while (!broker.isDone() && house.failure() === null) await turn()
-  await house.conductor.drain()
-  expect(house.failure()).toBeNull()
+  while (!broker.isDone() && running.failure() === null) await turn()
+  await running.conductor.drain()
+  expect(running.failure()).toBeNull()
   expect(broker.published('scored')).toHaveLength(3 * events)
   return { calls, batches }
 }

@@ -16,7 +16,11 @@ import { publishModel } from '../../services/adapters/models/publish-model.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory } from '../support/judge-history.ts'
 import { type MlflowServer, openMlflow } from '../support/mlflow.ts'
-import { openScoringPlace, replaceLine, type ScoringPlace } from '../support/scoring-place.ts'
+import {
+  openScoringEnvironment,
+  replaceLine,
+  type ScoringEnvironment,
+} from '../support/scoring-environment.ts'
 import {
   canMakeCertificates,
   makeCertificate,
@@ -31,7 +35,7 @@ const folder = mkdtempSync(join(tmpdir(), 'weir-registry-'))
 
 let tls: TestCertificate
 let mlflow: MlflowServer | string = 'openssl is missing'
-let place: ScoringPlace | null = null
+let place: ScoringEnvironment | null = null
 let collector: TopicCollector | null = null
 beforeAll(async () => {
   if (!canMakeCertificates) return
@@ -57,9 +61,9 @@ async function publish(url: string, version: string): Promise<void> {
   await publishModel(client, await readModelParts(copy), options)
 }
 
-async function openPlace(url: string): Promise<ScoringPlace> {
+async function openEnvironment(url: string): Promise<ScoringEnvironment> {
   const champion = 'model: { name: card-fraud, version: "@champion", source: mlflow }'
-  return openScoringPlace({
+  return openScoringEnvironment({
     purpose: 'registry-champion',
     partitions: 2,
     pipelineText: replaceLine('model:', champion),
@@ -74,7 +78,7 @@ async function openPlace(url: string): Promise<ScoringPlace> {
 }
 
 /** More events, scored by a scorer of their own. Out: its log. */
-async function scoreMore(place: ScoringPlace, round: number): Promise<string> {
+async function scoreMore(place: ScoringEnvironment, round: number): Promise<string> {
   const { definition, schemaIds, stack } = place
   await prefillTopic({
     brokers: stack.kafkaBrokers,
@@ -103,7 +107,7 @@ test('a champion behind an alias is fetched at each start, named in each event, 
   if (typeof mlflow === 'string') return skip(mlflow)
   const { url, stop } = mlflow
   await publish(url, '1')
-  place = await openPlace(url)
+  place = await openEnvironment(url)
   collector = await collectTopics(place.kafka, allTopicsOf(place.definition))
   const topics = readWeirTopics(place.definition, collector)
 

@@ -12,7 +12,11 @@ import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { prepareKserve, startKserve } from '../adapters/inference/kserve-server.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory } from '../support/judge-history.ts'
-import { openScoringPlace, replaceLine, type ScoringPlace } from '../support/scoring-place.ts'
+import {
+  openScoringEnvironment,
+  replaceLine,
+  type ScoringEnvironment,
+} from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-topics.ts'
@@ -24,7 +28,7 @@ const SCORE_DIFFERENCE_MAX = 1e-5
 
 const graph = join(repositoryFolder, 'models', 'card-fraud', '1', 'model.onnx')
 let missing: string | null
-let place: ScoringPlace | null = null
+let place: ScoringEnvironment | null = null
 let collector: TopicCollector | null = null
 beforeAll(async () => {
   missing = await prepareKserve()
@@ -52,7 +56,7 @@ test('a remote champion that dies and comes back loses nothing, and changes no s
 }) => {
   if (missing !== null) return skip(missing)
   const server = await startKserve({ name: 'card-fraud', graph })
-  place = await openScoringPlace({
+  place = await openScoringEnvironment({
     purpose: 'remote-champion',
     partitions: 2,
     pipelineText: replaceLine(

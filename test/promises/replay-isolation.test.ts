@@ -15,8 +15,8 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
-import type { Kafka } from '../../services/adapters/kafka/kafka-client.ts'
-import { decodeStoredLog, encodeStoredLog } from '../../services/adapters/redis/stored-log.ts'
+import type { Kafka } from '../../services/adapters/kafka/client/kafka-client.ts'
+import { decodeStoredLog, encodeStoredLog } from '../../services/adapters/redis/logs/stored-log.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import { createEntityLog } from '../../services/pipeline/enrich/entity-log.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
@@ -28,7 +28,7 @@ import type { ReplayReport } from '../../services/replay/run-records.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
 import { inputTopicsOf, readCommitted, untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-topics.ts'
@@ -81,7 +81,7 @@ type ReplayBeside = {
 
 /** The whole history of the place's topics, at full speed. */
 async function replayTopics(
-  { stack, definition, kafka }: ScoringPlace,
+  { stack, definition, kafka }: ScoringEnvironment,
   { folders, asked, ...store }: ReplayBeside,
 ): Promise<ReplayReport> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-isolation-'))
@@ -103,7 +103,7 @@ async function replayTopics(
 }
 
 describe('a replay beside live scoring', () => {
-  let place: ScoringPlace
+  let place: ScoringEnvironment
   let collector: TopicCollector
   let sent: Progress
   let topics: WeirTopics
@@ -122,7 +122,7 @@ describe('a replay beside live scoring', () => {
     )
 
   beforeAll(async () => {
-    place = await openScoringPlace({ purpose: 'isolation' })
+    place = await openScoringEnvironment({ purpose: 'isolation' })
     const { definition, kafka, stack } = place
     collector = await collectTopics(kafka, allTopicsOf(definition))
     topics = readWeirTopics(definition, collector)
@@ -192,11 +192,11 @@ describe('the same backlog with and without a replay beside its scorer', () => {
   const startTimeMs = Date.now() - 40 * 86_400_000
   const folders: string[] = []
   const asked = new Set<string>()
-  const places: ScoringPlace[] = []
+  const places: ScoringEnvironment[] = []
   let replays = 0
 
-  async function openBacklog(): Promise<ScoringPlace> {
-    const place = await openScoringPlace({ purpose: 'isolation-twin' })
+  async function openBacklog(): Promise<ScoringEnvironment> {
+    const place = await openScoringEnvironment({ purpose: 'isolation-twin' })
     places.push(place)
     const { stack, definition, schemaIds } = place
     await prefillTopic({
@@ -211,7 +211,7 @@ describe('the same backlog with and without a replay beside its scorer', () => {
   }
 
   async function drain(
-    place: ScoringPlace,
+    place: ScoringEnvironment,
     beside: (() => Promise<void>) | null,
   ): Promise<Outcome> {
     const scorer = await place.startScorer()
@@ -272,7 +272,7 @@ function withoutTimes(scored: ScoredTransactionRecord) {
   return { ...event, challengers: challengers.map(({ modelMs: ____, ...score }) => score) }
 }
 
-async function describeOutcome(place: ScoringPlace): Promise<Outcome> {
+async function describeOutcome(place: ScoringEnvironment): Promise<Outcome> {
   const { kafka, definition } = place
   const collector = await collectTopics(kafka, allTopicsOf(definition))
   try {
@@ -287,7 +287,7 @@ async function describeOutcome(place: ScoringPlace): Promise<Outcome> {
   }
 }
 
-async function readCommittedWithMemory({ kafka, groupId, definition }: ScoringPlace) {
+async function readCommittedWithMemory({ kafka, groupId, definition }: ScoringEnvironment) {
   const admin = kafka.admin()
   await admin.connect()
   try {
@@ -308,7 +308,7 @@ function foldFully(stored: Buffer, { shape, history }: LogKind): string {
   return encodeStoredLog(log, history, 0).toString('base64')
 }
 
-async function readLogs(place: ScoringPlace): Promise<Map<string, string>> {
+async function readLogs(place: ScoringEnvironment): Promise<Map<string, string>> {
   const { stack, keyPrefix, definition } = place
   const { kinds } = planFeatures(definition)
   const redis = new Redis(stack.redisUrl)
@@ -343,7 +343,7 @@ type Photograph = {
   readonly groups: readonly string[]
 }
 
-async function photograph(place: ScoringPlace): Promise<Photograph> {
+async function photograph(place: ScoringEnvironment): Promise<Photograph> {
   const { kafka, groupId, definition, stack, keyPrefix } = place
   const admin = kafka.admin()
   const redis = new Redis(stack.redisUrl)

@@ -4,15 +4,18 @@
 // before the rollout service starts; one with a shifted feature (velocity times four), a slow one, and a good one. What became of them is read from the audit, who decided from the scored events.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openRosterLedger, type RosterLedger } from '../../services/adapters/kafka/roster-ledger.ts'
+import {
+  openRosterLedger,
+  type RosterLedger,
+} from '../../services/adapters/kafka/roster/roster-ledger.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
-import { runRollout } from '../../services/cli/start-rollout.ts'
-import type { RosterChange, RosterStep } from '../../services/core/roster-change.ts'
 import { readSettings } from '../../services/core/settings.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { type RolloutLine, rolloutAuthor } from '../../services/rollout/run-rollout.ts'
+import { runRollout } from '../../services/rollout/start-rollout.ts'
+import type { RosterChange, RosterStep } from '../../services/roster/roster-change.ts'
 import { type ModelShelf, makeModelShelf } from '../support/model-shelf.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -27,7 +30,7 @@ const rules = '{ minEvents: 200, minTime: 1s, maxTime: 10m, noDataMax: 1m }'
 const policy = '{ review: 0.01, block: 0.9, flaggedShareMax: 1, brakeWindow: 10000 }'
 
 let shelf: ModelShelf
-let place: ScoringPlace
+let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
 let ledger: RosterLedger
@@ -81,7 +84,7 @@ async function startBadCanary(): Promise<void> {
 beforeAll(async () => {
   const fixtures = { 1: 'trees', 2: 'unbounded', 3: 'shifted', 4: 'slow', 5: 'trees' }
   shelf = makeModelShelf('rollout', fixtures, { policy, rollout: rules })
-  place = await openScoringPlace({ purpose: 'rollout', pipelineFile: shelf.pipelineFile })
+  place = await openScoringEnvironment({ purpose: 'rollout', pipelineFile: shelf.pipelineFile })
   const { definition, kafka, stack, environment } = place
   collector = await collectTopics(kafka, allTopicsOf(definition))
   topics = readWeirTopics(definition, collector)

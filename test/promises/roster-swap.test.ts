@@ -7,15 +7,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Progress } from '../../load/generator/schedule.ts'
 import type { ScorerProcess } from '../../load/scorer/scorer-process.ts'
-import { openRosterLedger, type RosterLedger } from '../../services/adapters/kafka/roster-ledger.ts'
+import {
+  openRosterLedger,
+  type RosterLedger,
+} from '../../services/adapters/kafka/roster/roster-ledger.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
-import { isCanaryCustomer, type Roster } from '../../services/core/roster.ts'
-import type { RosterChange } from '../../services/core/roster-change.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
+import { isCanaryCustomer, type Roster } from '../../services/roster/roster.ts'
+import type { RosterChange } from '../../services/roster/roster-change.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
 import { type ModelShelf, makeModelShelf } from '../support/model-shelf.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-topics.ts'
@@ -25,7 +28,7 @@ const SECONDS_MAX = 120
 const SWAPS = 12
 
 let shelf: ModelShelf
-let place: ScoringPlace
+let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
 let sent: Progress
@@ -79,7 +82,7 @@ async function liveThrough(ledger: RosterLedger): Promise<void> {
 
 beforeAll(async () => {
   shelf = makeModelShelf('swap', { 1: 'trees', 2: 'challenger', 3: 'unbounded' })
-  place = await openScoringPlace({ purpose: 'swap', pipelineFile: shelf.pipelineFile })
+  place = await openScoringEnvironment({ purpose: 'swap', pipelineFile: shelf.pipelineFile })
   const { definition, kafka, stack } = place
   collector = await collectTopics(kafka, allTopicsOf(definition))
   topics = readWeirTopics(definition, collector)

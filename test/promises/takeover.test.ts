@@ -12,7 +12,7 @@ import type { Progress } from '../../load/generator/schedule.ts'
 import type { ScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { uniqueName } from '../support/stack.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -21,7 +21,7 @@ import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-to
 const RATE = 600
 const SECONDS_MAX = 90
 
-let place: ScoringPlace
+let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
 let sent: Progress
@@ -81,7 +81,7 @@ function writePipeline(): string {
 }
 
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'takeover', pipelineFile: writePipeline() })
+  place = await openScoringEnvironment({ purpose: 'takeover', pipelineFile: writePipeline() })
   const { definition, kafka } = place
   collector = await collectTopics(kafka, allTopicsOf(definition))
   topics = readWeirTopics(definition, collector)

@@ -1,7 +1,7 @@
 // Labels that are ids and verdicts alone: completed from the transactions, they are the whole labels.
 
 import { describe, expect, test } from 'vitest'
-import type { BareLabel } from '../../services/adapters/file/event-block.ts'
+import type { BareLabel } from '../../services/adapters/event-files/event-block.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import type { Label } from '../../services/pipeline/records.ts'
 import { fraudLabelOf, transactionOf } from '../support/batches.ts'

@@ -13,14 +13,14 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { writeFiles } from '../../load/generator/file-sink.ts'
 import { prefillTopic } from '../../load/generator/prefill.ts'
-import { loadPipelineFile } from '../../services/adapters/file/pipeline-file.ts'
-import { readManifest } from '../../services/adapters/file/pipeline-manifest.ts'
+import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
+import { readManifest } from '../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { openInputDecoders } from '../../services/replay/open-input-decoders.ts'
 import { type FileReplayOptions, runReplay } from '../../services/replay/run-replay.ts'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
-import { openScoringPlace } from '../support/scoring-place.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
+import { openScoringEnvironment } from '../support/scoring-environment.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import {
   type Run,
@@ -152,7 +152,7 @@ describe('golden run of topics', () => {
   test.each([1, 3, 12])(
     'golden run - has the same bytes from %i partitions',
     async (partitions) => {
-      const place = await openScoringPlace({ purpose: 'golden', partitions })
+      const place = await openScoringEnvironment({ purpose: 'golden', partitions })
       const { stack, kafka, definition, schemaIds } = place
       const registry = connectRegistry(stack.registryUrl)
       try {

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 import { replaySmall, smallHistory } from './replay-world.ts'
 
 const page = readFileSync(repositoryPath('docs/reference/replay.md'), 'utf8')

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 
 const nowhere = {
   WEIR_KAFKA_BROKERS: 'localhost:1',

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { ParityReport } from '../../services/parity/parity-report.ts'
 import { inputTopicsOf, untilCommitted } from '../support/committed-offsets.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { uniqueName } from '../support/stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { runReplay, runWeir, startReplay } from './replay-process.ts'
@@ -22,7 +22,10 @@ const DAY_MS = 86_400_000
 /** A killed process' lanes are free after its session, and three processes start on two cores. */
 const LONG = { timeout: 240_000 }
 
-const fill = ({ stack, definition, schemaIds }: ScoringPlace, count: number): Promise<unknown> =>
+const fill = (
+  { stack, definition, schemaIds }: ScoringEnvironment,
+  count: number,
+): Promise<unknown> =>
   prefillTopic({
     brokers: stack.kafkaBrokers,
     transactionsTopic: definition.topics.transactions,
@@ -33,7 +36,7 @@ const fill = ({ stack, definition, schemaIds }: ScoringPlace, count: number): Pr
   })
 
 /** Topics that end with what no reader ever sees: a lane commits nothing behind its last message. */
-async function abortAtEnd({ kafka, definition, keyPrefix }: ScoringPlace): Promise<void> {
+async function abortAtEnd({ kafka, definition, keyPrefix }: ScoringEnvironment): Promise<void> {
   const producer = kafka.producer({
     transactionalId: `${keyPrefix}-aborted`,
     idempotent: true,
@@ -47,7 +50,7 @@ async function abortAtEnd({ kafka, definition, keyPrefix }: ScoringPlace): Promi
   await producer.disconnect()
 }
 
-const variablesOf = ({ stack, keyPrefix }: ScoringPlace): Record<string, string> => ({
+const variablesOf = ({ stack, keyPrefix }: ScoringEnvironment): Record<string, string> => ({
   WEIR_KAFKA_BROKERS: stack.kafkaBrokers.join(','),
   WEIR_REGISTRY_URL: stack.registryUrl,
   WEIR_REDIS_URL: stack.redisUrl,
@@ -58,7 +61,10 @@ const variablesOf = ({ stack, keyPrefix }: ScoringPlace): Record<string, string>
 })
 
 /** What of the run is left at the brokers and in Redis. */
-async function traces({ kafka, stack }: ScoringPlace, run: string): Promise<readonly string[]> {
+async function traces(
+  { kafka, stack }: ScoringEnvironment,
+  run: string,
+): Promise<readonly string[]> {
   const admin = kafka.admin()
   const redis = new Redis(stack.redisUrl)
   await admin.connect()
@@ -75,7 +81,7 @@ async function traces({ kafka, stack }: ScoringPlace, run: string): Promise<read
 }
 
 /** All logs and fences of the run; its terms stay. */
-async function loseState({ stack }: ScoringPlace, run: string): Promise<void> {
+async function loseState({ stack }: ScoringEnvironment, run: string): Promise<void> {
   const redis = new Redis(stack.redisUrl)
   try {
     const keys = await redis.keys(`{weir-replay/named/${run}:*`)
@@ -87,9 +93,9 @@ async function loseState({ stack }: ScoringPlace, run: string): Promise<void> {
 }
 
 describe('a run of several processes on one partition', () => {
-  let place: ScoringPlace
+  let place: ScoringEnvironment
   beforeAll(async () => {
-    place = await openScoringPlace({ purpose: 'shared-replay', partitions: 1 })
+    place = await openScoringEnvironment({ purpose: 'shared-replay', partitions: 1 })
     await fill(place, 3000)
     await abortAtEnd(place)
   })
@@ -124,7 +130,7 @@ describe('a run of several processes on one partition', () => {
 })
 
 /** All that live scoring has left: keys to the byte, ends of topics, committed offsets. */
-async function liveState({ kafka, stack, keyPrefix, definition, groupId }: ScoringPlace) {
+async function liveState({ kafka, stack, keyPrefix, definition, groupId }: ScoringEnvironment) {
   const admin = kafka.admin()
   const redis = new Redis(stack.redisUrl)
   await admin.connect()
@@ -148,11 +154,11 @@ async function liveState({ kafka, stack, keyPrefix, definition, groupId }: Scori
 
 describe('a run of several processes on four partitions', () => {
   const COUNT = 20_000
-  let place: ScoringPlace
+  let place: ScoringEnvironment
   let variables: Record<string, string>
 
   beforeAll(async () => {
-    place = await openScoringPlace({ purpose: 'shared-replay', partitions: 4 })
+    place = await openScoringEnvironment({ purpose: 'shared-replay', partitions: 4 })
     variables = variablesOf(place)
     await fill(place, COUNT)
     const scorer = await place.startScorer()

@@ -5,18 +5,18 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { prefillTopic } from '../../load/generator/prefill.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { runReplay, startReplay } from './replay-process.ts'
 
 const DAY_MS = 86_400_000
 // Enough to take more than a second everywhere: progress is told once a second.
 const COUNT = 60_000
-let place: ScoringPlace
+let place: ScoringEnvironment
 let kafkaAlone: Record<string, string>
 
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'replay-command', partitions: 2 })
+  place = await openScoringEnvironment({ purpose: 'replay-command', partitions: 2 })
   const { stack, definition, schemaIds, keyPrefix } = place
   await prefillTopic({
     brokers: stack.kafkaBrokers,

@@ -19,7 +19,7 @@ import { runReplay, type TopicReplayOptions } from '../../services/replay/run-re
 import type { PartitionRead } from '../../services/replay/topic-lane.ts'
 import type { TopicHistory } from '../../services/replay/topic-source.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { type CollectedRecord, collectTopics } from '../support/topic-collector.ts'
 import { allTopicsOf, decodeTransaction, readWeirTopics } from '../support/weir-topics.ts'
@@ -29,7 +29,7 @@ const DAY_MS = 86_400_000
 const PARTITIONS = 3
 
 const fill = (
-  { stack, definition, schemaIds }: ScoringPlace,
+  { stack, definition, schemaIds }: ScoringEnvironment,
   count: number,
   disturbances: { poisonShare?: number; lateShare?: number },
 ): Promise<Progress> =>
@@ -43,7 +43,7 @@ const fill = (
   })
 
 async function replayTopics(
-  { stack, kafka, definition }: ScoringPlace,
+  { stack, kafka, definition }: ScoringEnvironment,
   range: Partial<TopicHistory> = {},
   wanted: Partial<Omit<TopicReplayOptions, 'topicHistory'>> = {},
 ): Promise<Run> {
@@ -89,14 +89,14 @@ function inOrderOf(labels: readonly Label[], scored: readonly ScoredTransactionR
 }
 
 describe('a replay of topics that were scored', () => {
-  let place: ScoringPlace
+  let place: ScoringEnvironment
   let sent: Progress
   let scored: readonly ScoredTransactionRecord[]
   let labels: readonly Label[]
   let refused: readonly { sourcePartition: number; sourceOffset: number; code: string }[]
 
   beforeAll(async () => {
-    place = await openScoringPlace({ purpose: 'replay-topics', partitions: 1 })
+    place = await openScoringEnvironment({ purpose: 'replay-topics', partitions: 1 })
     sent = await fill(place, 3000, { poisonShare: 0.01, lateShare: 0.01 })
     const scorer = await place.startScorer()
     await untilCommitted(place)
@@ -173,14 +173,14 @@ describe('a replay of topics that were scored', () => {
 })
 
 describe('a replay of tidy topics', () => {
-  let place: ScoringPlace
+  let place: ScoringEnvironment
   let received: readonly CollectedRecord[]
   let labels: readonly object[]
   /** Broker time of the last message, labels among them. */
   let filledUntilMs: number
 
   beforeAll(async () => {
-    place = await openScoringPlace({ purpose: 'replay-tidy', partitions: PARTITIONS })
+    place = await openScoringEnvironment({ purpose: 'replay-tidy', partitions: PARTITIONS })
     await fill(place, 2000, {})
     const collector = await collectTopics(place.kafka, allTopicsOf(place.definition))
     await collector.untilEnd()

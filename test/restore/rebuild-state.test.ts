@@ -14,14 +14,14 @@ import type { ParityReport } from '../../services/parity/parity-report.ts'
 import { runParity } from '../../services/parity/run-parity.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { killWithWorkInFlight } from '../support/kill-in-flight.ts'
-import { openScoringPlace, type ScoringPlace } from '../support/scoring-place.ts'
+import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const EVENTS = 20_000
 
 type Ended = { readonly code: number; readonly out: string; readonly error: string }
 
-let place: ScoringPlace
+let place: ScoringEnvironment
 let refusal: Ended
 let rebuilt: Ended
 let again: Ended
@@ -29,7 +29,7 @@ let deletedKeys = 0
 let parity: ParityReport
 
 beforeAll(async () => {
-  place = await openScoringPlace({ purpose: 'rebuild' })
+  place = await openScoringEnvironment({ purpose: 'rebuild' })
   const { definition, schemaIds, stack } = place
   await prefillTopic({
     brokers: stack.kafkaBrokers,

@@ -6,7 +6,7 @@ import {
   countEvent,
   createPairedCounts,
   type PairedCounts,
-} from '../../services/rollout/paired-counts.ts'
+} from '../../services/statistics/paired-counts.ts'
 import { rolloutRules } from '../support/pipelines.ts'
 
 const rules = rolloutRules({ eventsMin: 1000, stepMsMin: 60_000, stepMsMax: 600_000 })

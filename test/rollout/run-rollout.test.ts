@@ -2,15 +2,15 @@
 
 import { describe, expect, it } from 'vitest'
 import { WeirError } from '../../services/core/errors.ts'
-import type { Roster } from '../../services/core/roster.ts'
+import type { ComparisonRecord } from '../../services/rollout/comparison-record.ts'
+import { Rollout, type RolloutLine, rolloutAuthor } from '../../services/rollout/run-rollout.ts'
+import type { Roster } from '../../services/roster/roster.ts'
 import {
   changeRoster,
   type RosterChange,
   type RosterStep,
   rosterOfFile,
-} from '../../services/core/roster-change.ts'
-import type { ComparisonRecord } from '../../services/rollout/comparison-record.ts'
-import { Rollout, type RolloutLine, rolloutAuthor } from '../../services/rollout/run-rollout.ts'
+} from '../../services/roster/roster-change.ts'
 import { customer, fieldFeature, pipelineOf, rolloutRules } from '../support/pipelines.ts'
 import { eventOf } from './scored-events.ts'
 

@@ -1,8 +1,8 @@
 // The feed of the rollout on a real broker: each record once, whatever becomes of its group.
 
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { createKafka, type Kafka } from '../../services/adapters/kafka/kafka-client.ts'
-import { createLaneConsumer } from '../../services/adapters/kafka/lane-consumer.ts'
+import { createKafka, type Kafka } from '../../services/adapters/kafka/client/kafka-client.ts'
+import { createLaneConsumer } from '../../services/adapters/kafka/lanes/lane-consumer.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Label } from '../../services/pipeline/records.ts'
 import { openScoredFeed } from '../../services/rollout/scored-feed.ts'

@@ -1,14 +1,14 @@
 // Who is on trial since when, and what a verdict makes of the roster.
 
 import { describe, expect, it } from 'vitest'
-import type { Roster } from '../../services/core/roster.ts'
+import { changeFor, findTrial } from '../../services/rollout/trial.ts'
+import type { Roster } from '../../services/roster/roster.ts'
 import {
   changeRoster,
   type RosterChange,
   type RosterStep,
   rosterOfFile,
-} from '../../services/core/roster-change.ts'
-import { changeFor, findTrial } from '../../services/rollout/trial.ts'
+} from '../../services/roster/roster-change.ts'
 import { customer, fieldFeature, pipelineOf } from '../support/pipelines.ts'
 
 const file = pipelineOf({

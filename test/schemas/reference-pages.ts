@@ -4,7 +4,7 @@
 // while a page is not what the tables and schemas say.
 
 import { writeFileSync } from 'node:fs'
-import { topicPlan, topicRoles, topicShapes } from '../../services/adapters/kafka/topics.ts'
+import { topicPlan, topicRoles, topicShapes } from '../../services/adapters/kafka/topics/topics.ts'
 import { type SchemaFile, schemaFiles } from '../../services/adapters/registry/schema-files.ts'
 import { readFields, readRecord } from './schema-fields.ts'
 

@@ -1,8 +1,8 @@
 // How far a group has committed the input topics, asked of the broker and not of the scorer.
 
-import type { Admin } from '../../services/adapters/kafka/kafka-client.ts'
+import type { Admin } from '../../services/adapters/kafka/client/kafka-client.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import type { ScoringPlace } from './scoring-place.ts'
+import type { ScoringEnvironment } from './scoring-environment.ts'
 import { waitFor } from './wait-for.ts'
 
 /** Committed offset by partition; 0 where nothing is committed. */
@@ -30,7 +30,11 @@ export const sumOf = (offsets: ReadonlyMap<number, number>): number =>
   [...offsets.values()].reduce((sum, offset) => sum + offset, 0)
 
 /** Waits until all that was in the input topics when it was called is committed. */
-export async function untilCommitted({ kafka, groupId, definition }: ScoringPlace): Promise<void> {
+export async function untilCommitted({
+  kafka,
+  groupId,
+  definition,
+}: ScoringEnvironment): Promise<void> {
   const admin = kafka.admin()
   await admin.connect()
   try {

@@ -8,7 +8,7 @@ import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { Label } from '../../services/pipeline/records.ts'
 import { type Recomputation, recomputeVectors } from './recompute-vectors.ts'
 import { openRedisWitness } from './redis-witness.ts'
-import type { ScoringPlace } from './scoring-place.ts'
+import type { ScoringEnvironment } from './scoring-environment.ts'
 import { decodeTransaction, type WeirTopics } from './weir-topics.ts'
 
 export type Verdict = {
@@ -25,7 +25,10 @@ type Position = { readonly sourcePartition: number; readonly sourceOffset: numbe
 const nameOf = ({ sourcePartition, sourceOffset }: Position): string =>
   `${sourcePartition}/${sourceOffset}`
 
-export async function judgeHistory(place: ScoringPlace, topics: WeirTopics): Promise<Verdict> {
+export async function judgeHistory(
+  place: ScoringEnvironment,
+  topics: WeirTopics,
+): Promise<Verdict> {
   const { definition } = place
   const received = new Map(topics.received().map((r) => [`${r.partition}/${r.offset}`, r]))
   const scored = topics.scored()
@@ -73,7 +76,7 @@ function compareLateness(
 
 /** Accepted fraud labels in the order of each entity's label logs, and what is wrong with those. */
 async function readLabels(
-  { definition, stack, keyPrefix }: ScoringPlace,
+  { definition, stack, keyPrefix }: ScoringEnvironment,
   topics: WeirTopics,
 ): Promise<{ labels: ReadonlyMap<string, readonly Label[]>; faults: string[] }> {
   const accepted = acceptedFrauds(definition.topics.labels, topics)

@@ -7,14 +7,14 @@
 import type { ScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { readCommitted, sumOf } from './committed-offsets.ts'
 import { openRedisWitness } from './redis-witness.ts'
-import type { ScoringPlace } from './scoring-place.ts'
+import type { ScoringEnvironment } from './scoring-environment.ts'
 import { waitFor } from './wait-for.ts'
 
 /** Part of the backlog that must be committed before, so that the kill falls in the middle. */
 const COMMITTED_SHARE_MIN = 0.1
 
 export async function killWithWorkInFlight(
-  place: ScoringPlace,
+  place: ScoringEnvironment,
   scorer: ScorerProcess,
 ): Promise<void> {
   const { kafka, groupId, definition, stack, keyPrefix } = place

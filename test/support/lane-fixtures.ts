@@ -53,7 +53,7 @@ export function createAdmit(known: ReadonlySet<number> = new Set()) {
 function admit(stream: Stream, raw: RawMessage, text: string): Arrival {
   const eventTime = Number(text)
   if (Number.isNaN(eventTime)) {
-    const rejection = { code: 'WEIR_DECODE_NOT_AVRO', room: 'decode', detail: 'text' } as const
+    const rejection = { code: 'WEIR_DECODE_NOT_AVRO', stage: 'decode', detail: 'text' } as const
     return { raw, transaction: null, label: null, rejection }
   }
   const transaction = transactionOf({ eventTime })

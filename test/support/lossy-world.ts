@@ -12,7 +12,7 @@ import { limits } from '../../services/core/limits.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import type { LaneAddress } from '../../services/lanes/lane-input.ts'
 import { createFindings, type Findings } from '../../services/parity/findings.ts'
-import { shelveLabels } from '../../services/parity/label-orders.ts'
+import { shelveLabels } from '../../services/parity/labels/label-orders.ts'
 import { createRecomputation, type Outcome } from '../../services/parity/recomputation.ts'
 import { DecodeFault, type Decoder } from '../../services/pipeline/decode/message-decoder.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
@@ -29,8 +29,8 @@ import type {
   RawMessage,
   Transaction,
 } from '../../services/pipeline/records.ts'
-import { type AdmittingRooms, admitMessages } from '../../services/restore/admit-messages.ts'
-import type { JournalEntry, RestoreLane } from '../../services/restore/history.ts'
+import type { JournalEntry, RestoreLane } from '../../services/restore/plan/history.ts'
+import { type AdmittingStages, admitMessages } from '../../services/restore/read/admit-messages.ts'
 import {
   type RestoreOptions,
   type RestoreReport,
@@ -116,12 +116,12 @@ export async function createLossyWorld(
   const random = createRandom(seed)
   const definition = options.definition ?? randomPipeline(random)
   const plan = planFeatures(definition, options.ceilings ?? randomCeilings(random))
-  const rooms = jsonRooms(definition)
+  const stages = jsonStages(definition)
   const streamLanes = options.lanes ?? randomStream(random, random.integer(60, 160)).lanes
   const lanes: WorldLane[] = []
   const { originMax = 0, processes = 1 } = options
   for (const lane of oneOfLabels(streamLanes)) {
-    lanes.push(await openLane(lane, rooms, random, originMax))
+    lanes.push(await openLane(lane, stages, random, originMax))
   }
   const merged = lanes
     .flatMap(({ events }) => events)
@@ -200,10 +200,10 @@ export async function createLossyWorld(
         plan,
         session,
         history: createMemoryHistory(topics, random),
-        rooms,
+        stages,
         lanes: lanes.map(toRestoreLane),
         foldPolicy,
-        // With little room not all are read who may have been ahead.
+        // With little stage not all are read who may have been ahead.
         ...(processes === 1 && random.chance(0.3) ? { rowsMax: random.integer(1, 200) } : {}),
         ...wanted,
       })
@@ -280,7 +280,7 @@ export const toRestoreLane = ({
   }
 }
 
-function jsonRooms({ validate }: PipelineDefinition): AdmittingRooms {
+function jsonStages({ validate }: PipelineDefinition): AdmittingStages {
   const jsonDecoder = <T>(): Decoder<T> => ({
     decode: (bytes) => {
       try {
@@ -301,7 +301,7 @@ const timeOf = ({ transaction, label }: Arrival): number | null =>
 /** The lane's messages with rubbish in gaps of its offsets, admitted and timed as lanes do it. */
 async function openLane(
   { laneId, stream, arrivals }: TestLane,
-  rooms: AdmittingRooms,
+  stages: AdmittingStages,
   random: Random,
   originMax: number,
 ): Promise<WorldLane> {
@@ -333,7 +333,7 @@ async function openLane(
   }
   let atMs = -1
   const own = lane.messages.filter(({ offset }) => offset >= lane.originOffset)
-  for (const arrival of await admitMessages(stream, own, rooms)) {
+  for (const arrival of await admitMessages(stream, own, stages)) {
     const timeMs = timeOf(arrival)
     const latenessMs = timeMs === null ? 0 : Math.max(0, atMs - timeMs)
     atMs = Math.max(atMs, timeMs ?? -1)

@@ -5,7 +5,7 @@
 
 import type { LaneAddress } from '../../services/lanes/lane-input.ts'
 import type { RawMessage } from '../../services/pipeline/records.ts'
-import type { JournalEntry, RestoreHistory } from '../../services/restore/history.ts'
+import type { JournalEntry, RestoreHistory } from '../../services/restore/plan/history.ts'
 import type { Random } from './random.ts'
 
 export type MemoryTopics = {

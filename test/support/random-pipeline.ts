@@ -6,8 +6,8 @@
 // their windows. Each entity has a longest window of its own: with short ones, records soon are older
 // than anything asked for.
 
-import { opRules } from '../../services/adapters/file/feature-table.ts'
-import { windowTilesMax } from '../../services/adapters/file/window-rules.ts'
+import { opRules } from '../../services/adapters/pipeline-file/feature-table.ts'
+import { windowTilesMax } from '../../services/adapters/pipeline-file/window-rules.ts'
 import { hashToInteger } from '../../services/core/hash.ts'
 import { limits } from '../../services/core/limits.ts'
 import {

@@ -7,7 +7,7 @@
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { compareMessage } from '../../services/parity/compare-vector.ts'
 import { createFindings, describeFinding } from '../../services/parity/findings.ts'
-import { type LabelShelf, shelveLabels } from '../../services/parity/label-orders.ts'
+import { type LabelShelf, shelveLabels } from '../../services/parity/labels/label-orders.ts'
 import { createRecomputation } from '../../services/parity/recomputation.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { Ceilings } from '../../services/pipeline/enrich/fold-log.ts'

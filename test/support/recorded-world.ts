@@ -1,4 +1,4 @@
-// A random stream through the enrich room over memory, and what it would have published.
+// A random stream through the enrich stage over memory, and what it would have published.
 //
 // In: a seed. Out: the pipeline, the scored events in the order in which readers see them, the messages
 // behind them, the labels of each partition. Some batches are lost on the way out and delivered again
@@ -7,7 +7,7 @@
 
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import type { PlacedLabel } from '../../services/parity/label-orders.ts'
+import type { PlacedLabel } from '../../services/parity/labels/label-orders.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { Ceilings } from '../../services/pipeline/enrich/fold-log.ts'

@@ -13,7 +13,7 @@ import { Redis } from 'ioredis'
 import { askRedis, waitForAnswer } from '../../dev/stack/answers.ts'
 import { findFreePorts } from '../../dev/stack/free-ports.ts'
 import { type Supervision, startSupervision } from '../../dev/stack/supervision.ts'
-import { slotCount } from '../../services/adapters/redis/key-slot.ts'
+import { slotCount } from '../../services/adapters/redis/client/key-slot.ts'
 import { type TestCertificate, tlsSettings } from './test-certificate.ts'
 import { waitFor } from './wait-for.ts'
 

@@ -7,9 +7,12 @@ import type {
   BrokerSight,
   ClusterSight,
   TopicSight,
-} from '../../services/adapters/kafka/inspect-cluster.ts'
-import { topicPlan } from '../../services/adapters/kafka/topics.ts'
-import type { RedisServerSight, RedisSight } from '../../services/adapters/redis/inspect-redis.ts'
+} from '../../services/adapters/kafka/topics/inspect-cluster.ts'
+import { topicPlan } from '../../services/adapters/kafka/topics/topics.ts'
+import type {
+  RedisServerSight,
+  RedisSight,
+} from '../../services/adapters/redis/inspect/inspect-redis.ts'
 import type { SubjectSight } from '../../services/adapters/registry/inspect-registry.ts'
 import { type Examination, type Finding, judgeSight } from '../../services/doctor/finding.ts'
 import { type Needs, needsOf } from '../../services/doctor/needs.ts'

@@ -4,7 +4,7 @@
 // the collector has passed what was the end of every partition when it was called, control records
 // included: what is not there then was never committed.
 
-import type { Kafka } from '../../services/adapters/kafka/kafka-client.ts'
+import type { Kafka } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { uniqueName } from './stack.ts'
 import { waitFor } from './wait-for.ts'
 

@@ -9,7 +9,7 @@ import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-
 import { limits } from '../../services/core/limits.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
-import { type Observe, observeNothing } from '../../services/pipeline/observe/happenings.ts'
+import { type Observe, observeNothing } from '../../services/pipeline/observe/signals.ts'
 import { streams } from '../../services/pipeline/records.ts'
 import { lanesPipeline } from './lanes-pipeline.ts'
 import {
@@ -19,7 +19,12 @@ import {
   type MemoryLane,
   type MemoryMember,
 } from './memory-broker.ts'
-import { createMemoryHouse, flakyClassifier, flakyStore, type MemoryHouse } from './memory-house.ts'
+import {
+  createMemoryScorer,
+  flakyClassifier,
+  flakyStore,
+  type MemoryScorer,
+} from './memory-scorer.ts'
 import { randomLanes } from './memory-stream.ts'
 import { createRandom, type Random } from './random.ts'
 
@@ -49,11 +54,11 @@ export type TroubledRun = {
   readonly definition: PipelineDefinition
   readonly lanes: readonly MemoryLane[]
   readonly broker: MemoryBroker
-  readonly houses: readonly (MemoryHouse & { readonly member: MemoryMember })[]
+  readonly scorers: readonly (MemoryScorer & { readonly member: MemoryMember })[]
 }
 
 export type TroubledOptions = {
-  /** What hears the happenings of each of the two scorers. */
+  /** What hears the signals of each of the two scorers. */
   readonly observe?: (scorer: number) => Observe
   /** Called before the first assignment, and once per turn. */
   readonly started?: (run: TroubledRun) => void
@@ -71,10 +76,10 @@ export async function runTroubled(
 ): Promise<TroubledRun> {
   const random = createRandom(seed)
   const run = prepare(random, trouble, options)
-  const { broker, houses, lanes } = run
-  for (const { conductor } of houses) await conductor.start()
+  const { broker, scorers, lanes } = run
+  for (const { conductor } of scorers) await conductor.start()
   options.started?.(run)
-  houses[0]!.member.assign(lanes)
+  scorers[0]!.member.assign(lanes)
   for (let turns = 0; !broker.isDone() || isInFlight(run); turns++) {
     if (turns > TURNS_MAX) throw new Error(`seed ${seed}: not done after ${TURNS_MAX} turns`)
     throwFailures(run)
@@ -82,7 +87,7 @@ export async function runTroubled(
     if (random.chance(trouble.move)) moveLanes(random, run)
     await turn()
   }
-  await Promise.all(houses.map(({ conductor }) => conductor.drain()))
+  await Promise.all(scorers.map(({ conductor }) => conductor.drain()))
   throwFailures(run)
   return run
 }
@@ -103,14 +108,14 @@ function prepare(random: Random, trouble: Trouble, { observe }: TroubledOptions)
     fate,
     isAway: () => random.chance(trouble.away),
   })
-  const houses = [0, 1].map((scorer) => {
+  const scorers = [0, 1].map((scorer) => {
     const member = broker.join()
     const store = flakyStore(shared, {
       failure: () => random.chance(trouble.storeFailure),
       hasEffect: () => random.chance(0.5),
       turns: () => random.integer(0, 6),
     })
-    const house = createMemoryHouse({
+    const running = createMemoryScorer({
       definition,
       member,
       store,
@@ -118,28 +123,28 @@ function prepare(random: Random, trouble: Trouble, { observe }: TroubledOptions)
       askRegistry: async () => false,
       observe: observe?.(scorer) ?? observeNothing,
     })
-    return { member, ...house }
+    return { member, ...running }
   })
-  return { definition, lanes, broker, houses }
+  return { definition, lanes, broker, scorers }
 }
 
 /** A delivery whose outcome was not heard is in flight until its lane has been claimed again. */
-const isInFlight = ({ houses }: TroubledRun): boolean =>
-  houses.some(({ conductor }) => streams.some((stream) => conductor.eventsInFlight(stream) > 0))
+const isInFlight = ({ scorers }: TroubledRun): boolean =>
+  scorers.some(({ conductor }) => streams.some((stream) => conductor.eventsInFlight(stream) > 0))
 
-function throwFailures({ houses }: TroubledRun): void {
-  for (const { failure } of houses) {
+function throwFailures({ scorers }: TroubledRun): void {
+  for (const { failure } of scorers) {
     const error = failure()
     if (error !== null) throw error
   }
 }
 
 /** Told first or told late: the old owner may still be at work when the new one claims. */
-function moveLanes(random: Random, { houses, lanes }: TroubledRun): void {
+function moveLanes(random: Random, { scorers, lanes }: TroubledRun): void {
   const ofFirst = lanes.filter(() => random.chance(0.5))
   const shares = [ofFirst, lanes.filter((lane) => !ofFirst.includes(lane))]
   for (const index of random.chance(0.5) ? [0, 1] : [1, 0]) {
-    if (random.chance(0.5)) houses[index]!.member.revoke('rebalancing')
-    houses[index]!.member.assign(shares[index]!)
+    if (random.chance(0.5)) scorers[index]!.member.revoke('rebalancing')
+    scorers[index]!.member.assign(shares[index]!)
   }
 }

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { basename } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 import { findInterpreter, type Interpreter } from './training-world.ts'
 
 const folder = repositoryPath('test/training/python')

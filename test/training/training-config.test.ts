@@ -7,7 +7,7 @@ import {
   readTrainingConfig,
   schemaUrl,
 } from '../../training/training-config.ts'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 
 const good = `
 pipeline: pipelines/card-fraud.yaml

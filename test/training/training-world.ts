@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { generateHistory } from '../../load/generator/timeline.ts'
 import { openPython } from '../../training/open-python.ts'
-import { repositoryPath } from '../adapters/file/pipeline-text.ts'
+import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 import { type SmallHistory, writeNdjson } from '../replay/replay-world.ts'
 
 export type Interpreter = { readonly python: string; readonly absent: null } | NoInterpreter

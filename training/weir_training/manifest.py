@@ -2,7 +2,7 @@
 
 In: graphs by role, the reference rows with their scores, and what is known about the training.
 Out: a folder that `weir` loads; docs/reference/model-manifest.md describes every field, and
-services/pipeline/classify/manifest.ts is the reader that refuses what does not match.
+services/models/manifest.ts is the reader that refuses what does not match.
 Invariant: the sha-256 of every file is taken from the bytes that were written, and the feature
 set's hash is the sha-256 of the names in order, joined by newlines.
 """

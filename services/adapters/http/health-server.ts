@@ -1,4 +1,4 @@
-// The HTTP side of a door: /metrics, /health/live, /health/ready.
+// The HTTP side of an entry point: /metrics, /health/live, /health/ready.
 //
 // In: a port (0 = any free one), the registry of metrics, the readiness and the snapshot. Out: a
 // listening server with the port it got, closed by `close`. Refuses a port that it cannot have, with

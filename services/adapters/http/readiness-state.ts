@@ -1,14 +1,14 @@
-// What the process knows about itself, gathered from happenings.
+// What the process knows about itself, gathered from signals.
 //
-// In: a state, a happening and the time. Out: the next state. Pure and free of I/O; readiness.ts
+// In: a state, a signal and the time. Out: the next state. Pure and free of I/O; readiness.ts
 // judges it. Refuses nothing. Invariant: a lane stands in `lanes` exactly while it is owned, and
 // `progressAtMs` is the last moment at which it was surely not stuck.
 
 import type { ErrorCode } from '../../core/errors.ts'
-import type { Happening } from '../../pipeline/observe/happenings.ts'
+import type { Signal } from '../../pipeline/observe/signals.ts'
 import type { Stream } from '../../pipeline/records.ts'
 
-export type System = Extract<Happening, { kind: 'connection' }>['system']
+export type System = Extract<Signal, { kind: 'connection' }>['system']
 
 export type LaneFacts = {
   readonly stream: Stream
@@ -58,33 +58,29 @@ export function openState(nowMs: number): ProcessState {
   }
 }
 
-export function applyHappening(
-  state: ProcessState,
-  happening: Happening,
-  nowMs: number,
-): ProcessState {
-  switch (happening.kind) {
+export function applySignal(state: ProcessState, signal: Signal, nowMs: number): ProcessState {
+  switch (signal.kind) {
     case 'connection':
-      return applyConnection(state, happening, nowMs)
+      return applyConnection(state, signal, nowMs)
     case 'rebalanced':
-      return { ...state, assignedLanes: happening.lanes }
+      return { ...state, assignedLanes: signal.lanes }
     case 'lane_claimed':
     case 'lane_released':
     case 'committed':
     case 'lag':
-      return { ...state, lanes: applyToLanes(state.lanes, happening, nowMs) }
+      return { ...state, lanes: applyToLanes(state.lanes, signal, nowMs) }
     case 'model_loaded':
-      return { ...state, models: applyModel(state.models, happening) }
+      return { ...state, models: applyModel(state.models, signal) }
     case 'roster_applied':
-      return { ...state, models: keepModels(state.models, happening.challengers) }
+      return { ...state, models: keepModels(state.models, signal.challengers) }
     case 'retried':
-      return happening.code === 'WEIR_REGISTRY_AWAY' ? { ...state, isSchemaMissing: true } : state
+      return signal.code === 'WEIR_REGISTRY_AWAY' ? { ...state, isSchemaMissing: true } : state
     case 'batch_done':
       return state.isSchemaMissing ? { ...state, isSchemaMissing: false } : state
     case 'draining':
-      return { ...state, draining: happening.reason }
+      return { ...state, draining: signal.reason }
     case 'failed':
-      return { ...state, failure: { code: happening.code, detail: happening.detail } }
+      return { ...state, failure: { code: signal.code, detail: signal.detail } }
     default:
       return state
   }
@@ -92,7 +88,7 @@ export function applyHappening(
 
 function applyConnection(
   state: ProcessState,
-  { system, state: next, detail }: Extract<Happening, { kind: 'connection' }>,
+  { system, state: next, detail }: Extract<Signal, { kind: 'connection' }>,
   nowMs: number,
 ): ProcessState {
   const before = state.systems[system]
@@ -100,30 +96,27 @@ function applyConnection(
   return { ...state, systems: { ...state.systems, [system]: { state: next, detail, sinceMs } } }
 }
 
-type LaneHappening = Extract<
-  Happening,
-  { kind: 'lane_claimed' | 'lane_released' | 'committed' | 'lag' }
->
+type LaneSignal = Extract<Signal, { kind: 'lane_claimed' | 'lane_released' | 'committed' | 'lag' }>
 
 function applyToLanes(
   lanes: ReadonlyMap<string, LaneFacts>,
-  happening: LaneHappening,
+  signal: LaneSignal,
   nowMs: number,
 ): ReadonlyMap<string, LaneFacts> {
-  const { stream, partition } = happening
+  const { stream, partition } = signal
   const key = `${stream} ${partition}`
   const lane = lanes.get(key)
   const next = new Map(lanes)
-  if (happening.kind === 'lane_released') next.delete(key)
-  else if (happening.kind === 'lane_claimed') {
+  if (signal.kind === 'lane_released') next.delete(key)
+  else if (signal.kind === 'lane_claimed') {
     // Claimed again after doubt is no progress: a lane in doubt for ever is stuck.
     if (lane === undefined) next.set(key, { stream, partition, lag: 0, progressAtMs: nowMs })
   } else if (lane === undefined) return lanes
-  else if (happening.kind === 'committed') next.set(key, { ...lane, progressAtMs: nowMs })
+  else if (signal.kind === 'committed') next.set(key, { ...lane, progressAtMs: nowMs })
   else {
     // Until this moment there was nothing to do: the wait begins now.
     const progressAtMs = lane.lag === 0 ? nowMs : lane.progressAtMs
-    next.set(key, { ...lane, lag: happening.events, progressAtMs })
+    next.set(key, { ...lane, lag: signal.events, progressAtMs })
   }
   return next
 }
@@ -131,7 +124,7 @@ function applyToLanes(
 /** Challengers that left the roster score no more; the champion was replaced by the one that came. */
 const keepModels = (
   models: readonly ModelFacts[],
-  challengers: Extract<Happening, { kind: 'roster_applied' }>['challengers'],
+  challengers: Extract<Signal, { kind: 'roster_applied' }>['challengers'],
 ): readonly ModelFacts[] =>
   models.filter(
     ({ role, name, version }) =>
@@ -142,7 +135,7 @@ const keepModels = (
 /** One champion, and one role per version: what the new model replaces is no longer in use. */
 function applyModel(
   models: readonly ModelFacts[],
-  { role, name, version, provider, sha256 }: Extract<Happening, { kind: 'model_loaded' }>,
+  { role, name, version, provider, sha256 }: Extract<Signal, { kind: 'model_loaded' }>,
 ): readonly ModelFacts[] {
   const kept = models.filter(
     (other) =>

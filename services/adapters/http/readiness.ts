@@ -1,6 +1,6 @@
 // Ready and alive, judged from what the process knows about itself.
 //
-// In: happenings (through `observe`) and the time. Out: the reasons why the process is not ready,
+// In: signals (through `observe`) and the time. Out: the reasons why the process is not ready,
 // or dead, each with what to do about it. Not ready means "do not count on me now" and may pass by
 // itself; dead means "restart me", and is said only where a restart helps: not while Kafka or Redis
 // are away. Invariant: no reasons = ready; the judgement changes nothing.
@@ -8,9 +8,9 @@
 import type { Clock } from '../../core/clock.ts'
 import { errorTable } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import type { Observe } from '../../pipeline/observe/happenings.ts'
+import type { Observe } from '../../pipeline/observe/signals.ts'
 import {
-  applyHappening,
+  applySignal,
   type Failure,
   type LaneFacts,
   openState,
@@ -73,7 +73,7 @@ export type RequiredSystem = Exclude<System, 'inference'>
 
 export type ReadinessOptions = {
   readonly clock: Clock
-  /** What this door cannot work without; the registry counts only when a schema is missing. */
+  /** What this entry point cannot work without; the registry counts only when a schema is missing. */
   readonly requiredSystems: readonly RequiredSystem[]
   readonly watchdogMsMax?: number
 }
@@ -91,8 +91,8 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   const rules = { requiredSystems, watchdogMsMax }
   let state = openState(clock.nowMs())
   return {
-    observe: (happening) => {
-      state = applyHappening(state, happening, clock.nowMs())
+    observe: (signal) => {
+      state = applySignal(state, signal, clock.nowMs())
     },
     reasonsNotReady: () => judgeReady(state, rules, clock.nowMs()),
     reasonsDead: (worstStallMs) => judgeAlive(state, rules, clock.nowMs(), worstStallMs),

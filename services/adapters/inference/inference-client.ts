@@ -27,7 +27,7 @@ export type InferenceAnswer = {
   readonly body: Buffer
 }
 
-export type InferencePlace = {
+export type InferenceEnvironment = {
   readonly url: string
   /** Sent as `Authorization: Bearer`; null = none. */
   readonly token: string | null
@@ -40,7 +40,7 @@ export type InferenceClient = {
 
 type Kept = HttpAgent | HttpsAgent | false
 
-export function openInferenceClient({ url, token }: InferencePlace): InferenceClient {
+export function openInferenceClient({ url, token }: InferenceEnvironment): InferenceClient {
   const base = new URL(url)
   const isTls = base.protocol === 'https:'
   const pool = { keepAlive: true, maxSockets: limits.remoteConnectionsMax }

@@ -10,12 +10,12 @@
 
 import type { RemoteExecution } from '../../core/pipeline-definition.ts'
 import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
-import type { Observe } from '../../pipeline/observe/happenings.ts'
+import type { Observe } from '../../pipeline/observe/signals.ts'
 import type { Reason, ScoringModel } from '../../pipeline/records.ts'
 import type { ModelFiles } from '../onnx/model-folder.ts'
 import { explainRows } from '../onnx/occlusion.ts'
 import type { OnnxClassifier } from '../onnx/onnx-classifier.ts'
-import { type InferencePlace, openInferenceClient } from './inference-client.ts'
+import { type InferenceEnvironment, openInferenceClient } from './inference-client.ts'
 import { createRemoteModel } from './remote-model.ts'
 import { remoteTrouble, ServerTrust } from './server-trust.ts'
 
@@ -25,7 +25,7 @@ export type RemoteClassifierOptions = {
   /** The champion's folder. */
   readonly files: ModelFiles
   readonly remote: RemoteExecution
-  readonly place: InferencePlace
+  readonly place: InferenceEnvironment
   readonly observe: Observe
   /** Pause before a doubted server is examined again. */
   readonly pauseMs?: number

@@ -4,7 +4,7 @@
 //      ▲                                                                       │ remotePauseMs
 //      └────────────────────── whole examination passed ◄──────────────────────┘ and again
 //
-// In: how calls ended. Out: `isTrusted`, and happenings. No live batch is ever the trial: what is doubted
+// In: how calls ended. Out: `isTrusted`, and signals. No live batch is ever the trial: what is doubted
 // is examined like at the start, golden vectors included, because who comes back may be another model.
 // Refused at `begin`: a server that answers wrongly; one that is away begins doubted.
 // Invariant: at most one examination at a time, and none after `close`.
@@ -12,7 +12,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import type { Observe } from '../../pipeline/observe/happenings.ts'
+import type { Observe } from '../../pipeline/observe/signals.ts'
 
 export type ServerTrustOptions = {
   readonly examine: () => Promise<void>

@@ -4,21 +4,21 @@
 //
 // Refused: a manifest of another name or version, a file whose hash is not the manifest's
 // (WEIR_CLASSIFY_MODEL_REFUSED), a signature that is not trusted, before any other file is asked for. A
-// server that is away is a happening, not an end, where the answer to the same question is in the cache.
+// server that is away is a signal, not an end, where the answer to the same question is in the cache.
 // Invariant: nothing enters the cache unverified, and nothing leaves it unverified.
 
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { ModelReference } from '../../core/pipeline-definition.ts'
-import { type ModelManifest, parseManifest } from '../../pipeline/classify/manifest.ts'
+import { type ModelManifest, parseManifest } from '../../models/manifest.ts'
 import {
   checkSignature,
   manifestFileName,
   type SignaturePolicy,
   signatureFileName,
-} from '../../pipeline/classify/manifest-signature.ts'
-import type { ModelSource } from '../../pipeline/classify/model-source.ts'
-import type { ModelOrigin, Observe } from '../../pipeline/observe/happenings.ts'
+} from '../../models/manifest-signature.ts'
+import type { ModelSource } from '../../models/model-source.ts'
+import type { ModelOrigin, Observe } from '../../pipeline/observe/signals.ts'
 import { isAway, type MlflowClient } from './mlflow-client.ts'
 import {
   findArtifact,

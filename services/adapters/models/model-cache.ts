@@ -6,15 +6,15 @@
 //
 // Refused: a folder that cannot be written (WEIR_SETTINGS_INVALID). Invariants: an entry appears whole, by a
 // rename; on every use its manifest and every file are hashed again, and an entry that differs is removed
-// and counts as absent; entries used by this process are never removed to make room, others oldest first.
+// and counts as absent; entries used by this process are never removed to make stage, others oldest first.
 
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { WeirError } from '../../core/errors.ts'
 import type { ModelReference } from '../../core/pipeline-definition.ts'
-import { type ModelManifest, parseManifest } from '../../pipeline/classify/manifest.ts'
-import { manifestFileName, signatureFileName } from '../../pipeline/classify/manifest-signature.ts'
+import { type ModelManifest, parseManifest } from '../../models/manifest.ts'
+import { manifestFileName, signatureFileName } from '../../models/manifest-signature.ts'
 
 export type CachedModel = {
   readonly reference: ModelReference

@@ -7,8 +7,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WeirError } from '../../core/errors.ts'
-import { type ModelManifest, parseManifest } from '../../pipeline/classify/manifest.ts'
-import { manifestFileName, signatureFileName } from '../../pipeline/classify/manifest-signature.ts'
+import { type ModelManifest, parseManifest } from '../../models/manifest.ts'
+import { manifestFileName, signatureFileName } from '../../models/manifest-signature.ts'
 import { filesOf, type IncomingModel, sha256Of } from './model-cache.ts'
 
 export type ModelParts = IncomingModel & {

@@ -7,8 +7,8 @@
 // moves the aliases only; what fails on the way has no version, no alias, and a run that says FAILED.
 
 import { WeirError } from '../../core/errors.ts'
-import type { ModelManifest } from '../../pipeline/classify/manifest.ts'
-import { manifestFileName, signatureFileName } from '../../pipeline/classify/manifest-signature.ts'
+import type { ModelManifest } from '../../models/manifest.ts'
+import { manifestFileName, signatureFileName } from '../../models/manifest-signature.ts'
 import { isMissing, type MlflowClient } from './mlflow-client.ts'
 import {
   artifactFolder,

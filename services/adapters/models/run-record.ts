@@ -5,7 +5,7 @@
 // refused: what MLflow could not take (too long, not finite) is shortened or left out, as the manifest has it
 // whole and is an artifact of the same run.
 
-import type { ModelManifest } from '../../pipeline/classify/manifest.ts'
+import type { ModelManifest } from '../../models/manifest.ts'
 
 type Metric = {
   readonly key: string

@@ -18,14 +18,14 @@ import {
   type ManifestFile,
   type ModelManifest,
   parseManifest,
-} from '../../pipeline/classify/manifest.ts'
+} from '../../models/manifest.ts'
 import {
   checkSignature,
   manifestFileName,
   noSignatures,
   type SignaturePolicy,
   signatureFileName,
-} from '../../pipeline/classify/manifest-signature.ts'
+} from '../../models/manifest-signature.ts'
 
 export type ModelRole = 'champion' | 'challenger'
 
@@ -86,7 +86,7 @@ export const readModelFolder = async (
   }
 }
 
-/** A folder by its path alone, for doors that score nothing: the features are its own. */
+/** A folder by its path alone, for entry points that score nothing: the features are its own. */
 export const readGraphFolder = async (folder: string): Promise<ModelFiles> => {
   const path = join(folder, 'manifest.json')
   const { name, version, featureSet } = parseManifest((await readBytes(path)).toString(), path)

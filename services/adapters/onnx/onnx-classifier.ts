@@ -8,9 +8,9 @@
 
 import { limits } from '../../core/limits.ts'
 import type { ExecutionPolicy, ModelReference } from '../../core/pipeline-definition.ts'
+import { noSignatures, type SignaturePolicy } from '../../models/manifest-signature.ts'
 import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
-import { noSignatures, type SignaturePolicy } from '../../pipeline/classify/manifest-signature.ts'
-import type { Observe } from '../../pipeline/observe/happenings.ts'
+import type { Observe } from '../../pipeline/observe/signals.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
 import { readModelFolder } from './model-folder.ts'
 import { RunDispatcher } from './run-dispatcher.ts'

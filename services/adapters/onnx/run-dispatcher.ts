@@ -3,7 +3,7 @@
 //   classify ─► queue ─► the first idle worker takes what waits, up to rowsMax rows ─► split ─► replies
 //
 // A request that finds its worker busy waits and is merged with its neighbours into the next run; the
-// queue is bounded by the hallway's batches in flight. Refused with WEIR_CLASSIFY_RUN_FAILED: a failed
+// queue is bounded by the pipeline's batches in flight. Refused with WEIR_CLASSIFY_RUN_FAILED: a failed
 // run of the champion, a crashed worker, a champion's score outside [0, 1]. A crashed worker is replaced with the same bytes, at
 // most crashesMax times without a run in between; then everything is refused.
 // Invariant: every request settles, with exactly its own rows, whatever it was merged with.
@@ -12,7 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { assertInvariant, WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
-import type { Observe } from '../../pipeline/observe/happenings.ts'
+import type { Observe } from '../../pipeline/observe/signals.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
 import type { ModelFiles } from './model-folder.ts'
 import { ModelWorker, type RunReply } from './model-worker.ts'

@@ -2,17 +2,17 @@
 //
 //   received = scored + labels + rejected + diverted + inFlight          (at every moment)
 //
-// In: happenings. Out: `read()`. `received` goes up with `received`, when events are taken in, and
+// In: signals. Out: `read()`. `received` goes up with `received`, when events are taken in, and
 // down with `abandoned`, when they are given up and will be read again; so a redelivery is received
 // once in the books, whichever process ends up committing it. A lane whose commit is in doubt keeps
 // its events in flight until the committed offset tells the outcome; then it says `committed` or
 // `abandoned`, never both. Late events stand in `diverted` and not in `rejected` as well.
 // Invariant: `difference` is 0. It is worth something only where in flight is counted elsewhere:
 // the lanes give that count with `watchInFlight`, and change it in the same tick in which they emit
-// the happening. Without it, in flight is what the books say and only an overdraft is a difference.
+// the signal. Without it, in flight is what the books say and only an overdraft is a difference.
 
 import type { RejectionCode } from '../../core/errors.ts'
-import type { Happening } from '../../pipeline/observe/happenings.ts'
+import type { Signal } from '../../pipeline/observe/signals.ts'
 import { type Stream, streams } from '../../pipeline/records.ts'
 
 export type StreamBooks = {
@@ -36,7 +36,7 @@ export type StreamBooks = {
 export type CountInFlight = (stream: Stream) => number
 
 export type Ledger = {
-  readonly enter: (happening: Happening) => void
+  readonly enter: (signal: Signal) => void
   readonly watchInFlight: (count: CountInFlight) => void
   readonly read: (stream: Stream) => StreamBooks
 }
@@ -74,9 +74,9 @@ export function createLedger(): Ledger {
   const accounts = { transactions: openAccount(), labels: openAccount() }
   let countInFlight: CountInFlight | null = null
   return {
-    enter: (happening) => {
-      if ('stream' in happening) enterInto(accounts[happening.stream], happening)
-      if (happening.kind === 'stopped') for (const stream of streams) accounts[stream].lags.clear()
+    enter: (signal) => {
+      if ('stream' in signal) enterInto(accounts[signal.stream], signal)
+      if (signal.kind === 'stopped') for (const stream of streams) accounts[stream].lags.clear()
     },
     watchInFlight: (count) => {
       countInFlight = count
@@ -85,37 +85,34 @@ export function createLedger(): Ledger {
   }
 }
 
-function enterInto(account: Account, happening: Happening & { readonly stream: Stream }): void {
-  switch (happening.kind) {
+function enterInto(account: Account, signal: Signal & { readonly stream: Stream }): void {
+  switch (signal.kind) {
     case 'received':
-      account.takenIn += happening.events
+      account.takenIn += signal.events
       break
     case 'abandoned':
-      account.abandoned += happening.events
+      account.abandoned += signal.events
       break
     case 'committed':
-      enterCommitted(account, happening)
+      enterCommitted(account, signal)
       break
     case 'lane_claimed':
       // A lane that is claimed again after doubt keeps the lag that it has told.
-      account.lags.set(happening.partition, account.lags.get(happening.partition) ?? 0)
+      account.lags.set(signal.partition, account.lags.get(signal.partition) ?? 0)
       break
     case 'lane_released':
-      account.lags.delete(happening.partition)
+      account.lags.delete(signal.partition)
       break
     case 'lag':
       // A last word from a lane that is already gone must not bring its lag back.
-      if (account.lags.has(happening.partition)) {
-        account.lags.set(happening.partition, happening.events)
+      if (account.lags.has(signal.partition)) {
+        account.lags.set(signal.partition, signal.events)
       }
       break
   }
 }
 
-function enterCommitted(
-  account: Account,
-  committed: Extract<Happening, { kind: 'committed' }>,
-): void {
+function enterCommitted(account: Account, committed: Extract<Signal, { kind: 'committed' }>): void {
   account.scored += committed.scored
   account.labels += committed.labels
   account.diverted += committed.diverted

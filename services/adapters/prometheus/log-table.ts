@@ -1,10 +1,10 @@
-// Which happening becomes which log line.
+// Which signal becomes which log line.
 //
 // Levels: error = data was lost or a human is needed; info = life cycle; debug = the rest that helps
 // when one lane is watched. null = metrics only, because it comes with every batch.
 // Invariant: one entry per kind (a new kind does not compile without), and no line per event.
 
-import type { Happening } from '../../pipeline/observe/happenings.ts'
+import type { Signal } from '../../pipeline/observe/signals.ts'
 
 export type LineLevel = 'error' | 'info' | 'debug'
 
@@ -23,8 +23,8 @@ const line = (level: LineLevel, sentence: string, quietMs = 0): LogRule => ({
 
 const MINUTE_MS = 60_000
 
-export const logTable: { readonly [K in Happening['kind']]: LogRule } = {
-  room_done: null,
+export const logTable: { readonly [K in Signal['kind']]: LogRule } = {
+  stage_done: null,
   received: null,
   committed: null,
   lag: null,

@@ -1,6 +1,6 @@
 // The process's logger: pino, one JSON object a line, secrets taken out before anything is written.
 //
-// In: level, the door's name and the instance. Out: a pino logger whose lines carry `name`,
+// In: level, the entry point's name and the instance. Out: a pino logger whose lines carry `name`,
 // `instance`, the level by its name and ISO time. Refuses an unknown level (pino throws). Where an
 // error is logged as `err`, its code stands in `err.code`.
 // Invariant: every line passes redact.ts, message and child bindings included.

@@ -1,26 +1,26 @@
-// Which happening moves which metric.
+// Which signal moves which metric.
 //
-// In: one happening, per batch or rarer. Out: counters, gauges and histograms moved. Refuses
+// In: one signal, per batch or rarer. Out: counters, gauges and histograms moved. Refuses
 // nothing at run time: the table below has one entry per kind, so that a new kind does not compile
 // until somebody has decided what it counts.
 // Invariant: children of small closed label sets are made once, at start, so that a rate over the
 // first event is right and the hot path looks nothing up.
 
 import type { RejectionCode } from '../../core/errors.ts'
-import { type Happening, modelOrigins, rooms } from '../../pipeline/observe/happenings.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
+import { modelOrigins, type Signal, stages } from '../../pipeline/observe/signals.ts'
 import { streams } from '../../pipeline/records.ts'
 import { operations, rejectionCodes, remoteCodes, systems } from './metric-table.ts'
 import type { LabelsOf, Metrics } from './metrics.ts'
 
-type Kind = Happening['kind']
-type Of<K extends Kind> = Extract<Happening, { kind: K }>
-type Recorders<K extends Kind> = { readonly [P in K]: (happening: Of<P>) => void }
+type Kind = Signal['kind']
+type Of<K extends Kind> = Extract<Signal, { kind: K }>
+type Recorders<K extends Kind> = { readonly [P in K]: (signal: Of<P>) => void }
 
 const none = {}
 const doNothing = (): void => undefined
 
-export function createMetricRecorder(metrics: Metrics): (happening: Happening) => void {
+export function createMetricRecorder(metrics: Metrics): (signal: Signal) => void {
   const recorders: Recorders<Kind> = {
     ...recordOutcomes(metrics),
     ...recordBatches(metrics),
@@ -29,7 +29,7 @@ export function createMetricRecorder(metrics: Metrics): (happening: Happening) =
     ...recordModels(metrics),
     ...recordLife(metrics),
   }
-  return (happening) => (recorders[happening.kind] as (happening: Happening) => void)(happening)
+  return (signal) => (recorders[signal.kind] as (signal: Signal) => void)(signal)
 }
 
 function recordOutcomes(
@@ -77,11 +77,11 @@ function recordOutcomes(
 
 function recordBatches(
   metrics: Metrics,
-): Recorders<'room_done' | 'batch_done' | 'latency' | 'alignment_waited'> {
-  const roomChildren = forEach(rooms, (room) => ({
-    duration: metrics.histogram('weir_room_duration_seconds', { room }),
-    events: metrics.histogram('weir_room_batch_events', { room }),
-    refused: metrics.counter('weir_room_refused_events_total', { room }),
+): Recorders<'stage_done' | 'batch_done' | 'latency' | 'alignment_waited'> {
+  const stageChildren = forEach(stages, (stage) => ({
+    duration: metrics.histogram('weir_stage_duration_seconds', { stage }),
+    events: metrics.histogram('weir_stage_batch_events', { stage }),
+    refused: metrics.counter('weir_stage_refused_events_total', { stage }),
   }))
   const events = metrics.histogram('weir_batch_events', none)
   const bytes = metrics.histogram('weir_batch_bytes', none)
@@ -90,11 +90,11 @@ function recordBatches(
   const waited = metrics.histogram('weir_alignment_wait_duration_seconds', none)
   const abandonedWaits = metrics.counter('weir_alignment_abandoned_waits_total', none)
   return {
-    room_done: (done) => {
-      const room = roomChildren[done.room]
-      room.duration.observe(done.durationMs / 1000)
-      room.events.observe(done.events)
-      room.refused.inc(done.events - done.passed)
+    stage_done: (done) => {
+      const stage = stageChildren[done.stage]
+      stage.duration.observe(done.durationMs / 1000)
+      stage.events.observe(done.events)
+      stage.refused.inc(done.events - done.passed)
     },
     batch_done: (batch) => {
       events.observe(batch.events)

@@ -1,13 +1,13 @@
 // Every metric that Weir exports, as data: name, type, unit, help, labels with their closed sets.
 //
-// In: the closed sets of the house (rooms, streams, codes). Out: `metricTable`, from which metrics.ts
+// In: the closed sets of the pipeline (stages, streams, codes). Out: `metricTable`, from which metrics.ts
 // makes the prom-client objects and against which docs/reference/metrics.md is proved.
 // Invariants: a name is weir_<what>_<unit>, counters end in _total; a label is either one of the
 // listed values or bounded by configuration, and never a customer, terminal or transaction.
 
 import { type ErrorCode, errorTable } from '../../core/errors.ts'
-import { modelOrigins, rooms } from '../../pipeline/observe/happenings.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
+import { modelOrigins, stages } from '../../pipeline/observe/signals.ts'
 import { streams } from '../../pipeline/records.ts'
 
 export type LabelSet =
@@ -110,7 +110,7 @@ const batchEvents = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500, 2000]
 const batchBytes = [1024, 4096, 16_384, 65_536, 131_072, 262_144, 524_288, 1_048_576, 2_097_152]
 
 const stream = oneOf(streams)
-const room = oneOf(rooms)
+const stage = oneOf(stages)
 const partition = boundedBy('partitions of the topic')
 const configured = boundedBy('models in the pipeline file')
 const build = boundedBy('one value per process')
@@ -164,18 +164,18 @@ export const metricTable = {
     { bucket: oneOf(latenessBuckets) },
   ),
 
-  weir_room_duration_seconds: histogram('seconds', 'Time one batch spends in a room.', {
+  weir_stage_duration_seconds: histogram('seconds', 'Time one batch spends in a stage.', {
     buckets: batchSeconds,
-    labels: { room },
+    labels: { stage },
   }),
-  weir_room_batch_events: histogram('events', 'Events that entered a room with one batch.', {
+  weir_stage_batch_events: histogram('events', 'Events that entered a stage with one batch.', {
     buckets: batchEvents,
-    labels: { room },
+    labels: { stage },
   }),
-  weir_room_refused_events_total: counter(
+  weir_stage_refused_events_total: counter(
     'events',
-    'Events that did not pass a room: rejected, diverted or, in publish, not committed.',
-    { room },
+    'Events that did not pass a stage: rejected, diverted or, in publish, not committed.',
+    { stage },
   ),
   weir_batch_events: histogram('events', 'Events of one micro-batch, all its lanes together.', {
     buckets: batchEvents,

@@ -1,6 +1,6 @@
-// The one place that turns happenings into metrics, log lines and the books of the process.
+// The one place that turns signals into metrics, log lines and the books of the process.
 //
-// In: happenings from the hallway, the lanes and the adapters. Out: `observe` for all of them,
+// In: signals from the pipeline, the lanes and the adapters. Out: `observe` for all of them,
 // `snapshot` for the demo's table and /health/ready. Refuses nothing and throws only on our own
 // mistakes. Invariant: what is measured and what is logged is data (metric-table.ts, log-table.ts);
 // a log line is never written per event, and no label or field holds a transaction.
@@ -9,7 +9,7 @@ import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { errorTable } from '../../core/errors.ts'
-import type { Happening, Observe } from '../../pipeline/observe/happenings.ts'
+import type { Observe, Signal } from '../../pipeline/observe/signals.ts'
 import { type Stream, streams } from '../../pipeline/records.ts'
 import { type CountInFlight, createLedger, type Ledger, type StreamBooks } from './ledger.ts'
 import { type LineLevel, logTable } from './log-table.ts'
@@ -58,20 +58,20 @@ export function createObserver(options: ObserverOptions): Observer {
     latencyCounts: metrics.latency.readCounts(),
   })
   const record = createMetricRecorder(metrics)
-  const log = createHappeningLog(logger, clock, snapshot)
+  const log = createSignalLog(logger, clock, snapshot)
   collectProcessMetrics(registry, metrics)
   collectConservation(metrics, ledger)
   if (build !== undefined) recordBuild(metrics, build)
   return {
-    observe: (happening) => {
-      ledger.enter(happening)
-      record(happening)
-      if (happening.kind === 'batch_done') {
+    observe: (signal) => {
+      ledger.enter(signal)
+      record(signal)
+      if (signal.kind === 'batch_done') {
         batches.count++
-        batches.events += happening.events
+        batches.events += signal.events
       }
-      if (happening.kind === 'store_round_trip') redelivered += happening.redelivered
-      log(happening)
+      if (signal.kind === 'store_round_trip') redelivered += signal.redelivered
+      log(signal)
     },
     registry,
     snapshot,
@@ -109,33 +109,33 @@ function collectConservation(metrics: Metrics, ledger: Ledger): void {
   })
 }
 
-function createHappeningLog(logger: Logger, clock: Clock, snapshot: () => Snapshot): Observe {
+function createSignalLog(logger: Logger, clock: Clock, snapshot: () => Snapshot): Observe {
   const lastWrittenMs = new Map<string, number>()
-  const isQuiet = (happening: Happening, quietMs: number): boolean => {
+  const isQuiet = (signal: Signal, quietMs: number): boolean => {
     if (quietMs === 0) return false
-    const key = `${happening.kind} ${'partition' in happening ? happening.partition : ''}`
+    const key = `${signal.kind} ${'partition' in signal ? signal.partition : ''}`
     const lastMs = lastWrittenMs.get(key)
     if (lastMs !== undefined && clock.nowMs() - lastMs < quietMs) return true
     lastWrittenMs.set(key, clock.nowMs())
     return false
   }
-  return (happening) => {
-    const rule = logTable[happening.kind]
-    if (rule === null || isQuiet(happening, rule.quietMs)) return
+  return (signal) => {
+    const rule = logTable[signal.kind]
+    if (rule === null || isQuiet(signal, rule.quietMs)) return
     const level: LineLevel = rule.level
     if (!logger.isLevelEnabled(level)) return
-    logger[level](describeHappening(happening, snapshot), rule.sentence)
+    logger[level](describeSignal(signal, snapshot), rule.sentence)
   }
 }
 
-function describeHappening(happening: Happening, snapshot: () => Snapshot): object {
-  const { kind, ...fields } = happening
-  if (happening.kind === 'stopped') {
-    return { happening: kind, ...fields, streams: snapshot().streams }
+function describeSignal(signal: Signal, snapshot: () => Snapshot): object {
+  const { kind, ...fields } = signal
+  if (signal.kind === 'stopped') {
+    return { signal: kind, ...fields, streams: snapshot().streams }
   }
-  if (happening.kind === 'failed') {
-    const { sentence, action } = errorTable[happening.code]
-    return { happening: kind, ...fields, sentence, action }
+  if (signal.kind === 'failed') {
+    const { sentence, action } = errorTable[signal.code]
+    return { signal: kind, ...fields, sentence, action }
   }
-  return { happening: kind, ...fields }
+  return { signal: kind, ...fields }
 }

@@ -1,4 +1,4 @@
-// Facts about this process that no happening tells: event loop, memory, CPU, build.
+// Facts about this process that no signal tells: event loop, memory, CPU, build.
 //
 // In: the metrics and perf_hooks. Out: gauges computed when somebody asks, since the last time
 // somebody asked, and prom-client's own process_* and nodejs_* metrics.

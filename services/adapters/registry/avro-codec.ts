@@ -69,10 +69,12 @@ function misfit(type: Type, value: unknown, error: unknown): WeirError {
     },
   })
   if (faults.length === 0) {
-    return new WeirError('WEIR_HOUSE_INVARIANT', `${type.name} is not written.`, { cause: error })
+    return new WeirError('WEIR_INTERNAL_INVARIANT', `${type.name} is not written.`, {
+      cause: error,
+    })
   }
   const detail = `A value does not fit ${type.name}: ${faults.join(', ')}.`
-  return new WeirError('WEIR_HOUSE_INVARIANT', detail)
+  return new WeirError('WEIR_INTERNAL_INVARIANT', detail)
 }
 
 type Resolver = ReturnType<Type['createResolver']>

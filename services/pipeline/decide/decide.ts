@@ -1,4 +1,4 @@
-// The decide room: scores in, decisions out, by the pipeline file's policy.
+// The decide stage: scores in, decisions out, by the pipeline file's policy.
 //
 // Synchronous. Per event, in this order: a deny list blocks; an allow list approves; else
 // the band of the deciding model's score decides. A lane whose share of flagged events passes `flaggedShareMax` is braked:
@@ -20,7 +20,7 @@ import {
   type Transaction,
 } from '../records.ts'
 
-/** A list with the key of its entity: the hallway wires it from the feature plan. */
+/** A list with the key of its entity: the pipeline wires it from the feature plan. */
 export type PlannedList = {
   readonly readKey: (transaction: Transaction) => string
   readonly keys: ReadonlySet<string>

@@ -1,7 +1,7 @@
-// The decode room: bytes in, values or rejections out, in the order of the messages.
+// The decode stage: bytes in, values or rejections out, in the order of the messages.
 //
 // Synchronous and pure. A message whose schema id is not known yet is neither passed nor rejected:
-// its id is returned in `missingIds`; the hallway learns it and decodes the messages again.
+// its id is returned in `missingIds`; the pipeline learns it and decodes the messages again.
 // Rejected: an empty value, bytes that are not Avro in the wire format, an id that the registry does
 // not know, a body that does not fit. Invariant: every message has a value or a rejection.
 
@@ -23,7 +23,7 @@ export function decode<T>(messages: readonly RawMessage[], decoder: Decoder<T>):
     if (result instanceof DecodeFault) {
       if (result.missingId !== null) missingIds.add(result.missingId)
       values[i] = null
-      rejections[i] = { code: result.code, room: 'decode', detail: result.detail }
+      rejections[i] = { code: result.code, stage: 'decode', detail: result.detail }
     } else {
       values[i] = result
       rejections[i] = null

@@ -1,4 +1,4 @@
-// From a batch to the store's records: the first half of the enrich room, synchronous and pure.
+// From a batch to the store's records: the first half of the enrich stage, synchronous and pure.
 //
 // In: a batch merged by event time, labels among it. Out: one record per transaction and entity, one
 // look at the labels of each entity that has some, one record per fraud label; and which

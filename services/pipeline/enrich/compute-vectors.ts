@@ -1,4 +1,4 @@
-// From logs to vectors: the arithmetic half of the enrich room, synchronous and pure.
+// From logs to vectors: the arithmetic half of the enrich stage, synchronous and pure.
 //
 // In: the batch, its records and the store's answer. Out: the EnrichedBatch. Doubles throughout;
 // each feature is rounded to float32 once, when it is written into the vector.

@@ -1,4 +1,4 @@
-// The enrich room: transactions in, vectors out, with one call of the store per batch.
+// The enrich stage: transactions in, vectors out, with one call of the store per batch.
 //
 // In: a batch merged by event time, labels among it. Out: float32 vectors in the pipeline's order,
 // ordinals and what was visible in each entity's log. Labels are appended to their entities' label

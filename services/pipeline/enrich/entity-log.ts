@@ -46,7 +46,7 @@ export type EntityLog = {
   latenessMaxMs: number
 }
 
-/** Most pairs of a customer and a terminal meet once or twice: first rows take little room. */
+/** Most pairs of a customer and a terminal meet once or twice: first rows take little stage. */
 const FIRST_CAPACITY = 2
 const SECOND_CAPACITY = 8
 /** Shared by all logs that have no row yet, such as those of labels that never come. */

@@ -1,7 +1,7 @@
 // The feature table, planned once at start: which logs there are, which numbers a record stores,
 // which windows each entity is asked for, and one function per feature.
 //
-// In: the pipeline definition. Out: a FeaturePlan that the enrich room runs per transaction. All
+// In: the pipeline definition. Out: a FeaturePlan that the enrich stage runs per transaction. All
 // branching on schema, op or feature kind happens here; what is left for the hot path is a list of
 // functions over numbers. Nothing is refused: the loader has already checked the definition.
 

@@ -1,4 +1,4 @@
-// Lateness of a batch as counts, so that one happening covers the batch.
+// Lateness of a batch as counts, so that one signal covers the batch.
 //
 // In: the batch's latenessMs column (>= 0). Out: events per bucket, one more bucket than bounds; the
 // last one holds what is later than every bound. Refuses nothing.

@@ -193,7 +193,7 @@ export function composeRejected(
     original: raw.value,
     originalKey: raw.key,
     code: rejection.code,
-    room: rejection.room,
+    stage: rejection.stage,
     detail: rejection.detail,
     sourceTopic: definition.topics[lane.stream] ?? lane.stream,
     sourcePartition: lane.partition,

@@ -94,7 +94,7 @@ export type RejectedRecord = {
   readonly original: Buffer | null
   readonly originalKey: Buffer | null
   readonly code: string
-  readonly room: string
+  readonly stage: string
   readonly detail: string
   readonly sourceTopic: string
   readonly sourcePartition: number

@@ -1,8 +1,8 @@
-// The publish room: a decided batch in, one delivery per lane out, and one call of the publisher.
+// The publish stage: a decided batch in, one delivery per lane out, and one call of the publisher.
 //
 // Every arrival of the batch leaves here with exactly one outcome: scored, rejected or diverted (a
 // label has none: its offset alone moves). Nothing is refused; a lane whose delivery is in doubt is
-// reported to the hallway. Invariant (conservation): per lane, scored + rejected + diverted + labels
+// reported to the pipeline. Invariant (conservation): per lane, scored + rejected + diverted + labels
 // = arrivals, checked on every batch.
 
 import { assertInvariant, type RejectionCode } from '../../core/errors.ts'
@@ -129,7 +129,7 @@ function addScored(
 
 function tooLate(latenessMs: number, allowedMs: number): Rejection {
   const detail = `found ${latenessMs} ms late, expected at most ${allowedMs}`
-  return { code: 'WEIR_ENRICH_LATE', room: 'enrich', detail }
+  return { code: 'WEIR_ENRICH_LATE', stage: 'enrich', detail }
 }
 
 /** Rejected and diverted events with their original bytes; labels are only counted. */

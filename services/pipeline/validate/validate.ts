@@ -1,4 +1,4 @@
-// The validate room: decoded values in, a rejection or null for each out.
+// The validate stage: decoded values in, a rejection or null for each out.
 //
 // Synchronous and pure; the broker's append time of each message is the clock, so that a redelivered
 // event meets the same verdict. Rejected, with a code each: an id that is missing or too long, an
@@ -16,7 +16,7 @@ const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency
 
 const reject = (code: RejectionCode, detail: string): Rejection => ({
   code,
-  room: 'validate',
+  stage: 'validate',
   detail,
 })
 

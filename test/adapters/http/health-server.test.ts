@@ -13,7 +13,7 @@ import { createReadiness } from '../../../services/adapters/http/readiness.ts'
 import { metricTable } from '../../../services/adapters/prometheus/metric-table.ts'
 import { createObserver } from '../../../services/adapters/prometheus/observer.ts'
 import { systemClock } from '../../../services/core/clock.ts'
-import type { Happening } from '../../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { oneOfEach } from '../prometheus/story.ts'
 
 type Body = { readonly ready?: boolean; readonly alive?: boolean; readonly reasons: unknown }
@@ -24,7 +24,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close()
 })
 
-async function startDoor(options: { stallMs?: number; port?: number } = {}) {
+async function startServer(options: { stallMs?: number; port?: number } = {}) {
   const registry = new Registry()
   const observer = createObserver({ registry, logger: pino({ level: 'silent' }) })
   const readiness = createReadiness({ clock: systemClock, requiredSystems: ['redis'] })
@@ -37,9 +37,9 @@ async function startDoor(options: { stallMs?: number; port?: number } = {}) {
     ...(options.stallMs === undefined ? {} : { readWorstStallMs: () => options.stallMs! }),
   })
   servers.push(server)
-  const observe = (happening: Happening) => {
-    observer.observe(happening)
-    readiness.observe(happening)
+  const observe = (signal: Signal) => {
+    observer.observe(signal)
+    readiness.observe(signal)
   }
   const get = (path: string) => fetch(`${server.url}${path}`)
   return { server, observe, get }
@@ -47,8 +47,8 @@ async function startDoor(options: { stallMs?: number; port?: number } = {}) {
 
 describe('health server', () => {
   it('serves every metric of the table in the Prometheus text format', async () => {
-    const { observe, get } = await startDoor()
-    for (const happening of Object.values(oneOfEach)) observe(happening)
+    const { observe, get } = await startServer()
+    for (const signal of Object.values(oneOfEach)) observe(signal)
     const response = await get('/metrics')
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
@@ -65,7 +65,7 @@ describe('health server', () => {
   })
 
   it('answers 503 with reasons until it is ready, then 200 with models and books', async () => {
-    const { observe, get } = await startDoor()
+    const { observe, get } = await startServer()
     const before = await get('/health/ready')
     expect(before.status).toBe(503)
     const { ready, reasons } = (await before.json()) as Body
@@ -77,8 +77,8 @@ describe('health server', () => {
       action: expect.stringContaining('Redis'),
     })
     const { connection, lane_claimed, model_loaded, received, committed } = oneOfEach
-    for (const happening of [connection, lane_claimed, model_loaded, received, committed]) {
-      observe(happening)
+    for (const signal of [connection, lane_claimed, model_loaded, received, committed]) {
+      observe(signal)
     }
     const after = await get('/health/ready')
     expect(after.status).toBe(200)
@@ -94,7 +94,7 @@ describe('health server', () => {
   })
 
   it('is alive until something says that it is dead', async () => {
-    const { observe, get } = await startDoor()
+    const { observe, get } = await startServer()
     const alive = await get('/health/live')
     expect(alive.status).toBe(200)
     expect(await alive.json()).toEqual({ alive: true, reasons: [] })
@@ -105,29 +105,29 @@ describe('health server', () => {
   })
 
   it('is dead when the event loop was', async () => {
-    const { get } = await startDoor({ stallMs: 3_600_000 })
+    const { get } = await startServer({ stallMs: 3_600_000 })
     const dead = await get('/health/live')
     expect(dead.status).toBe(503)
     expect(((await dead.json()) as Body).reasons).toMatchObject([{ code: 'event_loop_stalled' }])
   })
 
   it('shows its paths at the root', async () => {
-    const { get } = await startDoor()
+    const { get } = await startServer()
     const paths = Object.keys((await (await get('/')).json()) as object)
     for (const path of paths) expect((await get(path)).status, path).not.toBe(404)
     expect(paths).toEqual(['/metrics', '/health/live', '/health/ready'])
   })
 
   it('names the setting when the port is taken', async () => {
-    const { server } = await startDoor()
-    await expect(startDoor({ port: server.port })).rejects.toMatchObject({
+    const { server } = await startServer()
+    await expect(startServer({ port: server.port })).rejects.toMatchObject({
       code: 'WEIR_SETTINGS_INVALID',
       message: expect.stringContaining(`127.0.0.1:${server.port}`),
     })
   })
 
   it('closes though a request is half sent', async () => {
-    const { server } = await startDoor()
+    const { server } = await startServer()
     const socket = connect(server.port, '127.0.0.1')
     await once(socket, 'connect')
     socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n')

@@ -1,4 +1,4 @@
-// Readiness: each reason comes and goes with the happenings that cause it, by a clock of its own.
+// Readiness: each reason comes and goes with the signals that cause it, by a clock of its own.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -96,7 +96,7 @@ describe('readiness', () => {
     expect(notReady()).toEqual([])
   })
 
-  it('ignores a system that this door does not need', () => {
+  it('ignores a system that this entry point does not need', () => {
     const { connect, notReady } = openReady(['kafka'])
     connect('redis', 'down')
     expect(notReady()).toEqual([])
@@ -177,7 +177,7 @@ describe('readiness', () => {
     observe(oneOfEach.failed)
     expect(notReady()).toEqual(['failed'])
     expect(dead()).toEqual(['failed'])
-    expect(reasonsDead(0)[0]!.detail).toContain('WEIR_HOUSE_INVARIANT')
+    expect(reasonsDead(0)[0]!.detail).toContain('WEIR_INTERNAL_INVARIANT')
   })
 
   it('is dead when the main thread was blocked for too long', () => {

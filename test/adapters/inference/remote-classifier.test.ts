@@ -10,8 +10,8 @@ import {
 import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts'
 import { createOnnxClassifier } from '../../../services/adapters/onnx/onnx-classifier.ts'
 import type { RemoteExecution } from '../../../services/core/pipeline-definition.ts'
-import { noSignatures } from '../../../services/pipeline/classify/manifest-signature.ts'
-import type { Happening } from '../../../services/pipeline/observe/happenings.ts'
+import { noSignatures } from '../../../services/models/manifest-signature.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { canSpeakTls, makeCertificate } from '../../support/test-certificate.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -33,7 +33,7 @@ afterEach(async () => {
 
 type Opened = {
   readonly classifier: RemoteClassifier
-  readonly happenings: Happening[]
+  readonly signals: Signal[]
   readonly classify: (reasonsFrom?: number) => ReturnType<RemoteClassifier['classify']>
 }
 
@@ -54,8 +54,8 @@ async function open(
   } = {},
 ): Promise<Opened> {
   const { remote, token = null, challengers = [], pauseMs = 600_000 } = options
-  const happenings: Happening[] = []
-  const observe = (happening: Happening) => void happenings.push(happening)
+  const signals: Signal[] = []
+  const observe = (signal: Signal) => void signals.push(signal)
   const champion = fixtureModel('trees')
   const local = await createOnnxClassifier({
     models: { champion, challengers: challengers.map((name) => fixtureModel(name)) },
@@ -78,14 +78,14 @@ async function open(
   cleanups.push(() => classifier.close())
   const classify = (reasonsFrom = 2) =>
     classifier.classify({ count: rows.length, vectors: flatten(golden.vectors), reasonsFrom })
-  return { classifier, happenings, classify }
+  return { classifier, signals, classify }
 }
 
 const start = (): Promise<FaultServer> =>
   startFaultServer({ score: scoreRight, features: fixtureFeatures.length })
 
-const connectionsIn = (happenings: readonly Happening[]): string[] =>
-  happenings.flatMap((found) =>
+const connectionsIn = (signals: readonly Signal[]): string[] =>
+  signals.flatMap((found) =>
     found.kind === 'connection' ? [`${found.system} ${found.state}`] : [],
   )
 
@@ -94,7 +94,7 @@ const isInfer = ({ path }: { path: string }): boolean => path.endsWith('/infer')
 describe('remote classifier', () => {
   it('classify - sends a micro-batch in one request and names where it ran', async () => {
     const server = await start()
-    const { classifier, classify, happenings } = await open(server.url, { token: 't0ken' })
+    const { classifier, classify, signals } = await open(server.url, { token: 't0ken' })
     const before = server.infers().length
     const reply = await classify()
     const [sent, ...more] = server.infers().slice(before)
@@ -109,9 +109,9 @@ describe('remote classifier', () => {
     expect(reply.champion).toMatchObject({ name: 'trees', version: '1', provider: 'remote' })
     expect(reply.isDegraded ?? false).toBe(false)
     expect(classifier.models).toEqual([reply.champion])
-    expect(connectionsIn(happenings)).toEqual(['inference up'])
-    expect(happenings.filter(({ kind }) => kind === 'remote_ran')).toHaveLength(1)
-    expect(JSON.stringify(happenings)).not.toContain('t0ken')
+    expect(connectionsIn(signals)).toEqual(['inference up'])
+    expect(signals.filter(({ kind }) => kind === 'remote_ran')).toHaveLength(1)
+    expect(JSON.stringify(signals)).not.toContain('t0ken')
   })
 
   it('classify - keeps its connection', async () => {
@@ -230,14 +230,14 @@ describe('remote classifier', () => {
       if (isAway) response.destroy()
       return isAway
     }
-    const { classify, happenings } = await open(server.url, { pauseMs: 5 })
+    const { classify, signals } = await open(server.url, { pauseMs: 5 })
     const first = await classify()
     expect(first).toMatchObject({ isDegraded: true, champion: { name: 'trees', provider: 'cpu' } })
-    expect(connectionsIn(happenings)).toEqual(['inference down'])
+    expect(connectionsIn(signals)).toEqual(['inference down'])
     isAway = false
     await waitFor(
-      () => connectionsIn(happenings).at(-1) === 'inference up',
-      () => connectionsIn(happenings).join(),
+      () => connectionsIn(signals).at(-1) === 'inference up',
+      () => connectionsIn(signals).join(),
     )
     expect((await classify()).champion.provider).toBe('remote')
   })
@@ -303,7 +303,7 @@ describe('remote classifier', () => {
     ['has another model by now', wrong, (server) => (server.score = () => 0.5)],
   ])('classify - falls back, marked degraded, where the server %s', async (_, code, spoil) => {
     const server = await start()
-    const { classify, happenings } = await open(server.url, { remote: { version: '1' } })
+    const { classify, signals } = await open(server.url, { remote: { version: '1' } })
     spoil(server)
     const reply = await classify(0.5)
     expect(reply).toMatchObject({ isDegraded: true, champion: { name: 'trees', provider: 'cpu' } })
@@ -311,7 +311,7 @@ describe('remote classifier', () => {
       expect(Math.abs(reply.scores[row]! - score)).toBeLessThanOrEqual(1e-5)
     }
     expect(reply.reasons.size).toBeGreaterThan(0)
-    expect(happenings).toContainEqual({ kind: 'fell_back', events: rows.length, code })
+    expect(signals).toContainEqual({ kind: 'fell_back', events: rows.length, code })
   })
 
   it.each<[string, Spoil]>([
@@ -325,10 +325,10 @@ describe('remote classifier', () => {
     ],
   ])('classify - waits no longer than the time-out where the server %s', async (_, spoil) => {
     const server = await start()
-    const { classify, happenings } = await open(server.url, { remote: { timeoutMs: 300 } })
+    const { classify, signals } = await open(server.url, { remote: { timeoutMs: 300 } })
     spoil(server)
     expect((await classify()).isDegraded).toBe(true)
-    expect(happenings).toContainEqual({ kind: 'fell_back', events: rows.length, code: away })
+    expect(signals).toContainEqual({ kind: 'fell_back', events: rows.length, code: away })
   })
 
   it('classify - does not trust reasons of a server that fails between scores and reasons', async () => {
@@ -348,14 +348,14 @@ describe('remote classifier', () => {
 
   it('breaker - leaves a failing server alone, and comes back only after an examination', async () => {
     const server = await start()
-    const { classify, happenings } = await open(server.url, { pauseMs: 5 })
+    const { classify, signals } = await open(server.url, { pauseMs: 5 })
     let isBroken = true
     server.misbehave = (_, response) => {
       if (isBroken) response.writeHead(500).end()
       return isBroken
     }
     for (let batch = 0; batch < 3; batch++) expect((await classify()).isDegraded).toBe(true)
-    expect(connectionsIn(happenings)).toEqual(['inference up', 'inference down'])
+    expect(connectionsIn(signals)).toEqual(['inference up', 'inference down'])
     const before = server.infers().length
     for (let batch = 0; batch < 5; batch++) expect((await classify()).isDegraded).toBe(true)
     expect(server.infers().length).toBe(before)
@@ -363,15 +363,15 @@ describe('remote classifier', () => {
     server.score = () => 0.5
     isBroken = false
     const retries = () =>
-      happenings.filter((found) => found.kind === 'retried' && found.code === wrong).length
+      signals.filter((found) => found.kind === 'retried' && found.code === wrong).length
     await waitFor(
       () => retries() > 1,
       () => `${retries()} wrong examinations`,
     )
     expect((await classify()).isDegraded).toBe(true)
     server.score = scoreRight
-    const isUp = () => connectionsIn(happenings).at(-1) === 'inference up'
-    await waitFor(isUp, () => connectionsIn(happenings).join())
+    const isUp = () => connectionsIn(signals).at(-1) === 'inference up'
+    await waitFor(isUp, () => connectionsIn(signals).join())
     const back = await classify()
     expect(back.champion.provider).toBe('remote')
     expect(back.isDegraded ?? false).toBe(false)
@@ -379,14 +379,14 @@ describe('remote classifier', () => {
 
   it('breaker - forgets failures that a success follows', async () => {
     const server = await start()
-    const { classify, happenings } = await open(server.url)
+    const { classify, signals } = await open(server.url)
     for (let round = 0; round < 3; round++) {
       answering((response) => void response.writeHead(500).end())(server)
       for (let batch = 0; batch < 2; batch++) await classify()
       server.misbehave = behave
       expect((await classify()).champion.provider).toBe('remote')
     }
-    expect(connectionsIn(happenings)).toEqual(['inference up'])
+    expect(connectionsIn(signals)).toEqual(['inference up'])
   })
 
   it('classify - uses a connection of its own where a kept one has gone', async () => {

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { createRemoteClassifier } from '../../../services/adapters/inference/remote-classifier.ts'
 import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts'
 import { createOnnxClassifier } from '../../../services/adapters/onnx/onnx-classifier.ts'
-import { noSignatures } from '../../../services/pipeline/classify/manifest-signature.ts'
-import { observeNothing } from '../../../services/pipeline/observe/happenings.ts'
+import { noSignatures } from '../../../services/models/manifest-signature.ts'
+import { observeNothing } from '../../../services/pipeline/observe/signals.ts'
 import {
   drawRows,
   fixtureFeatures,

@@ -19,7 +19,7 @@ import { publishModel } from '../../../services/adapters/models/publish-model.ts
 import { WeirError } from '../../../services/core/errors.ts'
 import { mlflowSource } from '../../../services/core/pipeline-definition.ts'
 import type { MlflowSettings } from '../../../services/core/settings.ts'
-import type { Happening } from '../../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { type MlflowServer, openMlflow } from '../../support/mlflow.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import {
@@ -78,15 +78,15 @@ const publish = async (folder: string, changed: Partial<MlflowSettings> = {}) =>
   )
 
 function fetchAs(name: string, changed: Partial<MlflowSettings>, cacheFolder = temporaryFolder()) {
-  const happenings: Happening[] = []
+  const signals: Signal[] = []
   const place = {
     mlflow: { ...settings, ...changed },
     cache: { folder: cacheFolder, bytesMax: 2 ** 30 },
     signatures: { keyFiles: [], isRequired: false },
   }
   const asked = { name, version: '@champion', source: mlflowSource }
-  const source = () => openModelSource(place, (happening) => void happenings.push(happening))
-  return { happenings, fetched: (async () => source().fetch(asked))() }
+  const source = () => openModelSource(place, (signal) => void signals.push(signal))
+  return { signals, fetched: (async () => source().fetch(asked))() }
 }
 
 /** The refusal, with everything that a log could show of it looked through for secrets. */
@@ -107,11 +107,11 @@ test('mlflow login - lets the right login in over TLS, and no further than its p
   if (typeof server === 'string') return skip(server)
   const { folder, name } = makeModel()
   expect(await publish(folder)).toMatchObject({ isNew: true })
-  const { happenings, fetched } = fetchAs(name, { auth: reader })
+  const { signals, fetched } = fetchAs(name, { auth: reader })
   const reference = await fetched
   expect(reference).toMatchObject({ name, version: '1' })
-  expect(happenings).toMatchObject([{ kind: 'model_fetched', from: 'registry' }])
-  expect(JSON.stringify(happenings)).not.toContain(reader.password)
+  expect(signals).toMatchObject([{ kind: 'model_fetched', from: 'registry' }])
+  expect(JSON.stringify(signals)).not.toContain(reader.password)
   const forbidden = await refusalOf(publish(folder, { auth: reader }))
   expect(forbidden.code).toBe('WEIR_CLASSIFY_REGISTRY_REFUSED')
   expect(forbidden.message).toMatch(/status 403.*WEIR_MLFLOW_USERNAME.*may do this/)
@@ -151,9 +151,9 @@ test('mlflow login - believes a certificate of the named authority alone, and se
   expect(other.message).toMatch(/set WEIR_MLFLOW_URL to a name of the certificate/)
   const cache = temporaryFolder()
   await fetchAs(name, {}, cache).fetched
-  const { happenings, fetched } = fetchAs(name, { caFile: foreign }, cache)
+  const { signals, fetched } = fetchAs(name, { caFile: foreign }, cache)
   await fetched
-  expect(happenings).toMatchObject([
+  expect(signals).toMatchObject([
     { kind: 'model_registry_away', detail: expect.stringContaining('WEIR_MLFLOW_CA') },
     { kind: 'model_fetched', from: 'cache_while_away' },
   ])

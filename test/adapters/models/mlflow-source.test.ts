@@ -12,12 +12,8 @@ import { createModelCache } from '../../../services/adapters/models/model-cache.
 import { readModelParts } from '../../../services/adapters/models/model-parts.ts'
 import { publishModel } from '../../../services/adapters/models/publish-model.ts'
 import { mlflowSource } from '../../../services/core/pipeline-definition.ts'
-import {
-  addSignature,
-  keyIdOf,
-  noSignatures,
-} from '../../../services/pipeline/classify/manifest-signature.ts'
-import type { Happening } from '../../../services/pipeline/observe/happenings.ts'
+import { addSignature, keyIdOf, noSignatures } from '../../../services/models/manifest-signature.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { type MlflowServer, openMlflow } from '../../support/mlflow.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { shippedFolder } from '../onnx/fixture-models.ts'
@@ -48,11 +44,11 @@ function makeModel(change: (manifest: Record<string, unknown>) => void = () => u
 const publishing = { experiment: 'weir-tests', aliases: ['champion'], nowMs: Date.now }
 
 function sourceAt(url: string, folder: string, signatures = noSignatures) {
-  const happenings: Happening[] = []
+  const signals: Signal[] = []
   const cache = createModelCache({ folder, bytesMax: 2 ** 30 })
-  const observe = (happening: Happening) => void happenings.push(happening)
+  const observe = (signal: Signal) => void signals.push(signal)
   const source = createMlflowSource({ client: clientAt(url), cache, signatures, observe })
-  return { happenings, fetch: (name: string, version: string) => fetchFrom(source, name, version) }
+  return { signals, fetch: (name: string, version: string) => fetchFrom(source, name, version) }
 }
 const fetchFrom = (source: ReturnType<typeof createMlflowSource>, name: string, version: string) =>
   source.fetch({ name, version, source: mlflowSource })
@@ -66,13 +62,13 @@ test('mlflow - gives a published model by alias and by version, and keeps it in 
   const first = await publishModel(clientAt(server.url), parts, publishing)
   const again = await publishModel(clientAt(server.url), parts, publishing)
   expect([first.isNew, again.isNew, again.registryVersion]).toEqual([true, false, '1'])
-  const { happenings, fetch } = sourceAt(server.url, temporaryFolder())
+  const { signals, fetch } = sourceAt(server.url, temporaryFolder())
   const reference = await fetch(name, '@champion')
   expect(reference).toMatchObject({ name, version: '1' })
   const fetched = await readModelParts(join(reference.source, name, '1'))
   expect(fetched.files).toEqual(parts.files)
   expect(await fetch(name, '1')).toEqual(reference)
-  expect(happenings).toMatchObject([{ from: 'registry' }, { from: 'cache' }])
+  expect(signals).toMatchObject([{ from: 'registry' }, { from: 'cache' }])
   await expect(fetch(name, '@nobody')).rejects.toThrow(/nobody not found/)
   await expect(fetch(name, '9')).rejects.toThrow(/weir\.version=9/)
 }, 180_000)
@@ -123,7 +119,7 @@ test('mlflow - asks for signatures before any other file, and refuses foreign on
   })
   const trusted = sourceAt(server.url, temporaryFolder(), trusting(own))
   await trusted.fetch(name, '@champion')
-  expect(trusted.happenings).toMatchObject([{ signedBy: keyIdOf(own.publicKey) }])
+  expect(trusted.signals).toMatchObject([{ signedBy: keyIdOf(own.publicKey) }])
   const refusing = sourceAt(server.url, temporaryFolder(), trusting(foreign))
   await expect(refusing.fetch(name, '@champion')).rejects.toMatchObject({
     code: 'WEIR_CLASSIFY_SIGNATURE_REFUSED',
@@ -179,9 +175,9 @@ test('mlflow - away, what was fetched before serves, and what was not is refused
   const made = makeModel()
   const { manifestSha256 } = await cache.store(await readModelParts(made.folder))
   await cache.remember(`${url}\n${made.name}\n@champion`, manifestSha256)
-  const { happenings, fetch } = sourceAt(url, folder)
+  const { signals, fetch } = sourceAt(url, folder)
   expect(await fetch(made.name, '@champion')).toMatchObject({ name: made.name, version: '1' })
-  expect(happenings).toMatchObject([
+  expect(signals).toMatchObject([
     { kind: 'model_registry_away' },
     { kind: 'model_fetched', from: 'cache_while_away' },
   ])

@@ -12,7 +12,7 @@ import {
   type OnnxClassifier,
 } from '../../../services/adapters/onnx/onnx-classifier.ts'
 import type { ExecutionPolicy, ModelReference } from '../../../services/core/pipeline-definition.ts'
-import type { Happening } from '../../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 
 export const fixtureFolder = fileURLToPath(new URL('../../fixtures/models', import.meta.url))
 export const shippedFolder = fileURLToPath(new URL('../../../models', import.meta.url))
@@ -33,7 +33,7 @@ export const fixtureModel = (name: string, source = fixtureFolder): ModelReferen
 
 export type Opened = {
   readonly classifier: OnnxClassifier
-  readonly happenings: Happening[]
+  readonly signals: Signal[]
 }
 
 const cleanups: (() => Promise<void>)[] = []
@@ -51,12 +51,12 @@ export const openClassifier = async (
   } = {},
 ): Promise<Opened> => {
   const { challengers = [], policy = onCpu, features = fixtureFeatures } = options
-  const happenings: Happening[] = []
-  const observe = (happening: Happening) => void happenings.push(happening)
+  const signals: Signal[] = []
+  const observe = (signal: Signal) => void signals.push(signal)
   const models = { champion, challengers }
   const classifier = await createOnnxClassifier({ models, policy, features, observe })
   cleanups.push(() => classifier.close())
-  return { classifier, happenings }
+  return { classifier, signals }
 }
 
 /** A copy of a fixture whose files a test may spoil. */

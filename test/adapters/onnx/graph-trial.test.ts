@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { readOpsets } from '../../../services/adapters/onnx/graph-opsets.ts'
 import { type Trial, tryGraph } from '../../../services/adapters/onnx/graph-trial.ts'
 import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts'
-import { noSignatures } from '../../../services/pipeline/classify/manifest-signature.ts'
+import { noSignatures } from '../../../services/models/manifest-signature.ts'
 import { fixtureFeatures, fixtureModel } from './fixture-models.ts'
 
 const trialOf = async (changed: Partial<Trial> = {}, name = 'trees'): Promise<Trial> => {

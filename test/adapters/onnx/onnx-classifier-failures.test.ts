@@ -121,7 +121,7 @@ describe('onnx classifier at work', () => {
   })
 
   it('classify - a challenger without a score costs nobody else one', async () => {
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'), {
       challengers: [fixtureModel('unbounded'), fixtureModel('challenger')],
     })
     const vectors = flatten([
@@ -140,13 +140,13 @@ describe('onnx classifier at work', () => {
     expect(largest).toMatchObject({ feature: 'amount' })
     expect(second).toMatchObject({ contribution: 0 })
     expect(reply.reasons.size).toBe(3)
-    expect(happenings).toContainEqual(
+    expect(signals).toContainEqual(
       expect.objectContaining({ kind: 'challenger_failed', name: 'unbounded', events: 2 }),
     )
   })
 
   it('classify - rejects what a crashed worker held and goes on with a fresh one', async () => {
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'))
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'))
     const vectors = drawRows(await goldenOf('trees'), 2000, randomOf(9))
     const request = { count: 2000, vectors, reasonsFrom: none }
     const before = await classifier.classify(request)
@@ -157,7 +157,7 @@ describe('onnx classifier at work', () => {
     expect((await waiting).scores).toEqual(before.scores)
     expect((await classifier.classify(request)).scores).toEqual(before.scores)
     expect(workers).toHaveLength(2)
-    expect(happenings).toContainEqual(
+    expect(signals).toContainEqual(
       expect.objectContaining({ kind: 'retried', operation: 'start_model_worker' }),
     )
   })

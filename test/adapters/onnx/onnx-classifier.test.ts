@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { limits } from '../../../services/core/limits.ts'
 import type { ClassifyReply } from '../../../services/pipeline/classify/classifier.ts'
-import type { Happening } from '../../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import {
   drawRows,
   fixtureModel,
@@ -16,8 +16,8 @@ import {
 
 const none = 2
 
-const runsIn = (happenings: readonly Happening[]): number[] =>
-  happenings.flatMap((happening) => (happening.kind === 'model_ran' ? [happening.events] : []))
+const runsIn = (signals: readonly Signal[]): number[] =>
+  signals.flatMap((signal) => (signal.kind === 'model_ran' ? [signal.events] : []))
 
 const withoutTimes = ({ modelMs: _, ...reply }: ClassifyReply) => reply
 
@@ -47,7 +47,7 @@ describe('onnx classifier', () => {
 
   it('classify - scores challengers on the same vectors, each with its own identity', async () => {
     const golden = await goldenOf('challenger')
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'), {
       challengers: [fixtureModel('challenger'), fixtureModel('network')],
     })
     const count = golden.scores.length
@@ -60,7 +60,7 @@ describe('onnx classifier', () => {
     }
     expect(reply.scores).not.toEqual(reply.challengerScores[0])
     expect(reply.challengerScores[1]).toHaveLength(count)
-    expect(runsIn(happenings)).toEqual([count])
+    expect(runsIn(signals)).toEqual([count])
     expect(classifier.models).toEqual([reply.champion, ...reply.challengers])
     for (const model of classifier.models) {
       const { files } = await manifestOf(model.name)
@@ -69,14 +69,14 @@ describe('onnx classifier', () => {
   })
 
   it('classify - answers an empty batch with the models, without a run', async () => {
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'), {
       challengers: [fixtureModel('challenger')],
     })
     const vectors = new Float32Array(0)
     const reply = await classifier.classify({ count: 0, vectors, reasonsFrom: 0 })
     expect(reply.champion.name).toBe('trees')
     expect(reply.challengerScores).toEqual([new Float32Array(0)])
-    expect(runsIn(happenings)).toEqual([])
+    expect(runsIn(signals)).toEqual([])
   })
 
   it('classify - gives a tree model the same score in any batch, bit for bit', async () => {
@@ -108,7 +108,7 @@ describe('onnx classifier', () => {
 describe('onnx classifier merging', () => {
   it('classify - merges requests that wait during a run and gives each its own rows', async () => {
     const golden = await goldenOf('trees')
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'), {
       challengers: [fixtureModel('challenger')],
     })
     const random = randomOf(23)
@@ -124,22 +124,22 @@ describe('onnx classifier merging', () => {
     expect(merged.map(withoutTimes)).toEqual(alone.map(withoutTimes))
     expect(alone.map(({ reasons }) => reasons.size > 0)).toContain(true)
     expect(merged[2]!.reasons.size).toBe(0)
-    expect(runsIn(happenings)).toEqual([...counts, 40, 308])
+    expect(runsIn(signals)).toEqual([...counts, 40, 308])
   })
 
   it('classify - never merges more rows than the batch limit', async () => {
     const golden = await goldenOf('trees')
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'))
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'))
     const count = Math.floor(limits.batchEventsMax / 2) - 1
     const vectors = drawRows(golden, count, randomOf(5))
     const request = { count, vectors, reasonsFrom: none }
     await Promise.all([1, 2, 3, 4].map(() => classifier.classify(request)))
-    expect(runsIn(happenings)).toEqual([count, 2 * count, count])
+    expect(runsIn(signals)).toEqual([count, 2 * count, count])
   })
 
   it('classify - spreads requests over several workers and keeps their identity', async () => {
     const golden = await goldenOf('trees')
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'), {
       policy: { ...onCpu, workers: 2 },
     })
     const requests = [100, 200, 300, 400].map((count) => ({
@@ -153,8 +153,8 @@ describe('onnx classifier merging', () => {
       expect(together[index]!.scores).toEqual(alone.scores)
     }
     // Two workers take the first two requests as they are; with one, 200, 300 and 400 would merge.
-    expect(runsIn(happenings)).toEqual(expect.arrayContaining([100, 200]))
-    expect(runsIn(happenings)).not.toContain(900)
+    expect(runsIn(signals)).toEqual(expect.arrayContaining([100, 200]))
+    expect(runsIn(signals)).not.toContain(900)
   })
 })
 

@@ -7,8 +7,6 @@ import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import { describe, expect, it } from 'vitest'
 import { writeFiles } from '../../../load/generator/file-sink.ts'
-import { loadPipelineFile } from '../../../services/adapters/file/pipeline-file.ts'
-import { readManifest } from '../../../services/adapters/file/pipeline-manifest.ts'
 import {
   goldenDifferenceMax,
   type ModelFiles,
@@ -18,14 +16,16 @@ import {
   type ModelSession,
   openModelSession,
 } from '../../../services/adapters/onnx/model-session.ts'
+import { loadPipelineFile } from '../../../services/adapters/pipeline-file/pipeline-file.ts'
+import { readManifest } from '../../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import type {
   ExecutionPolicy,
   PipelineDefinition,
 } from '../../../services/core/pipeline-definition.ts'
-import { noSignatures } from '../../../services/pipeline/classify/manifest-signature.ts'
+import { noSignatures } from '../../../services/models/manifest-signature.ts'
 import { runReplay } from '../../../services/replay/run-replay.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
-import { repositoryPath } from '../file/pipeline-text.ts'
+import { repositoryPath } from '../pipeline-file/pipeline-text.ts'
 import { onCpu, randomOf } from './fixture-models.ts'
 import { isWebgpuRunnable, webgpuTitle } from './webgpu-driver.ts'
 
@@ -146,35 +146,38 @@ function chooseClosest({ definition, vectors, count, scores }: Case, wanted: num
   return { vectors: own, scores: Float32Array.from(chosen, (row) => scores[row]!) }
 }
 
-describe.each(['pipelines/card-fraud.yaml', 'load/bench/pipeline.yaml'])('%s', (pipeline) => {
-  let opened: Promise<Case> | undefined
-  const open = (): Promise<Case> => {
-    opened ??= openCase(pipeline)
-    return opened
-  }
+describe.each(['pipelines/card-fraud.yaml', 'load/bench/pipelines/pipeline.yaml'])(
+  '%s',
+  (pipeline) => {
+    let opened: Promise<Case> | undefined
+    const open = (): Promise<Case> => {
+      opened ??= openCase(pipeline)
+      return opened
+    }
 
-  it('tensor graph - scores and decides as the tree ensemble does, on the cpu', async () => {
-    const { definition, files, vectors, count, scores } = await open()
-    expect(count).toBeGreaterThanOrEqual(rowsMin)
-    expectAllBands(scores, definition)
-    expect(files.gpu!.sha256).not.toBe(files.cpu.sha256)
-    const asTensors = await openModelSession({ ...files, cpu: files.gpu! }, onCpu)
-    expect(asTensors.model.sha256).toBe(files.gpu!.sha256)
-    expectParity(scores, await scoreAll(asTensors, vectors, count), definition)
-  }, 120_000)
+    it('tensor graph - scores and decides as the tree ensemble does, on the cpu', async () => {
+      const { definition, files, vectors, count, scores } = await open()
+      expect(count).toBeGreaterThanOrEqual(rowsMin)
+      expectAllBands(scores, definition)
+      expect(files.gpu!.sha256).not.toBe(files.cpu.sha256)
+      const asTensors = await openModelSession({ ...files, cpu: files.gpu! }, onCpu)
+      expect(asTensors.model.sha256).toBe(files.gpu!.sha256)
+      expectParity(scores, await scoreAll(asTensors, vectors, count), definition)
+    }, 120_000)
 
-  it.skipIf(!isWebgpuRunnable)(
-    webgpuTitle('tensor graph - decides as the tree ensemble does on webgpu, where it is close'),
-    async () => {
-      const one = await open()
-      const chosen = chooseClosest(one, webgpuRows)
-      expectAllBands(chosen.scores, one.definition)
-      const policy: ExecutionPolicy = { providers: ['webgpu'], isRequired: true, workers: 1 }
-      const session = await openModelSession(one.files, policy)
-      expect(session.model.provider).toBe('webgpu')
-      const found = await session.score(chosen.vectors, webgpuRows)
-      expectParity(chosen.scores, found, one.definition)
-    },
-    120_000,
-  )
-})
+    it.skipIf(!isWebgpuRunnable)(
+      webgpuTitle('tensor graph - decides as the tree ensemble does on webgpu, where it is close'),
+      async () => {
+        const one = await open()
+        const chosen = chooseClosest(one, webgpuRows)
+        expectAllBands(chosen.scores, one.definition)
+        const policy: ExecutionPolicy = { providers: ['webgpu'], isRequired: true, workers: 1 }
+        const session = await openModelSession(one.files, policy)
+        expect(session.model.provider).toBe('webgpu')
+        const found = await session.score(chosen.vectors, webgpuRows)
+        expectParity(chosen.scores, found, one.definition)
+      },
+      120_000,
+    )
+  },
+)

@@ -95,11 +95,11 @@ describe.skipIf(!isWebgpuRunnable)('webgpu', () => {
   }, 60_000)
 
   it(title('attestation - finds the silent fallback of a tree ensemble'), async () => {
-    const { classifier, happenings } = await openClassifier(fixtureModel('lopsided'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('lopsided'), {
       policy: preferWebgpu,
     })
     expect(classifier.models[0]!.provider).toBe('cpu')
-    expect(happenings).toContainEqual(
+    expect(signals).toContainEqual(
       expect.objectContaining({
         kind: 'retried',
         code: 'WEIR_CLASSIFY_PROVIDER_REFUSED',
@@ -119,14 +119,14 @@ describe.skipIf(!isWebgpuRunnable)('webgpu', () => {
 
 describe('execution policy', () => {
   it('load - falls back from a provider that is not installed, and says so', async () => {
-    const { classifier, happenings } = await openClassifier(fixtureModel('trees'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('trees'), {
       policy: { providers: ['cuda', 'cpu'], isRequired: false, workers: 1 },
     })
     const { files } = await manifestOf('trees')
     expect(classifier.models[0]).toMatchObject({ provider: 'cpu', sha256: files.cpu.sha256 })
-    const retried = happenings.filter(({ kind }) => kind === 'retried')
+    const retried = signals.filter(({ kind }) => kind === 'retried')
     expect(retried).toMatchObject([{ code: 'WEIR_CLASSIFY_PROVIDER_REFUSED' }])
-    expect(happenings).toContainEqual(
+    expect(signals).toContainEqual(
       expect.objectContaining({
         kind: 'model_loaded',
         provider: 'cpu',
@@ -143,11 +143,11 @@ describe('execution policy', () => {
   })
 
   it('load - falls back where the manifest names no gpu graph', async () => {
-    const { classifier, happenings } = await openClassifier(fixtureModel('challenger'), {
+    const { classifier, signals } = await openClassifier(fixtureModel('challenger'), {
       policy: preferWebgpu,
     })
     expect(classifier.models[0]!.provider).toBe('cpu')
-    expect(happenings).toContainEqual(
+    expect(signals).toContainEqual(
       expect.objectContaining({ detail: expect.stringContaining('names no gpu graph') }),
     )
   })

@@ -1,4 +1,4 @@
-// The observer as a whole: a story told in happenings, read back as metrics, books and log lines.
+// The observer as a whole: a story told in signals, read back as metrics, books and log lines.
 
 import { Writable } from 'node:stream'
 import { Registry } from 'prom-client'
@@ -10,11 +10,11 @@ import {
   createObserver,
   latencyQuantileMs,
 } from '../../../services/adapters/prometheus/observer.ts'
-import type { Happening } from '../../../services/pipeline/observe/happenings.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { oneOfEach } from './story.ts'
 
 type LogLine = {
-  readonly happening?: string
+  readonly signal?: string
   readonly level: string
   readonly msg: string
 }
@@ -46,8 +46,8 @@ async function readSamples(registry: Registry): Promise<ReadonlyMap<string, numb
   )
 }
 
-const tellAll = (observe: (happening: Happening) => void) => {
-  for (const happening of Object.values(oneOfEach)) observe(happening)
+const tellAll = (observe: (signal: Signal) => void) => {
+  for (const signal of Object.values(oneOfEach)) observe(signal)
 }
 
 describe('observer - metrics', () => {
@@ -71,9 +71,9 @@ describe('observer - metrics', () => {
       weir_drift_sampled_events_total: 49,
       'weir_lateness_events_total{bucket="in_order"}': 990,
       'weir_lateness_events_total{bucket="over_1d"}': 2,
-      'weir_room_refused_events_total{room="validate"}': 10,
-      'weir_room_duration_seconds_bucket{le="0.005",room="validate"}': 1,
-      'weir_room_duration_seconds_bucket{le="0.0025",room="validate"}': 0,
+      'weir_stage_refused_events_total{stage="validate"}': 10,
+      'weir_stage_duration_seconds_bucket{le="0.005",stage="validate"}': 1,
+      'weir_stage_duration_seconds_bucket{le="0.0025",stage="validate"}': 0,
       weir_batch_events_sum: 1000,
       weir_batch_bytes_sum: 90_000,
       weir_batch_lanes_sum: 1,
@@ -112,7 +112,7 @@ describe('observer - metrics', () => {
       'weir_model_loaded_info{name="card-fraud",version="1",role="champion",provider="cpu",sha256="ab12"}': 1,
       'weir_connection_up{system="redis"}': 1,
       'weir_connection_up{system="kafka"}': 0,
-      'weir_process_failures_total{code="WEIR_HOUSE_INVARIANT"}': 1,
+      'weir_process_failures_total{code="WEIR_INTERNAL_INVARIANT"}': 1,
     }
     for (const [series, value] of Object.entries(expected)) {
       expect(samples.get(series), series).toBeCloseTo(value, 9)
@@ -122,7 +122,7 @@ describe('observer - metrics', () => {
   it('exports every metric of the table and no other of its own', async () => {
     const { observe, registry } = openObserver()
     const { lane_released: _released, ...running } = oneOfEach
-    for (const happening of Object.values(running)) observe(happening)
+    for (const signal of Object.values(running)) observe(signal)
     const found = await registry.getMetricsAsJSON()
     const own = found.filter((metric) => metric.name.startsWith('weir_'))
     expect(own.map((metric) => metric.name).sort()).toEqual(Object.keys(metricTable).sort())
@@ -243,9 +243,9 @@ describe('observer - log', () => {
     tellAll(observe)
     const expected = Object.values(oneOfEach).flatMap(({ kind }) => {
       const rule = logTable[kind]
-      return rule === null ? [] : [{ happening: kind, level: rule.level, msg: rule.sentence }]
+      return rule === null ? [] : [{ signal: kind, level: rule.level, msg: rule.sentence }]
     })
-    const found = readLines().map(({ happening, level, msg }) => ({ happening, level, msg }))
+    const found = readLines().map(({ signal, level, msg }) => ({ signal, level, msg }))
     expect(found).toEqual(expected)
   })
 
@@ -256,11 +256,11 @@ describe('observer - log', () => {
 
   it('writes nothing for what comes with every batch', () => {
     const { observe, readLines } = openObserver()
-    const { received, room_done, store_round_trip, model_ran, committed, batch_done } = oneOfEach
+    const { received, stage_done, store_round_trip, model_ran, committed, batch_done } = oneOfEach
     for (let batch = 0; batch < 100; batch++) {
-      for (const happening of [received, room_done, store_round_trip, model_ran]) observe(happening)
-      for (const happening of [committed, batch_done, oneOfEach.lag, oneOfEach.latency]) {
-        observe(happening)
+      for (const signal of [received, stage_done, store_round_trip, model_ran]) observe(signal)
+      for (const signal of [committed, batch_done, oneOfEach.lag, oneOfEach.latency]) {
+        observe(signal)
       }
     }
     expect(readLines()).toEqual([])
@@ -281,8 +281,8 @@ describe('observer - log', () => {
   it('carries code and what to do, and the books at the end', () => {
     const { observe, readLines } = openObserver()
     tellAll(observe)
-    const line = (kind: string) => readLines().find((found) => found.happening === kind)
-    expect(line('failed')).toMatchObject({ code: 'WEIR_HOUSE_INVARIANT', instance: 'one' })
+    const line = (kind: string) => readLines().find((found) => found.signal === kind)
+    expect(line('failed')).toMatchObject({ code: 'WEIR_INTERNAL_INVARIANT', instance: 'one' })
     expect(line('failed')).toHaveProperty('action')
     expect(line('stopped')).toMatchObject({ streams: { transactions: { received: 998 } } })
   })

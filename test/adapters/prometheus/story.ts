@@ -1,14 +1,14 @@
-// Happenings for the observer's tests: one of every kind, and lanes that receive, commit and abandon
+// Signals for the observer's tests: one of every kind, and lanes that receive, commit and abandon
 // by a seeded plan, with their own count of what is in flight.
 
 import type { RejectionCode } from '../../../services/core/errors.ts'
-import type { Happening, Observe } from '../../../services/pipeline/observe/happenings.ts'
+import type { Observe, Signal } from '../../../services/pipeline/observe/signals.ts'
 import type { Stream } from '../../../services/pipeline/records.ts'
 
-type Kind = Happening['kind']
+type Kind = Signal['kind']
 
 /** One example of each kind; a new kind does not compile until it has one. */
-export const oneOfEach: { readonly [K in Kind]: Extract<Happening, { kind: K }> } = {
+export const oneOfEach: { readonly [K in Kind]: Extract<Signal, { kind: K }> } = {
   started: {
     kind: 'started',
     detail: { pipeline: 'card-fraud', kafka: { sasl: { password: 'hunter2' } } },
@@ -68,7 +68,7 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Happening, { kind: K }> 
   },
   received: { kind: 'received', stream: 'transactions', events: 1000 },
   lateness: { kind: 'lateness', bucketCounts: [990, 5, 1, 1, 1, 0, 0, 2] },
-  room_done: { kind: 'room_done', room: 'validate', events: 1000, passed: 990, durationMs: 4 },
+  stage_done: { kind: 'stage_done', stage: 'validate', events: 1000, passed: 990, durationMs: 4 },
   alignment_waited: { kind: 'alignment_waited', durationMs: 30, gaveUp: true },
   store_round_trip: {
     kind: 'store_round_trip',
@@ -122,7 +122,7 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Happening, { kind: K }> 
     reason: 'rebalance',
   },
   draining: { kind: 'draining', reason: 'SIGTERM' },
-  failed: { kind: 'failed', code: 'WEIR_HOUSE_INVARIANT', detail: 'x', stack: undefined },
+  failed: { kind: 'failed', code: 'WEIR_INTERNAL_INVARIANT', detail: 'x', stack: undefined },
   stopped: { kind: 'stopped', durationMs: 800 },
 }
 
@@ -182,7 +182,7 @@ export function createLanes(random: () => number, observe: Observe) {
   }
 }
 
-function splitOutcomes(lane: Lane, events: number, upTo: (max: number) => number): Happening {
+function splitOutcomes(lane: Lane, events: number, upTo: (max: number) => number): Signal {
   const rejected = upTo(events)
   const first = upTo(rejected)
   const isLabels = lane.stream === 'labels'

@@ -2,10 +2,13 @@
 // reign must not make it trusted anew, for its functions' memory outlives a partial resynchronisation.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
-import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
+import {
+  connectRedis,
+  type RedisClient,
+} from '../../../services/adapters/redis/client/redis-client.ts'
+import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import { WeirError } from '../../../services/core/errors.ts'
-import { observeNothing } from '../../../services/pipeline/observe/happenings.ts'
+import { observeNothing } from '../../../services/pipeline/observe/signals.ts'
 import { refusalOf } from '../../contract/log-store-contract.ts'
 import { entriesOf, requestOf, testKinds } from '../../support/log-requests.ts'
 import {

@@ -7,12 +7,15 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { keySlot } from '../../../services/adapters/redis/key-slot.ts'
-import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
-import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
+import { keySlot } from '../../../services/adapters/redis/client/key-slot.ts'
+import {
+  connectRedis,
+  type RedisClient,
+} from '../../../services/adapters/redis/client/redis-client.ts'
+import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import { WeirError } from '../../../services/core/errors.ts'
 import type { EntityLogStore } from '../../../services/pipeline/enrich/log-store.ts'
-import { type Happening, observeNothing } from '../../../services/pipeline/observe/happenings.ts'
+import { observeNothing, type Signal } from '../../../services/pipeline/observe/signals.ts'
 import {
   entriesOf,
   ordinalsOf,
@@ -34,12 +37,12 @@ const DEADLINE_MS = 45_000
 
 let cluster: TestCluster
 let redis: RedisClient
-let happenings: Happening[] = []
+let signals: Signal[] = []
 
 beforeAll(async () => {
   if (!hasRedisServer) return
   cluster = await startTestCluster({ masters: 3, replicasEach: 1 })
-  redis = await connectRedis(cluster.url, (happening) => happenings.push(happening))
+  redis = await connectRedis(cluster.url, (signal) => signals.push(signal))
 })
 
 afterAll(async () => {
@@ -57,7 +60,7 @@ async function openLane(buckets = 4) {
     prefix,
     buckets,
     retentionMs: 600_000,
-    observe: (happening) => happenings.push(happening),
+    observe: (signal) => signals.push(signal),
   })
   let epoch = await claim(store, laneId, 0)
   let committed = 0
@@ -194,7 +197,7 @@ describe.skipIf(!hasRedisServer)('Redis Cluster', () => {
     const replica = await replicaOf(master)
     // What the replica has not got is another story: that of a store that lost its tail.
     expect(await master.redis.wait(1, 10_000)).toBe(1)
-    happenings = []
+    signals = []
     await cluster.kill(master)
     await goOn()
     expect(await cluster.ownerOf(slot!)).toBe(replica)
@@ -294,7 +297,7 @@ end)`
 
 /** The states of the connection that were told, without repetitions. */
 const connectionStates = (): string[] =>
-  happenings
-    .filter((happening) => happening.kind === 'connection')
+  signals
+    .filter((signal) => signal.kind === 'connection')
     .map(({ state }) => state)
     .filter((state, i, all) => state !== all[i - 1])

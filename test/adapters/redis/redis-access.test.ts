@@ -9,9 +9,12 @@ import { join } from 'node:path'
 import tls from 'node:tls'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
-import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
-import { type Happening, observeNothing } from '../../../services/pipeline/observe/happenings.ts'
+import {
+  connectRedis,
+  type RedisClient,
+} from '../../../services/adapters/redis/client/redis-client.ts'
+import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
+import { observeNothing, type Signal } from '../../../services/pipeline/observe/signals.ts'
 import { describeLogStore } from '../../contract/log-store-contract.ts'
 import { testKinds } from '../../support/log-requests.ts'
 import { startTestRedis, type TestRedis } from '../../support/redis.ts'
@@ -22,7 +25,7 @@ import { waitFor } from '../../support/wait-for.ts'
 
 const page = readFileSync(new URL('../../../docs/operating/redis.md', import.meta.url), 'utf8')
 const functions = readFileSync(
-  new URL('../../../services/adapters/redis/weir-functions.lua', import.meta.url),
+  new URL('../../../services/adapters/redis/calls/weir-functions.lua', import.meta.url),
   'utf8',
 )
 const password = 'p@ss,word'
@@ -121,18 +124,18 @@ test('Redis access - a library keeps what it remembers when it is loaded again',
 
 test('Redis access - a name behind which a replica stands now is asked anew', async (context) => {
   if (server.pid === undefined) context.skip('the server is shared: its role is not ours to change')
-  const happenings: Happening[] = []
-  const client = await connectRedis(server.url, (happening) => happenings.push(happening))
+  const signals: Signal[] = []
+  const client = await connectRedis(server.url, (signal) => signals.push(signal))
   const code = `#!lua name=weir_role
     redis.register_function('weir_role', function(keys) return redis.call('INCR', keys[1]) end)`
   await client.loadFunctions(code)
   await raw.replicaof('127.0.0.1', 1)
   await expect(client.call('weir_role', ['role'], [])).rejects.toThrow(/^READONLY/)
   await waitFor(
-    () => happenings.length === 3,
-    () => `a new connection, found ${JSON.stringify(happenings)}`,
+    () => signals.length === 3,
+    () => `a new connection, found ${JSON.stringify(signals)}`,
   )
-  expect(happenings).toMatchObject([{ state: 'up' }, { state: 'down' }, { state: 'up' }])
+  expect(signals).toMatchObject([{ state: 'up' }, { state: 'down' }, { state: 'up' }])
   await raw.replicaof('NO', 'ONE')
   expect(await client.call('weir_role', ['role'], [])).toBe(1)
   client.disconnect()

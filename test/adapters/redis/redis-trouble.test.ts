@@ -5,13 +5,16 @@
 
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connectRedis, type RedisClient } from '../../../services/adapters/redis/redis-client.ts'
-import { nameKeys } from '../../../services/adapters/redis/redis-fences.ts'
-import { LIBRARY } from '../../../services/adapters/redis/redis-functions.ts'
-import { createRedisLogStore } from '../../../services/adapters/redis/redis-log-store.ts'
+import { LIBRARY } from '../../../services/adapters/redis/calls/redis-functions.ts'
+import {
+  connectRedis,
+  type RedisClient,
+} from '../../../services/adapters/redis/client/redis-client.ts'
+import { nameKeys } from '../../../services/adapters/redis/fences/redis-fences.ts'
+import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import { limits } from '../../../services/core/limits.ts'
 import { TIME } from '../../../services/pipeline/enrich/entity-log.ts'
-import { type Happening, observeNothing } from '../../../services/pipeline/observe/happenings.ts'
+import { observeNothing, type Signal } from '../../../services/pipeline/observe/signals.ts'
 import { refusalOf } from '../../contract/log-store-contract.ts'
 import { holdLane } from '../../support/hold-lane.ts'
 import { entriesOf, ordinalsOf, requestOf, seenOf, testKinds } from '../../support/log-requests.ts'
@@ -43,7 +46,7 @@ type WorldOptions = {
 
 function createWorld() {
   const prefix = uniqueName('trouble')
-  const happenings: Happening[] = []
+  const signals: Signal[] = []
   const open = ({ client, buckets = 1, retentionMs = 60_000, ...rest }: WorldOptions = {}) =>
     createRedisLogStore({
       redis: client ?? redis,
@@ -51,11 +54,11 @@ function createWorld() {
       prefix,
       buckets,
       retentionMs,
-      observe: (happening) => happenings.push(happening),
+      observe: (signal) => signals.push(signal),
       ...rest,
     })
   const keys = () => raw.keys(`{${prefix}:*`)
-  return { open, keys, happenings, prefix }
+  return { open, keys, signals, prefix }
 }
 
 /** A client whose calls of advance go through `spoil` first. */
@@ -77,7 +80,7 @@ test('Redis store - counts once what was applied although the answer got lost', 
     if (lost++ < 2) throw new Error('Command timed out')
     return answer
   })
-  const { open, happenings } = createWorld()
+  const { open, signals } = createWorld()
   const store = await open({ client })
   const held = await holdLane(store, 1)
   const entries = [...entriesOf(0, 3), { offset: 4, looks: true }, { offset: 5 }]
@@ -85,7 +88,7 @@ test('Redis store - counts once what was applied although the answer got lost', 
   expect(ordinalsOf(reply)).toEqual([0, 1, 2, 3, -1, 4])
   expect(seenOf(reply)).toEqual([0, 1, 2, 3, 4, 4])
   expect(reply.logs[0]!.count).toBe(5)
-  const retried = happenings.filter(({ kind }) => kind === 'retried')
+  const retried = signals.filter(({ kind }) => kind === 'retried')
   expect(retried).toMatchObject([{ operation: 'advance' }, { operation: 'advance' }])
   expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(6, 6))))).toEqual([5])
 })
@@ -192,7 +195,7 @@ test('Redis store - believes nothing it remembers of a store that was restored',
 })
 
 test('Redis store - keeps its cache when only a lane moves away', async () => {
-  const { open, happenings } = createWorld()
+  const { open, signals } = createWorld()
   const [one, other] = [await open(), await open()]
   const a = await holdLane(one, 1)
   const b = await holdLane(one, 2)
@@ -200,7 +203,7 @@ test('Redis store - keeps its cache when only a lane moves away', async () => {
   await holdLane(other, 2)
   await refusalOf(one.advance(requestOf([b], entriesOf(0, 1))))
   await one.advance(requestOf([a], entriesOf(5, 6)))
-  const trip = happenings.findLast((happening) => happening.kind === 'store_round_trip')
+  const trip = signals.findLast((signal) => signal.kind === 'store_round_trip')
   expect(trip).toMatchObject({ logs: 1, cacheHits: 1, bytesReceived: 0 })
 })
 
@@ -246,13 +249,13 @@ test('Redis store - says where it looked when there is no Redis', async () => {
 })
 
 test('Redis store - sends nothing back while nobody else writes, and the rest once', async () => {
-  const { open, happenings } = createWorld()
+  const { open, signals } = createWorld()
   const [one, other] = [await open(), await open()]
   const a = await holdLane(one, 1)
   const b = await holdLane(other, 2)
   const advance = async (store: typeof one, held: typeof a, from: number, to: number) => {
     await store.advance(requestOf([held], entriesOf(from, to)))
-    return happenings.findLast((h) => h.kind === 'store_round_trip')!
+    return signals.findLast((h) => h.kind === 'store_round_trip')!
   }
   const recordBytes = 16 + 8 * 2
   const toldBytes = 20
@@ -269,7 +272,7 @@ test('Redis store - sends nothing back while nobody else writes, and the rest on
 })
 
 test('Redis store - keeps its cache below the ceiling, and forgets without harm', async () => {
-  const { open, happenings } = createWorld()
+  const { open, signals } = createWorld()
   const cacheBytesMax = 20_000
   const store = await open({ cacheBytesMax })
   const held = await holdLane(store, 1)
@@ -283,7 +286,7 @@ test('Redis store - keeps its cache below the ceiling, and forgets without harm'
     const reply = await store.advance(requestOf([held], entries))
     expect(ordinalsOf(reply)).toEqual(entries.map(({ offset }) => Math.floor(offset / keyCount)))
   }
-  const sizes = happenings.filter((happening) => happening.kind === 'store_size')
+  const sizes = signals.filter((signal) => signal.kind === 'store_size')
   expect(sizes.length).toBeGreaterThan(0)
   // One log of 80 rows may have room for 128 of them; ten of those can come in one batch.
   const batchBytes = perBatch * (300 + 128 * 6 * 8)
@@ -292,7 +295,7 @@ test('Redis store - keeps its cache below the ceiling, and forgets without harm'
     expect(cachedBytes).toBeLessThanOrEqual(cacheBytesMax + 2 * batchBytes)
     expect(cachedLogs).toBeLessThanOrEqual(keyCount)
   }
-  const trips = happenings.filter((happening) => happening.kind === 'store_round_trip')
+  const trips = signals.filter((signal) => signal.kind === 'store_round_trip')
   expect(trips.some(({ logs, cacheHits }) => cacheHits < logs)).toBe(true)
 })
 
@@ -319,7 +322,7 @@ test('Redis store - refuses a batch while another one is under way', async () =>
   const held = await holdLane(store, 1)
   const first = store.advance(requestOf([held], entriesOf(0, 1)))
   await expect(store.advance(requestOf([held], entriesOf(2, 3)))).rejects.toMatchObject({
-    code: 'WEIR_HOUSE_INVARIANT',
+    code: 'WEIR_INTERNAL_INVARIANT',
   })
   expect(ordinalsOf(await first)).toEqual([0, 1])
   expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(2, 3))))).toEqual([2, 3])

@@ -103,7 +103,7 @@ describe('avro codec - values', () => {
   test('avro codec - says which field does not fit, without its value', () => {
     const wrong = { ...transaction, amountMinor: 45.5, customerId: null as unknown as string }
     expect(() => encodeTransaction(wrong)).toThrow(
-      /WEIR_HOUSE_INVARIANT.*weir\.Transaction: customerId is not string, amountMinor is not long\.$/,
+      /WEIR_INTERNAL_INVARIANT.*weir\.Transaction: customerId is not string, amountMinor is not long\.$/,
     )
     expect(() => encodeTransaction(wrong)).not.toThrow(/45\.5/)
     expect(encodeTransaction(transaction).length).toBeGreaterThan(5)

@@ -2,20 +2,20 @@
 
 import { describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
-import { judge } from '../../../load/bench/bars.ts'
-import { type BenchResult, findOffences } from '../../../load/bench/bench-result.ts'
+import { compareRounds } from '../../../load/bench/cases/isolation.ts'
+import { readProgress } from '../../../load/bench/cases/replay-beside.ts'
+import { findStartMs } from '../../../load/bench/environment/prefill-environment.ts'
 import {
   type CpuProfile,
   summarizeParts,
   summarizeProfiles,
-} from '../../../load/bench/cpu-profile.ts'
-import { compareRounds } from '../../../load/bench/isolation.ts'
-import { findStartMs } from '../../../load/bench/prefill-place.ts'
-import { readCpuMicros, readPeakMemoryMb } from '../../../load/bench/process-usage.ts'
-import { quantileOf, sortValues } from '../../../load/bench/quantiles.ts'
-import { readProgress } from '../../../load/bench/replay-beside.ts'
-import { readScorerFigures } from '../../../load/bench/scorer-metrics.ts'
-import { rooms } from '../../../services/pipeline/observe/happenings.ts'
+} from '../../../load/bench/measure/cpu-profile.ts'
+import { readCpuMicros, readPeakMemoryMb } from '../../../load/bench/measure/process-usage.ts'
+import { quantileOf, sortValues } from '../../../load/bench/measure/quantiles.ts'
+import { readScorerFigures } from '../../../load/bench/measure/scorer-metrics.ts'
+import { judge } from '../../../load/bench/page/bars.ts'
+import { type BenchResult, findOffences } from '../../../load/bench/page/bench-result.ts'
+import { stages } from '../../../services/pipeline/observe/signals.ts'
 import { DAY_MS } from '../../support/pipelines.ts'
 
 describe.runIf(process.platform === 'linux')('process usage', () => {
@@ -48,17 +48,17 @@ describe('scorer metrics', () => {
       `weir_batch_events_count ${batches}`,
       `weir_store_round_trip_duration_seconds_sum ${seconds}`,
       `weir_store_round_trip_duration_seconds_count ${batches}`,
-      ...rooms.flatMap((room) => [
-        `weir_room_duration_seconds_sum{room="${room}"} ${seconds}`,
-        `weir_room_batch_events_sum{room="${room}"} ${events}`,
-        `weir_room_batch_events_count{room="${room}"} ${batches}`,
+      ...stages.flatMap((stage) => [
+        `weir_stage_duration_seconds_sum{stage="${stage}"} ${seconds}`,
+        `weir_stage_batch_events_sum{stage="${stage}"} ${events}`,
+        `weir_stage_batch_events_count{stage="${stage}"} ${batches}`,
       ]),
     ].join('\n')
 
   it('readScorerFigures - divides the sums of all scorers', () => {
     const figures = readScorerFigures([text(1, 100, 0.5), text(3, 300, 0.3)])
     expect(figures.batchMean).toBe(100)
-    expect(figures.rooms.enrich).toEqual({ microsPerEvent: 2_000, batchMean: 100 })
+    expect(figures.stages.enrich).toEqual({ microsPerEvent: 2_000, batchMean: 100 })
     expect(figures.storeRoundTripMeanMs).toBeCloseTo(200, 9)
   })
 

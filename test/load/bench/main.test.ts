@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
-import { readResults, resultsFolder } from '../../../load/bench/bench-result.ts'
-import { benchmarksPage, renderBenchmarks } from '../../../load/bench/benchmarks-page.ts'
+import { readResults, resultsFolder } from '../../../load/bench/page/bench-result.ts'
+import { benchmarksPage, renderBenchmarks } from '../../../load/bench/page/benchmarks-page.ts'
 
 const program = join(repositoryFolder, 'load', 'bench', 'main.ts')
 

@@ -2,16 +2,19 @@
 
 import { readFileSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
-import { type ChaosPlace, openChaosPlace } from '../../../load/chaos/chaos-place.ts'
+import {
+  type ChaosEnvironment,
+  openChaosEnvironment,
+} from '../../../load/chaos/chaos-environment.ts'
 import { countOutcomes } from '../../../load/chaos/count-outcomes.ts'
 import { parseSchema } from '../../../services/adapters/registry/avro-types.ts'
 import { readSchema, type SchemaFile } from '../../../services/adapters/registry/schema-files.ts'
 import { testStack, uniqueName } from '../../support/stack.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
-async function openPlace(): Promise<ChaosPlace> {
+async function openEnvironment(): Promise<ChaosEnvironment> {
   const { kafkaBrokers, registryUrl } = await testStack()
-  const place = await openChaosPlace({
+  const place = await openChaosEnvironment({
     name: uniqueName('books'),
     pipelineFile: 'pipelines/card-fraud.yaml',
     folder: temporaryFolder(),
@@ -49,7 +52,7 @@ it(
   'count outcomes - counts each kind, and finds what is missing, doubled or stray',
   deadline,
   async () => {
-    const place = await openPlace()
+    const place = await openEnvironment()
     const { topics } = place.definition
     const rejected = (offset: number, sourceTopic: string) =>
       recordOf('rejected-transaction', 'good-not-avro', { ...at(offset), sourceTopic })

@@ -10,7 +10,7 @@ import {
   reachedFileOf,
 } from '../../../load/chaos/fail-points.ts'
 import { watchTransactions } from '../../../load/chaos/watch-transactions.ts'
-import { rooms } from '../../../services/pipeline/observe/happenings.ts'
+import { stages } from '../../../services/pipeline/observe/signals.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 function openSwitch(order?: FailOrder) {
@@ -47,17 +47,17 @@ describe('fail points', () => {
     expect(strikes).toEqual([`SIGSTOP ${point}`])
   })
 
-  it('rooms tell when a batch has passed decode, enrich and classify', () => {
+  it('stages tell when a batch has passed decode, enrich and classify', () => {
     const orders = { decode: 'after_decode', enrich: 'after_advance', classify: 'after_classify' }
-    for (const [room, point] of Object.entries(orders)) {
+    for (const [stage, point] of Object.entries(orders)) {
       const order = { point, nth: 1, signal: 'SIGKILL' } as FailOrder
       const { failSwitch, strikes } = openSwitch(order)
-      const done = { kind: 'room_done', events: 1, passed: 1, durationMs: 1 } as const
-      for (const other of rooms) {
-        if (other !== room) failSwitch.watch({ ...done, room: other })
+      const done = { kind: 'stage_done', events: 1, passed: 1, durationMs: 1 } as const
+      for (const other of stages) {
+        if (other !== stage) failSwitch.watch({ ...done, stage: other })
       }
       expect(strikes).toEqual([])
-      failSwitch.watch({ ...done, room: room as (typeof rooms)[number] })
+      failSwitch.watch({ ...done, stage: stage as (typeof stages)[number] })
       expect(strikes).toEqual([`SIGKILL ${point}`])
     }
   })

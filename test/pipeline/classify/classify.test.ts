@@ -96,7 +96,7 @@ describe('classify', () => {
     ]) {
       const { classifier } = plainClassifier(overrides)
       await expect(classify(enrichedOf(3), { classifier, reasonsFrom: 0.5 })).rejects.toMatchObject(
-        { code: 'WEIR_HOUSE_INVARIANT' },
+        { code: 'WEIR_INTERNAL_INVARIANT' },
       )
     }
   })

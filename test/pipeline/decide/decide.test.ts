@@ -1,4 +1,4 @@
-// The decide room: bands, lists, and the brake, which must not know where batches begin.
+// The decide stage: bands, lists, and the brake, which must not know where batches begin.
 
 import { describe, expect, it } from 'vitest'
 import { type DecideDeps, decide, planDecide } from '../../../services/pipeline/decide/decide.ts'
@@ -11,7 +11,7 @@ import {
   freshBrake,
   scoredOf,
   sliceOf,
-} from '../../support/room-batches.ts'
+} from '../../support/stage-batches.ts'
 
 const policy = { review: 0.5, block: 0.9, flaggedShareMax: 1, brakeWindowEvents: 1000 }
 const open: DecideDeps = { policy, deny: [], allow: [] }

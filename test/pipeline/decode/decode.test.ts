@@ -1,9 +1,9 @@
-// The decode room: every message has a value or a rejection, in its own place.
+// The decode stage: every message has a value or a rejection, in its own place.
 
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../../services/pipeline/decode/decode.ts'
 import { DecodeFault, type Decoder } from '../../../services/pipeline/decode/message-decoder.ts'
-import { rawOf } from '../../support/room-batches.ts'
+import { rawOf } from '../../support/stage-batches.ts'
 
 /** Numbers as text; `?7` is a schema id to learn first. */
 const numbers: Decoder<number> = {
@@ -33,13 +33,13 @@ describe('decode', () => {
     expect(missingIds.size).toBe(0)
   })
 
-  it('rejects in place, with the code of the fault and the room', () => {
+  it('rejects in place, with the code of the fault and the stage', () => {
     const { values, rejections } = decodeTexts('1', null, 'x', '4')
     expect(values).toEqual([1, null, null, 4])
     expect(rejections).toEqual([
       null,
-      { code: 'WEIR_DECODE_EMPTY', room: 'decode', detail: 'found no value' },
-      { code: 'WEIR_DECODE_NOT_AVRO', room: 'decode', detail: 'found text' },
+      { code: 'WEIR_DECODE_EMPTY', stage: 'decode', detail: 'found no value' },
+      { code: 'WEIR_DECODE_NOT_AVRO', stage: 'decode', detail: 'found text' },
       null,
     ])
   })

@@ -1,4 +1,4 @@
-// The enrich room over the memory store: who is counted, scored, diverted or only a label.
+// The enrich stage over the memory store: who is counted, scored, diverted or only a label.
 
 import { describe, expect, test } from 'vitest'
 import { createMemoryLogStore } from '../../../services/adapters/memory/memory-log-store.ts'
@@ -68,7 +68,7 @@ describe('enrich', () => {
     addArrival(lane, transaction)
     addArrival(lane, transaction)
     addArrival(labels, fraudLabelOf(transaction))
-    const rejection = { code: 'WEIR_DECODE_EMPTY', room: 'decode', detail: '' } as const
+    const rejection = { code: 'WEIR_DECODE_EMPTY', stage: 'decode', detail: '' } as const
     lane.arrivals[0] = { raw: lane.arrivals[0]!.raw, transaction: null, label: null, rejection }
     const fraudRate = windowFeature({ entity: 'customer', op: 'fraud_rate', windowMs: DAY_MS })
     const definition = pipelineOf({ entities: [customer], features: [count, fraudRate] })

@@ -6,8 +6,11 @@
 // standing in, are held to the naive oracle over all events that the log ever took.
 
 import { describe, expect, test } from 'vitest'
-import { decodeStoredLog, encodeStoredLog } from '../../../services/adapters/redis/stored-log.ts'
-import { computeNaiveFeatures } from '../../../services/parity/naive-features.ts'
+import {
+  decodeStoredLog,
+  encodeStoredLog,
+} from '../../../services/adapters/redis/logs/stored-log.ts'
+import { computeNaiveFeatures } from '../../../services/parity/naive/naive-features.ts'
 import type { CollectedRecords } from '../../../services/pipeline/enrich/collect-records.ts'
 import { computeVectors } from '../../../services/pipeline/enrich/compute-vectors.ts'
 import {
@@ -20,7 +23,7 @@ import { planFeatures } from '../../../services/pipeline/enrich/feature-plan.ts'
 import { foldLog } from '../../../services/pipeline/enrich/fold-log.ts'
 import { copyTileTable } from '../../../services/pipeline/enrich/tiles.ts'
 import type { Batch, Transaction } from '../../../services/pipeline/records.ts'
-import { batchOf, collectRows } from '../../../services/restore/collect-rows.ts'
+import { batchOf, collectRows } from '../../../services/restore/lay/collect-rows.ts'
 import { EPOCH_MS, transactionOf } from '../../support/batches.ts'
 import { pipelineOf, terminal, windowFeature } from '../../support/pipelines.ts'
 import { createRandom, type Random } from '../../support/random.ts'

@@ -1,4 +1,4 @@
-// The publish room: one outcome per arrival, one delivery per lane, and nothing left to chance.
+// The publish stage: one outcome per arrival, one delivery per lane, and nothing left to chance.
 
 import { describe, expect, it } from 'vitest'
 import { planPublish } from '../../../services/pipeline/publish/compose-records.ts'
@@ -16,7 +16,7 @@ import type {
 } from '../../../services/pipeline/publish/publisher.ts'
 import type { Arrival, DecidedBatch, Decision } from '../../../services/pipeline/records.ts'
 import { fraudLabelOf, transactionOf } from '../../support/batches.ts'
-import { decodeJson, jsonEncoders } from '../../support/memory-house.ts'
+import { decodeJson, jsonEncoders } from '../../support/memory-scorer.ts'
 import { customer, fieldFeature, pipelineOf } from '../../support/pipelines.ts'
 import {
   arrivalOf,
@@ -26,7 +26,7 @@ import {
   rawOf,
   scoredOf,
   sliceOf,
-} from '../../support/room-batches.ts'
+} from '../../support/stage-batches.ts'
 
 const SCORED_TIME_MS = 5_000_000
 
@@ -68,7 +68,7 @@ const rejectedArrival = (
   raw: { ...rawOf(offset, Buffer.from(`bad ${offset}`)), key: Buffer.from('key') },
   transaction: null,
   label: null,
-  rejection: { code, room: code === 'WEIR_DECODE_EMPTY' ? 'decode' : 'validate', detail: 'why' },
+  rejection: { code, stage: code === 'WEIR_DECODE_EMPTY' ? 'decode' : 'validate', detail: 'why' },
 })
 
 const labelArrival = (offset: number): Arrival => ({
@@ -128,7 +128,7 @@ describe('publish', () => {
     const batch = batchOfParts({ arrivals: [arrivalOf(0), arrivalOf(1)] })
     const enriched = { ...enrichedOf(batch), count: 1, arrivalIndexes: Uint32Array.of(0) }
     await expect(publishBatch(decidedOf(scoredOf(enriched, [0])))).rejects.toMatchObject({
-      code: expect.stringMatching(/^WEIR_HOUSE_/),
+      code: expect.stringMatching(/^WEIR_INTERNAL_/),
     })
   })
 
@@ -137,7 +137,7 @@ describe('publish', () => {
     const [first] = read<RejectedRecord>('rejected')
     expect(first).toMatchObject({
       code: 'WEIR_DECODE_EMPTY',
-      room: 'decode',
+      stage: 'decode',
       detail: 'why',
       sourceTopic: 'transactions',
       sourcePartition: 0,

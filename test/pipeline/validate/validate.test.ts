@@ -1,4 +1,4 @@
-// The validate room: what passes can be stored, keyed and summed; all else gets its code.
+// The validate stage: what passes can be stored, keyed and summed; all else gets its code.
 
 import { describe, expect, it } from 'vitest'
 import { limits } from '../../../services/core/limits.ts'
@@ -9,7 +9,7 @@ import {
   validateTransaction,
 } from '../../../services/pipeline/validate/validate.ts'
 import { EPOCH_MS, fraudLabelOf, transactionOf } from '../../support/batches.ts'
-import { rawOf } from '../../support/room-batches.ts'
+import { rawOf } from '../../support/stage-batches.ts'
 
 const rules: ValidateRules = { ageMaxMs: 10_000, futureMaxMs: 500 }
 const message = { ...rawOf(0), brokerTimeMs: EPOCH_MS }
@@ -56,7 +56,7 @@ describe('validate', () => {
     ['WEIR_VALIDATE_FUTURE', { eventTime: EPOCH_MS + 501 }],
   ]
   it.each(refused)('rejects with %s: %j', (code, wanted) => {
-    expect(judge(wanted)).toMatchObject({ code, room: 'validate' })
+    expect(judge(wanted)).toMatchObject({ code, stage: 'validate' })
   })
 
   it("measures age by the broker's time of the message, not by any clock", () => {
@@ -82,7 +82,7 @@ describe('validate', () => {
     ['WEIR_VALIDATE_FUTURE', { labelTime: EPOCH_MS + 501 }],
   ]
   it.each(refusedLabels)('rejects a label with %s: %j', (code, wanted) => {
-    expect(judgeLabel(wanted)).toMatchObject({ code, room: 'validate' })
+    expect(judgeLabel(wanted)).toMatchObject({ code, stage: 'validate' })
     expect(judgeLabel({})).toBeNull()
   })
 })

@@ -1,0 +1,285 @@
+// Ranges of offsets, read beside the live group: pulled, bounded, each record once and in order.
+//
+// In: topics' partitions with the offsets to read, any number of topics in one call. Out: per range an
+// iterable of committed messages that ends when everything below `to` was seen, control records and
+// aborted ones included. Refused: a range that the topic no longer or not yet holds
+// (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), a partition that is silent too long (WEIR_KAFKA_AWAY).
+// Invariants: a range is fetched only while somebody iterates it and its buffer has room, so a full
+// one never holds up another; the throw-away group that kafkajs needs commits nothing and is
+// deleted at close.
+
+import { randomUUID } from 'node:crypto'
+import { assertInvariant, WeirError } from '../../../core/errors.ts'
+import type { RawMessage } from '../../../pipeline/records.ts'
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from '../client/kafka-client.ts'
+import { deleteGroup } from '../client/with-admin.ts'
+import { type PartitionBounds, partitionBounds } from './topic-bounds.ts'
+
+export type TopicRange = {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  /** The offset behind the range. */
+  readonly to: number
+}
+
+export type TopicRanges = {
+  /** The range's messages, a fetch at a time. Each range may be read once. */
+  readonly read: (index: number) => AsyncIterable<readonly RawMessage[]>
+  readonly close: () => Promise<void>
+}
+
+const KIB = 1024
+/** Bytes that the buffers of all ranges may hold together, as far as fetch sizes decide it. */
+const BUFFER_BYTES = 128 * 1024 * KIB
+const FETCH_BYTES_MIN = 64 * KIB
+const FETCH_BYTES_MAX = 1024 * KIB
+/** A range that holds this many fetches is paused; one more may be on its way. */
+const FETCHES_BUFFERED = 2
+/** How long the broker holds an empty fetch; also kafkajs' pause while all ranges are paused. */
+const FETCH_WAIT_MS = 50
+const FETCHES_HANDLED_AT_ONCE = 32
+/** Computing between two reads may take long; the group is ours alone, nobody waits for it. */
+const SESSION_MS = 60_000
+/** Longer than the broker lets a transaction hold back readers: limits.transactionMsMax. */
+const SILENCE_MS = 60_000
+
+/** A range while it is read. */
+type Reach = TopicRange & {
+  next: number
+  readonly fetches: (readonly RawMessage[])[]
+  isRead: boolean
+  isOver: boolean
+  /** Fetches in a row that began elsewhere. */
+  misses: number
+  wake: () => void
+}
+
+type Reading = {
+  readonly consumer: Consumer
+  readonly reaches: ReadonlyMap<string, Reach>
+  failure: WeirError | null
+  /** Between a crash and the next joining kafkajs has no group to speak to. */
+  isJoined: boolean
+}
+
+export async function openTopicRanges(
+  kafka: Kafka,
+  ranges: readonly TopicRange[],
+): Promise<TopicRanges> {
+  const filled = ranges.filter(({ from, to }) => from < to)
+  await checkBounds(kafka, filled)
+  const reaches = ranges.map(createReach)
+  if (filled.length === 0) return { read: () => emptyRange(), close: async () => undefined }
+  const groupId = `weir-ranges-${randomUUID()}`
+  const consumer = openConsumer(kafka, groupId, filled.length)
+  const byPlace = new Map(reaches.filter(isFilled).map((reach) => [placeOf(reach), reach]))
+  assertInvariant(byPlace.size === filled.length, 'two ranges of one partition in one call')
+  const reading: Reading = { consumer, reaches: byPlace, failure: null, isJoined: false }
+  const close = async (): Promise<void> => {
+    fail(reading, new WeirError('WEIR_KAFKA_AWAY', 'The reading was closed.'))
+    await consumer.disconnect()
+    await deleteGroup(kafka, groupId)
+  }
+  try {
+    await startFetching(reading)
+  } catch (cause) {
+    await close()
+    throw cause
+  }
+  return { read: (index) => readRange(reading, reaches[index]!), close }
+}
+
+const placeOf = ({ topic, partition }: Pick<TopicRange, 'topic' | 'partition'>): string =>
+  `${topic}/${partition}`
+
+const isFilled = ({ from, to }: TopicRange): boolean => from < to
+
+const createReach = (range: TopicRange): Reach => ({
+  ...range,
+  next: range.from,
+  fetches: [],
+  isRead: false,
+  isOver: false,
+  misses: 0,
+  wake: () => undefined,
+})
+
+async function* emptyRange(): AsyncGenerator<readonly RawMessage[]> {}
+
+async function checkBounds(kafka: Kafka, ranges: readonly TopicRange[]): Promise<void> {
+  const topics = [...new Set(ranges.map(({ topic }) => topic))]
+  const bounds = new Map<string, PartitionBounds>()
+  for (const topic of topics) {
+    for (const found of await partitionBounds(kafka, topic)) {
+      bounds.set(placeOf({ topic, partition: found.partition }), found)
+    }
+  }
+  for (const range of ranges) {
+    const { low, high } = bounds.get(placeOf(range)) ?? { low: 0, high: 0 }
+    if (range.from < low || range.to > high) throw outOfRange(range, `${low} up to ${high}`)
+  }
+}
+
+function outOfRange({ topic, partition, from, to }: TopicRange, held: string): WeirError {
+  const detail =
+    `${topic}/${partition}: found offsets ${held}, expected ${from} up to ${to}; ` +
+    "what expired before it was read is gone: raise the topic's retention.ms."
+  return new WeirError('WEIR_KAFKA_OFFSET_OUT_OF_RANGE', detail)
+}
+
+function openConsumer(kafka: Kafka, groupId: string, rangeCount: number): Consumer {
+  const share = Math.floor(BUFFER_BYTES / rangeCount / (FETCHES_BUFFERED + 1))
+  return kafka.consumer({
+    groupId,
+    sessionTimeout: SESSION_MS,
+    rebalanceTimeout: SESSION_MS,
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+    maxBytesPerPartition: Math.min(FETCH_BYTES_MAX, Math.max(FETCH_BYTES_MIN, share)),
+    allowAutoTopicCreation: false,
+    readUncommitted: false,
+  })
+}
+
+async function startFetching(reading: Reading): Promise<void> {
+  const { consumer, reaches } = reading
+  const topics = [...new Set([...reaches.values()].map(({ topic }) => topic))]
+  await consumer.connect()
+  await consumer.subscribe({ topics, fromBeginning: true })
+  listen(reading)
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    partitionsConsumedConcurrently: FETCHES_HANDLED_AT_ONCE,
+    eachBatch: async (payload) => receive(reading, payload),
+  })
+  if (reading.failure !== null) throw reading.failure
+}
+
+function listen(reading: Reading): void {
+  const { consumer, reaches } = reading
+  const { GROUP_JOIN, CRASH, END_BATCH_PROCESS } = consumer.events
+  consumer.on(GROUP_JOIN, ({ payload }) => {
+    reading.isJoined = true
+    for (const [topic, partitions] of Object.entries(payload.memberAssignment)) {
+      consumer.pause([{ topic, partitions }])
+      // After the first time somebody may be in the middle of a range.
+      for (const partition of partitions)
+        fetchOn(reading, reaches.get(placeOf({ topic, partition })))
+    }
+  })
+  consumer.on(CRASH, ({ payload }) => {
+    // Until it has joined again there is nothing to seek in, pause or resume; joining fetches on.
+    reading.isJoined = false
+    if (payload.restart) return
+    const { error } = payload
+    fail(reading, new WeirError('WEIR_KAFKA_AWAY', error.message, { cause: error }))
+  })
+  consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+    // Only control records or aborted ones: no handler was called, but the partition moved on.
+    if (payload.batchSize > 0) return
+    const reach = reaches.get(placeOf(payload))
+    if (reach === undefined || reach.next !== Number(payload.firstOffset ?? reach.next)) return
+    moveTo(reading, reach, Number(payload.lastOffset) + 1)
+  })
+}
+
+function receive(reading: Reading, { batch, resolveOffset, isStale }: EachBatchPayload): void {
+  const reach = reading.reaches.get(placeOf(batch))
+  if (reach === undefined || !reach.isRead || reach.isOver || isStale()) return
+  const fetchedOffset = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset)
+  if (fetchedOffset !== reach.next) {
+    missed(reading, reach, fetchedOffset)
+    return
+  }
+  reach.misses = 0
+  resolveOffset(batch.messages[batch.messages.length - 1]!.offset)
+  const wanted = batch.messages.map(readMessage).filter(({ offset }) => offset < reach.to)
+  if (wanted.length > 0) reach.fetches.push(wanted)
+  moveTo(reading, reach, Number(batch.lastOffset()) + 1)
+}
+
+/** A fetch from somewhere else: once it may be a leftover; again, the offset has expired. */
+function missed(reading: Reading, reach: Reach, fetchedOffset: number): void {
+  if (reach.misses++ === 0) fetchOn(reading, reach)
+  else fail(reading, outOfRange(reach, `from ${fetchedOffset} on`))
+}
+
+function moveTo(reading: Reading, reach: Reach, next: number): void {
+  if (next <= reach.next) return
+  reach.next = next
+  const isFull = reach.fetches.length >= FETCHES_BUFFERED
+  if (next >= reach.to || isFull) pauseFetching(reading, reach)
+  reach.wake()
+}
+
+/** Fetches from where the range is, unless nobody reads it, it is full or everything was seen. */
+function fetchOn({ consumer, isJoined }: Reading, reach: Reach | undefined): void {
+  if (!isJoined || reach === undefined || !reach.isRead || reach.isOver) return
+  const { topic, partition, next, to, fetches } = reach
+  if (next >= to || fetches.length >= FETCHES_BUFFERED) return
+  consumer.seek({ topic, partition, offset: String(next) })
+  consumer.resume([{ topic, partitions: [partition] }])
+}
+
+function fail(reading: Reading, failure: WeirError): void {
+  reading.failure ??= failure
+  for (const reach of reading.reaches.values()) reach.wake()
+}
+
+async function* readRange(reading: Reading, reach: Reach): AsyncGenerator<readonly RawMessage[]> {
+  assertInvariant(!reach.isRead, `${placeOf(reach)} is read a second time`)
+  reach.isRead = true
+  if (reading.failure === null) fetchOn(reading, reach)
+  try {
+    for (;;) {
+      if (reading.failure !== null) throw reading.failure
+      const messages = reach.fetches.shift()
+      if (messages !== undefined) {
+        resumeFetching(reading, reach)
+        yield messages
+      } else if (reach.next >= reach.to) return
+      else await untilMoved(reach)
+    }
+  } finally {
+    reach.isOver = true
+    reach.fetches.length = 0
+    if (reading.failure === null) pauseFetching(reading, reach)
+  }
+}
+
+function resumeFetching(
+  { consumer, isJoined }: Reading,
+  { topic, partition, next, to }: Reach,
+): void {
+  if (isJoined && next < to) consumer.resume([{ topic, partitions: [partition] }])
+}
+
+function pauseFetching({ consumer, isJoined }: Reading, { topic, partition }: Reach): void {
+  if (isJoined) consumer.pause([{ topic, partitions: [partition] }])
+}
+
+/** Resolves when the range has moved, or everything failed. */
+async function untilMoved(reach: Reach): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const silence = setTimeout(() => {
+    const detail =
+      `${placeOf(reach)} delivered nothing from offset ${reach.next} on for ${SILENCE_MS} ms, ` +
+      `expected ${reach.to - reach.next} more: look for an open transaction that holds back readers.`
+    reject(new WeirError('WEIR_KAFKA_AWAY', detail))
+  }, SILENCE_MS)
+  reach.wake = resolve
+  try {
+    await promise
+  } finally {
+    clearTimeout(silence)
+  }
+}
+
+/** The broker drops an empty group by itself some day; this is tidier. */
+const readMessage = ({ offset, timestamp, key, value }: KafkaMessage): RawMessage => ({
+  offset: Number(offset),
+  brokerTimeMs: Number(timestamp),
+  key,
+  value,
+})

@@ -1,0 +1,166 @@
+// What the gates look at: a model's folder, read once, and what its graphs did in a process of their own.
+//
+// In: the folder, the signatures that are trusted, limits. Out: everything that was found, faults as text.
+// Refused with WEIR_CLASSIFY_MODEL_REFUSED: a folder without a readable manifest.json, parity rows that are not
+// in the form of golden vectors. Invariants: a file above the size limit is not read; no graph is opened unless
+// every file has the manifest's hash and the signature is in order.
+
+import { createHash } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { readSignatures } from '../adapters/models/model-parts.ts'
+import { type TrialReport, tryGraph } from '../adapters/onnx/graph-trial.ts'
+import { type Golden, type ModelFiles, parseGolden } from '../adapters/onnx/model-folder.ts'
+import { WeirError } from '../core/errors.ts'
+import { type ModelManifest, parseManifest } from '../models/manifest.ts'
+import {
+  checkSignature,
+  manifestFileName,
+  type SignaturePolicy,
+} from '../models/manifest-signature.ts'
+
+/** What is right, or why it is not. */
+export type Found<T> = { readonly value: T } | { readonly fault: string }
+
+export type FileEvidence = {
+  readonly role: 'cpu' | 'gpu' | 'golden' | 'parity'
+  readonly path: string
+  /** Null where it cannot be read. */
+  readonly sizeBytes: number | null
+  readonly bytes: Found<Uint8Array>
+}
+
+export type ModelEvidence = {
+  readonly folder: string
+  readonly manifestSha256: string
+  readonly manifest: Found<ModelManifest>
+  /** Id of the trusted key that signed; null where none is asked for. */
+  readonly signature: Found<string | null>
+  readonly files: readonly FileEvidence[]
+  /** Rows with the training library's scores; null where neither the manifest nor anybody names some. */
+  readonly parity: Found<Golden> | null
+  /** Why no graph was opened, or what the graphs did. */
+  readonly trial: Found<TrialReport>
+}
+
+export type EvidenceTerms = {
+  readonly signatures: SignaturePolicy
+  readonly sizeBytesMax: number
+  /** In place of the rows that the manifest names. */
+  readonly parityFile: string | null
+  readonly latencyRows: number | null
+}
+
+export async function collectEvidence(place: string, terms: EvidenceTerms): Promise<ModelEvidence> {
+  const folder = resolve(place)
+  const path = join(folder, manifestFileName)
+  const bytes = readOrRefuse(path)
+  const signatures = await readSignatures(folder)
+  const policy = terms.signatures
+  const signature = attempt(() => checkSignature(bytes, signatures, { policy, source: path }))
+  const manifest = attempt(() => parseManifest(bytes.toString(), path))
+  const files = 'value' in manifest ? readFiles(folder, manifest.value, terms.sizeBytesMax) : []
+  const parity = readParity({ folder, manifest, files }, terms.parityFile)
+  const manifestSha256 = createHash('sha256').update(bytes).digest('hex')
+  const evidence = { folder, manifestSha256, manifest, signature, files, parity }
+  return { ...evidence, trial: await tryOut(evidence, terms) }
+}
+
+async function tryOut(
+  { folder, manifest, signature, files, parity: rows }: Omit<ModelEvidence, 'trial'>,
+  { latencyRows }: EvidenceTerms,
+): Promise<Found<TrialReport>> {
+  if ('fault' in manifest) return { fault: 'the manifest is not in order' }
+  if ('fault' in signature) return { fault: 'the signature is not in order' }
+  const bad = files.find(({ bytes }) => 'fault' in bytes)
+  if (bad !== undefined) return { fault: `${bad.path} is not the manifest's file` }
+  const width = manifest.value.featureSet.names.length
+  const parity = rows !== null && 'value' in rows ? rows.value : null
+  const goldenPath = join(folder, manifest.value.files.golden.path)
+  const golden = attempt(() => parseGolden(bytesOf(files, 'golden')!, goldenPath, width))
+  if ('fault' in golden) return golden
+  const model = composeFiles(manifest.value, files, golden.value)
+  return { value: await tryGraph({ files: model, parity, latencyRows }) }
+}
+
+/** Rows that somebody names must be readable, or nothing is judged; the manifest's are the model's fault. */
+function readParity(
+  { folder, manifest, files }: Pick<ModelEvidence, 'folder' | 'manifest' | 'files'>,
+  parityFile: string | null,
+): Found<Golden> | null {
+  if ('fault' in manifest) return { fault: 'the manifest is not in order' }
+  const width = manifest.value.featureSet.names.length
+  if (parityFile !== null) {
+    return { value: parseGolden(readOrRefuse(parityFile), parityFile, width) }
+  }
+  const named = files.find(({ role }) => role === 'parity')
+  if (named === undefined) return null
+  const { path, bytes } = named
+  return 'fault' in bytes
+    ? bytes
+    : attempt(() => parseGolden(bytes.value, join(folder, path), width))
+}
+
+function composeFiles(
+  manifest: ModelManifest,
+  files: readonly FileEvidence[],
+  golden: Golden,
+): ModelFiles {
+  const gpu = bytesOf(files, 'gpu')
+  const { cpu: cpuFile, gpu: gpuFile } = manifest.files
+  return {
+    role: 'challenger',
+    manifest,
+    cpu: { bytes: bytesOf(files, 'cpu')!, sha256: cpuFile.sha256 },
+    gpu: gpu === null ? null : { bytes: gpu, sha256: gpuFile!.sha256 },
+    golden,
+  }
+}
+
+export function bytesOf(
+  files: readonly FileEvidence[],
+  role: FileEvidence['role'],
+): Uint8Array | null {
+  const bytes = files.find((file) => file.role === role)?.bytes
+  return bytes !== undefined && 'value' in bytes ? bytes.value : null
+}
+
+function readFiles(folder: string, manifest: ModelManifest, sizeBytesMax: number): FileEvidence[] {
+  const found: FileEvidence[] = []
+  for (const role of ['cpu', 'gpu', 'golden', 'parity'] as const) {
+    const file = manifest.files[role]
+    if (file === undefined) continue
+    const path = join(folder, file.path)
+    const sizeBytes = statSync(path, { throwIfNoEntry: false })?.size ?? null
+    const isReadable = sizeBytes !== null && sizeBytes <= sizeBytesMax
+    const bytes: Found<Uint8Array> = isReadable
+      ? attempt(() => readVerified(path, file.sha256))
+      : { fault: sizeBytes === null ? 'there is no such file' : 'too large to be read' }
+    found.push({ role, path: file.path, sizeBytes, bytes })
+  }
+  return found
+}
+
+function readVerified(path: string, expected: string): Uint8Array {
+  const bytes = readFileSync(path)
+  const found = createHash('sha256').update(bytes).digest('hex')
+  if (found !== expected) throw new Error(`sha-256 is ${found}, the manifest says ${expected}`)
+  return bytes
+}
+
+function readOrRefuse(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    const detail = `${path} cannot be read: ${(cause as Error).message}`
+    throw new WeirError('WEIR_CLASSIFY_MODEL_REFUSED', detail, { cause })
+  }
+}
+
+export function attempt<T>(work: () => T): Found<T> {
+  try {
+    return { value: work() }
+  } catch (error) {
+    return { fault: (error as Error).message }
+  }
+}

@@ -1,0 +1,68 @@
+// Scored events beside the transactions they were made from, in one pass over both topics.
+//
+// In: a scope; what is to be told on the way. Out: outcomes, nearly in the order in which they were
+// scored, and the input lanes, which may be read on. Each message is handed out once, so an event that
+// was published twice comes once. Messages that the stages refuse have no outcome here.
+
+import { openTopicRanges } from '../../adapters/kafka/ranges/topic-ranges.ts'
+import type { ScoredTransactionRecord } from '../../pipeline/publish/output-records.ts'
+import type { ParityEnvironment } from '../topics/parity-environment.ts'
+import type { ParityScope } from '../topics/parity-scope.ts'
+import { openReceivedLanes, type Received, type ReceivedLanes } from '../topics/received-lanes.ts'
+import { streamScored, type UnreadableRecord } from '../topics/scored-stream.ts'
+import type { OutcomeKind } from './outcome-ledger.ts'
+
+export type JoinedOutcome = Received & { readonly record: ScoredTransactionRecord }
+
+export type PassListener = {
+  readonly wasUnknown: (partition: number, offset: number) => boolean
+  readonly expect: (partition: number, offset: number, outcome: OutcomeKind) => void
+  /** Gets every record of the scored topic first; false = leave it out. */
+  readonly admit: (record: ScoredTransactionRecord) => boolean
+  readonly tellUnreadable: (record: UnreadableRecord) => void
+}
+
+export type OutcomePass = {
+  readonly lanes: ReceivedLanes
+  readonly outcomes: AsyncIterable<readonly JoinedOutcome[]>
+  readonly close: () => Promise<void>
+}
+
+export async function openPass(
+  { kafka, definition, decoders }: ParityEnvironment,
+  { input, scored }: Pick<ParityScope, 'input' | 'scored'>,
+  listener: PassListener,
+): Promise<OutcomePass> {
+  const topic = definition.topics.transactions
+  const spans = [...input].map(([partition, span]) => ({ topic, partition, ...span }))
+  const ranges = await openTopicRanges(kafka, [...spans, ...scored])
+  const lanes = openReceivedLanes(
+    spans.map(({ partition, from, to }, i) => ({
+      partition,
+      span: { from, to },
+      messages: ranges.read(i),
+    })),
+    { ...listener, definition, decoder: decoders.transactions },
+  )
+  const records = streamScored(
+    scored.map(({ partition }, i) => ({ partition, messages: ranges.read(spans.length + i) })),
+    { decoder: decoders.scored, tellUnreadable: listener.tellUnreadable },
+  )
+  return { lanes, outcomes: join(records, lanes, listener), close: ranges.close }
+}
+
+async function* join(
+  runs: AsyncIterable<readonly ScoredTransactionRecord[]>,
+  lanes: ReceivedLanes,
+  { admit }: PassListener,
+): AsyncGenerator<readonly JoinedOutcome[], void, undefined> {
+  for await (const run of runs) {
+    const joined: JoinedOutcome[] = []
+    for (const record of run) {
+      if (!admit(record)) continue
+      const received = await lanes.take(record.sourcePartition, record.sourceOffset)
+      if (received !== null) joined.push({ record, ...received })
+    }
+    yield joined
+  }
+}

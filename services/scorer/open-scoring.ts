@@ -1,0 +1,159 @@
+// Live scoring: adapters plugged into the stages, the stages between the lanes.
+//
+// In: a pipeline definition, the settings of the place, bounds where lanes have some (a replay into
+// topics of its own). Out: a conductor that has not begun, and the promise of its end. Refused: whatever
+// an adapter refuses; what was opened until then is handed to `add`. Invariant: this is the only place
+// that knows all adapters of the live path; the stages and the lanes see their ports.
+
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Kafka, KafkaLogger } from '../adapters/kafka/client/kafka-client.ts'
+import { createLaneConsumer } from '../adapters/kafka/lanes/lane-consumer.ts'
+import { openLaneIds } from '../adapters/kafka/lanes/lane-ids.ts'
+import { createLaneTransactions } from '../adapters/kafka/lanes/lane-transactions.ts'
+import { connectRedis } from '../adapters/redis/client/redis-client.ts'
+import { storePrefix } from '../adapters/redis/fences/redis-fences.ts'
+import { createRedisLogStore } from '../adapters/redis/logs/redis-log-store.ts'
+import { createRedisRestore } from '../adapters/redis/restore/redis-restore.ts'
+import { systemClock } from '../core/clock.ts'
+import { WeirError } from '../core/errors.ts'
+import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
+import type { Settings } from '../core/settings.ts'
+import { openCodecs } from '../environment/open-codecs.ts'
+import { openRegistry } from '../environment/open-environment.ts'
+import { batchEventsFor } from '../lanes/batch-size.ts'
+import { boundInput } from '../lanes/bound-input.ts'
+import { createConductor } from '../lanes/conductor.ts'
+import type { LaneBounds } from '../lanes/lane-input.ts'
+import { planDecide } from '../pipeline/decide/decide.ts'
+import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import type { Observe } from '../pipeline/observe/signals.ts'
+import { createPipeline } from '../pipeline/pipeline.ts'
+import { planPublish } from '../pipeline/publish/compose-records.ts'
+import { createKafkaHistory } from '../restore/read/kafka-history.ts'
+import { openLiveClassifier } from './classifiers/live-classifier.ts'
+import { openClassifier } from './classifiers/open-classifier.ts'
+import { refuseUnfit } from './refuse-unfit.ts'
+import { createStoreRestore } from './restore-store.ts'
+
+export type ScoringOptions = {
+  readonly definition: PipelineDefinition
+  readonly settings: Settings
+  readonly consumers: Kafka
+  readonly producers: Kafka
+  readonly logger: KafkaLogger
+  readonly observe: Observe
+  readonly add: (close: () => Promise<void>) => void
+  /** Where lanes begin and end; live ones have no bounds. */
+  readonly bounds?: LaneBounds
+  /** Topics under whose names the schemas are registered; those of the pipeline unless given. */
+  readonly schemaTopics?: TopicNames
+}
+
+export async function openScoring(options: ScoringOptions) {
+  const { definition, settings, consumers, producers, observe, add, bounds } = options
+  const { topics } = definition
+  const groupId = settings.groupId ?? `weir.${definition.pipeline}`
+  const plan = planFeatures(definition)
+  const within = bounds === undefined ? {} : { bounds }
+  await refuseUnfit(definition, { settings, kafka: consumers, logger: options.logger })
+  const registry = openRegistry(settings)
+  add(registry.close)
+  const { schemaTopics = topics } = options
+  const { decoders, encoders, scored } = await openCodecs(registry, schemaTopics)
+  observe({ kind: 'connection', system: 'registry', state: 'up', detail: '' })
+  const redis = await connectRedis(settings.redis.url, observe)
+  const storePlace = {
+    redis,
+    kinds: plan.kinds,
+    prefix: storePrefix(settings.keyPrefix, definition),
+    buckets: definition.store.buckets,
+    retentionMs: definition.store.retentionMs,
+    observe,
+  }
+  const store = await createRedisLogStore(storePlace)
+  add(store.close)
+  // A replay scores with the models of its pipeline file, whatever the roster says now.
+  const classifier =
+    bounds === undefined
+      ? await openLiveClassifier({ definition, settings, kafka: consumers, observe })
+      : await openClassifier(definition, settings, observe)
+  add(() => classifier.close())
+  const transactions = await createLaneTransactions({
+    kafka: producers,
+    groupId,
+    topics,
+    observe,
+    ...within,
+  })
+  add(transactions.close)
+  const laneIds = await openLaneIds(producers, listInputs(definition))
+  add(laneIds.close)
+  observe({ kind: 'connection', system: 'kafka', state: 'up', detail: '' })
+  const pipeline = createPipeline({
+    decoders,
+    validate: definition.validate,
+    enrich: { plan, store, late: definition.late },
+    classify: { classifier, reasonsFrom: definition.policy.review },
+    decide: planDecide(definition.policy, plan.entities),
+    publish: {
+      context: planPublish(definition, plan.labelEntityCount),
+      encoders,
+      publisher: transactions,
+    },
+    clock: systemClock,
+    observe,
+  })
+  const endless = createLaneConsumer({ kafka: consumers, groupId, topics: listInputs(definition) })
+  const input = bounds === undefined ? endless : boundInput(endless, bounds)
+  const { ended, fail } = createEnd(observe)
+  const { align } = definition
+  const clock = systemClock
+  const conductor = createConductor({
+    input,
+    transactions,
+    store,
+    pipeline,
+    align,
+    batchEventsMax: batchEventsFor(definition),
+    clock,
+    pause,
+    observe,
+    fail,
+    laneIds: laneIds.list,
+    restore: createStoreRestore({
+      kafka: producers,
+      groupId,
+      definition,
+      plan,
+      store: await createRedisRestore(storePlace),
+      history: createKafkaHistory({ kafka: producers, definition, scored, ...within }),
+      stages: { decoders, validate: definition.validate },
+      observe,
+      ...within,
+    }),
+  })
+  return { conductor, ended, fail }
+}
+
+function listInputs({ topics }: PipelineDefinition) {
+  const transactions = { topic: topics.transactions, stream: 'transactions' as const }
+  return topics.labels === null
+    ? [transactions]
+    : [transactions, { topic: topics.labels, stream: 'labels' as const }]
+}
+
+/** The scorer's end, once: null for a good one, else what it could not get over. */
+function createEnd(observe: Observe) {
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
+  ended.catch(() => undefined)
+  const fail = (error: Error | null): void => {
+    if (error === null) {
+      resolve()
+      return
+    }
+    const code = error instanceof WeirError ? error.code : 'WEIR_INTERNAL_INVARIANT'
+    observe({ kind: 'failed', code, detail: error.message, stack: error.stack })
+    reject(error)
+  }
+  return { ended, fail }
+}
