@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { featureSetFaults, featureSetHash, parseManifest } from '../../services/models/manifest.ts'
 import { manifestSchema } from '../../services/models/manifest-schema.ts'
 
-const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const good = read('test/fixtures/models/trees/1/manifest.json')
 
 // biome-ignore lint/suspicious/noExplicitAny: a test spoils the document in any place.

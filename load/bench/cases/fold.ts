@@ -45,7 +45,13 @@ export type FoldCase = {
   readonly foldedToUnfolded: number
 }
 
-export const hotPipelineFile = join(repositoryFolder, 'load', 'bench', 'hot-terminal.yaml')
+export const hotPipelineFile = join(
+  repositoryFolder,
+  'load',
+  'bench',
+  'pipelines',
+  'hot-terminal.yaml',
+)
 
 const batchEvents = 1_000
 const counts = [10, 100, 1_000, 10_000, 100_000, 1_000_000]

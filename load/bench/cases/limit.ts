@@ -21,7 +21,7 @@ export type LimitCase = {
   readonly cpuMicrosPerEvent: { readonly accelerated: number; readonly stock: number }
 }
 
-const program = join(repositoryFolder, 'load', 'bench', 'pass-through-main.ts')
+const program = join(repositoryFolder, 'load', 'bench', 'environment', 'pass-through-main.ts')
 
 export async function runLimit(place: BenchEnvironment, events: number): Promise<LimitCase> {
   // Taking turns, so that a busy machine slows both.

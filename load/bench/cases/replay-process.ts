@@ -32,7 +32,7 @@ export type ReplayOnce = {
 }
 
 const program = join(repositoryFolder, 'services', 'cli', 'main.ts')
-const preload = join(repositoryFolder, 'load', 'bench', 'report-usage.ts')
+const preload = join(repositoryFolder, 'load', 'bench', 'measure', 'report-usage.ts')
 const outputBytesMax = 64 * 1024 * 1024
 
 /** Arguments for Node. */

@@ -53,7 +53,7 @@ const secondsMax = 3600
 export function openRollbackShelf(): ModelShelf {
   const fixture = (folder: string) =>
     join(repositoryFolder, 'test', 'fixtures', 'models', folder, '1')
-  const pipelineFile = join(repositoryFolder, 'load', 'bench', 'rollback.yaml')
+  const pipelineFile = join(repositoryFolder, 'load', 'bench', 'pipelines', 'rollback.yaml')
   return makeModelShelf({
     pipelineFile,
     name,

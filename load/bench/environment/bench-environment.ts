@@ -47,7 +47,13 @@ export type BenchEnvironment = {
   readonly close: () => Promise<void>
 }
 
-export const benchPipelineFile = join(repositoryFolder, 'load', 'bench', 'pipeline.yaml')
+export const benchPipelineFile = join(
+  repositoryFolder,
+  'load',
+  'bench',
+  'pipelines',
+  'pipeline.yaml',
+)
 const partitions = 4
 const keysPerScan = 1_000
 

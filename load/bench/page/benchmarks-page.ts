@@ -18,7 +18,7 @@ import { renderVerdicts } from './verdicts-section.ts'
 
 export const benchmarksPage = join(repositoryFolder, 'docs', 'benchmarks.md')
 /** The words of the page that no result changes: how it is measured, and the peers. */
-const method = join(repositoryFolder, 'load', 'bench', 'method.md')
+const method = join(repositoryFolder, 'load', 'bench', 'page', 'method.md')
 
 type Of<Case extends BenchResult['case']> = Extract<BenchResult, { case: Case }>
 
