@@ -63,7 +63,7 @@ export function platformPackage(platform, arch) {
 }
 
 /** Makes node_modules match the lock file and returns the path of the pinned Node. */
-export function prepare(folder) {
+function prepare(folder) {
   const node = join(folder, 'node_modules', 'node', 'bin', 'node')
   if (findStaleness(folder) === undefined && isPinnedNode(folder, node)) return node
   return withLock(join(folder, '.weir', 'install.lock'), () => {

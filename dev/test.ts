@@ -9,16 +9,13 @@
 import type { TestModule, TestSuite, Vitest } from 'vitest/node'
 import { parseCLI, startVitest } from 'vitest/node'
 
-export type Counts = { passed: number; failed: number; skipped: number }
+type Counts = { passed: number; failed: number; skipped: number }
 
-export function describeCounts({ passed, failed, skipped }: Counts): string {
+function describeCounts({ passed, failed, skipped }: Counts): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
 }
 
-export function countResults(
-  modules: readonly TestModule[],
-  unhandledErrors: readonly unknown[],
-): Counts {
+function countResults(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): Counts {
   const counts: Counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 }
   for (const module of modules) {
     for (const group of [module, ...module.children.allSuites()]) countOwnErrors(group, counts)
@@ -32,7 +29,7 @@ export function countResults(
 }
 
 /** Tests without a result that no error in their file explains: their process died under them. */
-export function findUnended(modules: readonly TestModule[]): string[] {
+function findUnended(modules: readonly TestModule[]): string[] {
   return modules.flatMap((module) => {
     const groups = [module, ...module.children.allSuites()]
     if (groups.some((group) => group.errors().length > 0)) return []

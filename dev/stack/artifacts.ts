@@ -17,7 +17,7 @@ export const registryVersion = '3.0.9'
 const kafkaPom = fileURLToPath(new URL('./kafka-pom.xml', import.meta.url))
 
 /** The maven program is asked for only when something has to be downloaded. */
-export type FindMaven = () => string
+type FindMaven = () => string
 
 export function provideKafkaJars(cache: string, findMaven: FindMaven, say: Say): string {
   return provideOnce(join(cache, `kafka-${kafkaVersion}`), (folder) => {

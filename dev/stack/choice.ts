@@ -12,13 +12,13 @@ export type Endpoints = {
   readonly registryUrl: string
 }
 
-export type Choice =
+type Choice =
   | { readonly kind: 'endpoints'; readonly endpoints: Endpoints }
   | { readonly kind: 'containers' }
   | { readonly kind: 'native' }
 
 /** The reason why containers cannot be used, or undefined when they can. */
-export type FindContainers = () => string | undefined
+type FindContainers = () => string | undefined
 
 const endpointVariables = ['WEIR_KAFKA_BROKERS', 'WEIR_REDIS_URL', 'WEIR_REGISTRY_URL'] as const
 

@@ -48,7 +48,7 @@ function docker(dockerArguments: readonly string[], timeoutMs: number) {
   return { isOk: run.status === 0, output: output.trim() }
 }
 
-export type ContainerOptions = { readonly folder: string; readonly redis: RedisOptions }
+type ContainerOptions = { readonly folder: string; readonly redis: RedisOptions }
 
 export async function startContainerStack({ folder, redis }: ContainerOptions): Promise<Stack> {
   const [kafkaPort = 0, redisPort = 0, registryPort = 0] = await findFreePorts(3)

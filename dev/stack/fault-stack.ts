@@ -33,9 +33,9 @@ export type FaultStack = {
   readonly stop: () => Promise<void>
 }
 
-export type RedisStart = Omit<RedisNodeOptions, 'name' | 'port'>
+type RedisStart = Omit<RedisNodeOptions, 'name' | 'port'>
 
-export type FaultStackOptions = {
+type FaultStackOptions = {
   readonly folder: string
   readonly environment: Environment
   readonly say: Say

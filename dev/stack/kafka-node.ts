@@ -15,7 +15,7 @@ import { provideOnce } from './artifacts.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 import type { NativeServer, Place } from './native-servers.ts'
 
-export type KafkaJars = { readonly java: string; readonly folder: string }
+type KafkaJars = { readonly java: string; readonly folder: string }
 
 export type KafkaNode = {
   /** From 1; the first one is called kafka, the others kafka-2, kafka-3, ... */

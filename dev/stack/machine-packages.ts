@@ -10,7 +10,7 @@ import { existsSync, globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Environment } from './repository.ts'
 
-export type Program = 'java' | 'maven' | 'redis'
+type Program = 'java' | 'maven' | 'redis'
 
 export type Say = (line: string) => void
 
@@ -87,7 +87,7 @@ function canInstall(): boolean {
   return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
 }
 
-export function explainMissing(missing: readonly Program[]): string {
+function explainMissing(missing: readonly Program[]): string {
   const labels = missing.map((program) => requirements[program].label).join(', ')
   const packages = missing.map((program) => requirements[program].packages[0]).join(' ')
   return [

@@ -17,7 +17,7 @@ import { cacheFolder, type Environment } from './repository.ts'
 import type { Stack } from './stack-types.ts'
 import { startSupervision } from './supervision.ts'
 
-export type NativeOptions = {
+type NativeOptions = {
   readonly folder: string
   readonly environment: Environment
   readonly redis: RedisOptions

@@ -19,7 +19,7 @@ import type { Stack } from './stack-types.ts'
 
 export type { ServerControl, ServerName, Stack, StackKind } from './stack-types.ts'
 
-export type StackOptions = {
+type StackOptions = {
   /** Says what it is for, in the name of its folder: demo, test, bench. */
   readonly name?: string
   readonly redis?: RedisOptions

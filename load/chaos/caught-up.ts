@@ -35,7 +35,7 @@ export async function untilCaughtUp(place: ChaosEnvironment, msMax: number): Pro
   throw new Error(`not caught up after ${msMax / 1000} s: ${behind.join(', ')}`)
 }
 
-export const inputTopicsOf = ({ definition: { topics } }: ChaosEnvironment): readonly string[] =>
+const inputTopicsOf = ({ definition: { topics } }: ChaosEnvironment): readonly string[] =>
   topics.labels === null ? [topics.transactions] : [topics.transactions, topics.labels]
 
 async function readEnds(admin: Admin, place: ChaosEnvironment): Promise<Ends> {

@@ -33,7 +33,7 @@ export type ChaosEnvironment = {
   readonly removeTopics: () => Promise<void>
 }
 
-export type ChaosPlaceOptions = {
+type ChaosPlaceOptions = {
   /** Unique on the stack; begins every name. */
   readonly name: string
   /** Relative to the repository; the campaign runs a copy that meets more. */

@@ -11,7 +11,7 @@ import { campaigns } from './campaigns.ts'
 import type { CampaignResult } from './run-campaign.ts'
 import type { ChaosResult } from './run-chaos.ts'
 
-export type KeptResult = ChaosResult & {
+type KeptResult = ChaosResult & {
   readonly date: string
   readonly commit: string
   readonly machine: Machine

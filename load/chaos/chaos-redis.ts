@@ -13,7 +13,7 @@ import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 /** durable: every write is on its way to the disk before its answer; forgetful: nothing is kept. */
 export type RedisShape = 'durable' | 'forgetful' | 'replicated' | 'cluster'
 
-export type RedisEnding = 'SIGTERM' | 'SIGKILL'
+type RedisEnding = 'SIGTERM' | 'SIGKILL'
 
 export type ChaosRedis = {
   /** As scorers are told. */

@@ -22,7 +22,7 @@ export type ChaosTraffic = {
   readonly stop: () => Promise<void>
 }
 
-export type ChaosTrafficOptions = {
+type ChaosTrafficOptions = {
   readonly seed: number
   readonly rate: number
   /** It is stopped earlier as a rule; event time is laid out for so long. */

@@ -33,7 +33,7 @@ export type Crew = {
   readonly stop: () => Promise<void>
 }
 
-export type CrewOptions = {
+type CrewOptions = {
   readonly place: ChaosEnvironment
   readonly supervision: Supervision
   readonly folder: string

@@ -36,7 +36,7 @@ const stagePoints: Readonly<Partial<Record<Stage, FailPoint>>> = {
   classify: 'after_classify',
 }
 
-export type FailSwitch = {
+type FailSwitch = {
   /** Reads the order that stands in the file. */
   readonly arm: () => void
   readonly pass: (point: FailPoint) => void

@@ -61,7 +61,7 @@ const zeros = [
   'unverified',
 ] as const satisfies readonly (keyof Judgement)[]
 
-export const findOffences = (figures: Omit<Judgement, 'offences'>): readonly string[] =>
+const findOffences = (figures: Omit<Judgement, 'offences'>): readonly string[] =>
   zeros
     .filter((name) => figures[name] !== 0)
     .map((name) => `${name} is ${figures[name]}, expected 0`)

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type ChaosWorld, drawMs, type FaultMaker } from './fault.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 
-export type WiredSystem = 'Kafka' | 'Redis'
+type WiredSystem = 'Kafka' | 'Redis'
 
 const wiresOf = ({ wires, redis }: ChaosWorld, system: WiredSystem): readonly TcpProxy[] =>
   system === 'Kafka' ? wires.kafka : redis.wires

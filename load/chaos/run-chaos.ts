@@ -14,7 +14,7 @@ import { type CampaignName, campaigns } from './campaigns.ts'
 import { type CampaignOptions, type CampaignResult, runCampaign, type Say } from './run-campaign.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
-export type ChaosOptions = {
+type ChaosOptions = {
   readonly campaigns: readonly CampaignName[]
   readonly seed: number
   /** Of traffic and faults, shared by the campaigns; start-up and judging come on top. */

@@ -19,7 +19,7 @@ export type Journal = {
   readonly recoveryMsMax: number
 }
 
-export type StrikeOptions = {
+type StrikeOptions = {
   readonly campaign: string
   readonly schedule: readonly ScheduledFault[]
   /** From the first moment to the end of the traffic, also when the faults are over earlier. */

@@ -4,7 +4,7 @@
 // without cursor tricks. Counts are totals since the start; p50, p99, batch and events/s are of the
 // last second, and a dot says that it had none.
 
-export type TableRow = {
+type TableRow = {
   readonly second: number
   readonly received: number
   readonly scored: number

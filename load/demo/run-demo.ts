@@ -17,7 +17,7 @@ import { findFaults, readLag, settle } from './settlement.ts'
 import { type DemoResult, summaryLines } from './summary.ts'
 import { sendTraffic, type Traffic, type TrafficOptions } from './traffic.ts'
 
-export type DemoOptions = {
+type DemoOptions = {
   readonly seconds: number
   readonly rate: number
   readonly seed: number

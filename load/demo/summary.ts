@@ -19,7 +19,7 @@ export type DemoResult = Settlement & {
   readonly faults: readonly string[]
 }
 
-export type SummaryParts = {
+type SummaryParts = {
   readonly result: DemoResult
   readonly definition: PipelineDefinition
   readonly scored: ScoredTransactionRecord | null

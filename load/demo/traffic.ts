@@ -169,7 +169,7 @@ function startTable(options: TrafficOptions, schedule: Schedule) {
 }
 
 /** Micro-batches and their events so far, from the text of /metrics. */
-export function readBatches(metrics: string): { readonly events: number; readonly count: number } {
+function readBatches(metrics: string): { readonly events: number; readonly count: number } {
   const sample = (name: string): number => {
     const line = metrics.split('\n').find((candidate) => candidate.startsWith(`${name} `))
     return line === undefined ? 0 : Number(line.slice(name.length + 1))

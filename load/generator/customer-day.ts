@@ -10,9 +10,10 @@
 import type { CardTest, FraudScenario, FraudsOfDay, FraudWorld } from './frauds.ts'
 import { fraudScenarios } from './frauds.ts'
 import { dayMs } from './options.ts'
-import { type Customer, createAddress, createDevice, type Terminal } from './population.ts'
+import { type Customer, createAddress, createDevice } from './population.ts'
 import { RandomStream } from './random.ts'
 import { drawTimeOfDay, weekdayFactor } from './rhythms.ts'
+import type { Terminal } from './terminals.ts'
 
 export interface PlannedTransaction {
   eventTimeMs: number
@@ -40,7 +41,7 @@ const burstPaymentsMean = (honest.burst.payments[0] + honest.burst.payments[1]) 
 /** What is left for the regular plan, so that bursts don't add to the total; card tests do, a little. */
 const regularShare = 1 - honest.burst.chance * burstPaymentsMean
 
-export interface Streams {
+interface Streams {
   readonly day: RandomStream
   readonly burst: RandomStream
   readonly hot: RandomStream

@@ -34,7 +34,7 @@ export const noDisturbances: Disturbances = {
   hugeBytes: 1_000_000,
 }
 
-export type MessageKind = 'transaction' | 'late' | 'duplicate' | 'poison' | 'label'
+type MessageKind = 'transaction' | 'late' | 'duplicate' | 'poison' | 'label'
 
 export interface Message {
   readonly kind: MessageKind
@@ -47,7 +47,7 @@ export interface Message {
   readonly poison: PoisonName | null
 }
 
-export interface MessageStreamOptions {
+interface MessageStreamOptions {
   readonly timeline: Iterable<TimelineItem>
   readonly wire: Wire
   readonly disturbances?: Partial<Disturbances>

@@ -10,22 +10,19 @@
  *
  * Refused: a folder that cannot be written. Invariant: memory holds a row group and a day.
  */
+
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openNdjsonFile } from './ndjson-file.ts'
 import type { GeneratorOptions } from './options.ts'
 import { type ColumnTypes, openParquetFile } from './parquet-file.ts'
+import type { RowFile } from './row-file.ts'
 import { generateTimeline } from './timeline.ts'
-
-export interface RowFile {
-  write(row: object): void
-  close(): void
-}
 
 export const fileFormats = ['parquet', 'ndjson'] as const
 export type FileFormat = (typeof fileFormats)[number]
 
-export interface FileCounts {
+interface FileCounts {
   transactions: number
   labels: number
   frauds: number
@@ -56,7 +53,7 @@ export const labelColumns: ColumnTypes = {
 }
 const fraudColumns: ColumnTypes = { transactionId: 'STRING', scenario: 'STRING' }
 
-export interface FilesOptions {
+interface FilesOptions {
   readonly directory: string
   readonly format: FileFormat
   readonly generator?: Partial<GeneratorOptions>

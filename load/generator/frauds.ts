@@ -37,7 +37,7 @@ export const fraudScenarios = {
 
 export type FraudScenario = keyof typeof fraudScenarios
 
-export interface Theft {
+interface Theft {
   readonly fromMs: number
   readonly toMs: number
   readonly amountFactor: number
@@ -64,7 +64,7 @@ export interface FraudsOfDay {
 }
 
 /** How many frauds of each long or bursty kind start per day, and how likely a single one is. */
-export interface FraudRates {
+interface FraudRates {
   readonly compromisedPerDay: number
   readonly stolenPerDay: number
   readonly cardTestsPerDay: number
@@ -170,6 +170,6 @@ function drawPeriod(random: RandomStream, startDay: number, days: readonly [numb
   return { fromMs, toMs: fromMs + Math.floor(random.between(...days) * dayMs) }
 }
 
-export function pickIndex(random: RandomStream, indices: Int32Array): number {
+function pickIndex(random: RandomStream, indices: Int32Array): number {
   return indices[Math.floor(random.uniform() * indices.length)]!
 }

@@ -8,7 +8,6 @@
 import type { PlannedTransaction } from './customer-day.ts'
 import { dayMs, type GeneratorOptions } from './options.ts'
 import { RandomStream } from './random.ts'
-import type { SimulatedLabel } from './timeline.ts'
 
 /** The fields of schemas/label.avsc, in its order. eventTime is the transaction's. */
 export interface Label {
@@ -94,4 +93,9 @@ export class LabelQueue {
     this.days.delete(this.nextDay)
     this.nextDay = Math.min(...this.days.keys())
   }
+}
+
+export interface SimulatedLabel {
+  readonly kind: 'label'
+  readonly label: Label
 }

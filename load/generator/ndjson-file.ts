@@ -4,8 +4,9 @@
  * In: rows, one at a time. Out: the file, complete after `close`. Refused: a path that cannot be
  * written. Invariant: memory holds at most a megabyte of lines.
  */
+
 import { closeSync, openSync, writeSync } from 'node:fs'
-import type { RowFile } from './file-sink.ts'
+import type { RowFile } from './row-file.ts'
 
 const bufferedCharactersMax = 1_048_576
 

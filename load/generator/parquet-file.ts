@@ -7,13 +7,14 @@
  * Times are INT64 with TIMESTAMP_MILLIS: hyparquet reads them back as Date, DuckDB and pandas as
  * timestamps. INT64 reads back as bigint. `Number(value)` gives the ms or the amount of either.
  */
+
 import {
   type ColumnSource,
   fileWriter,
   ParquetWriter,
   schemaFromColumnData,
 } from 'hyparquet-writer'
-import type { RowFile } from './file-sink.ts'
+import type { RowFile } from './row-file.ts'
 
 type ColumnType = 'STRING' | 'STRING?' | 'INT64' | 'TIMESTAMP' | 'BOOLEAN'
 /** By column name, in the file's order; a question mark allows null. */

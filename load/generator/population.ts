@@ -8,21 +8,12 @@
  * The world is a square of 100 by 100, cut into six countries. A customer shops at the two dozen
  * nearest terminals, the nearer in the list the more often; online shops are everybody's.
  */
+
 import type { GeneratorOptions } from './options.ts'
 import { RandomStream } from './random.ts'
-import { findReaches, type Place, worldSize } from './reach.ts'
+import { findReaches, worldSize } from './reach.ts'
 import { type Rhythm, rhythms } from './rhythms.ts'
-
-export interface Terminal extends Place {
-  readonly index: number
-  readonly id: string
-  readonly mcc: string
-  readonly channel: string
-  readonly country: string
-  readonly currency: string
-  /** What people spend here, as a multiple of what they usually spend. */
-  readonly amountFactor: number
-}
+import type { Place, Terminal } from './terminals.ts'
 
 export interface Customer extends Place {
   readonly index: number

@@ -15,7 +15,7 @@ import { type Progress, startSchedule } from './schedule.ts'
 import { generateTimeline } from './timeline.ts'
 import { createWire, type SchemaIds } from './wire.ts'
 
-export interface PrefillOptions extends KafkaTarget {
+interface PrefillOptions extends KafkaTarget {
   readonly schemaIds: SchemaIds
   /** On top of the bench's preset: 300,000 transactions of 5,000 customers in 31 days. */
   readonly generator?: Partial<GeneratorOptions>

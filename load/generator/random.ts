@@ -9,7 +9,7 @@
  *
  * The generator is sfc32 (Chris Doty-Humphrey's small fast counter, public domain, passes PractRand).
  */
-export const streams = {
+const streams = {
   customer: 1,
   terminal: 2,
   customerDay: 3,
@@ -24,7 +24,7 @@ export const streams = {
   verdict: 12,
 } as const
 
-export type StreamName = keyof typeof streams
+type StreamName = keyof typeof streams
 
 /** One stream of draws. `aim` points it elsewhere without allocating, for the inner loops. */
 export class RandomStream {

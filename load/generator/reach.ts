@@ -6,12 +6,8 @@
  * Invariant: nobody is left without a terminal; the work is a few cells per customer, not the
  * product of customers and terminals.
  */
-import type { Terminal } from './population.ts'
 
-export interface Place {
-  readonly x: number
-  readonly y: number
-}
+import type { Place, Terminal } from './terminals.ts'
 
 export const worldSize = 100
 

@@ -60,7 +60,7 @@ const batchCountMax = 2_000
 /** Below the broker's message.max.bytes, which holds for a whole batch of one partition. */
 const batchBytesMax = 900_000
 
-export const wallClock: ScheduleClock = {
+const wallClock: ScheduleClock = {
   nowMs: () => performance.timeOrigin + performance.now(),
   wakeAfter: (delayMs, wake) => {
     const timer = setTimeout(wake, delayMs)

@@ -10,6 +10,7 @@
 import type { PlannedTransaction } from './customer-day.ts'
 import { createWorld, DayPlanner, planDay } from './day-planner.ts'
 import type { FraudScenario } from './frauds.ts'
+import type { SimulatedLabel } from './labels.ts'
 import { type Label, LabelQueue } from './labels.ts'
 import { dayMs, type GeneratorOptions, resolveOptions } from './options.ts'
 import { dayOf } from './rhythms.ts'
@@ -34,11 +35,6 @@ export interface SimulatedTransaction {
   readonly transaction: Transaction
   /** The truth, which no field of the transaction tells. */
   readonly fraud: FraudScenario | null
-}
-
-export interface SimulatedLabel {
-  readonly kind: 'label'
-  readonly label: Label
 }
 
 export type TimelineItem = SimulatedTransaction | SimulatedLabel

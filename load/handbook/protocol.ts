@@ -13,7 +13,7 @@ export type JudgedRow = {
   readonly score: number
 }
 
-export type Protocol = {
+type Protocol = {
   readonly trainFromMs: number
   readonly testFromMs: number
   readonly testToMs: number

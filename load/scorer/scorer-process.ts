@@ -25,7 +25,7 @@ export type StreamCounts = {
   readonly lanes: number
 }
 
-export type ScorerHealth = {
+type ScorerHealth = {
   readonly ready: boolean
   readonly reasons: readonly unknown[]
   readonly streams: Readonly<Record<'transactions' | 'labels', StreamCounts>>
@@ -55,7 +55,7 @@ export type ScorerProcess = {
   readonly stop: () => Promise<string>
 }
 
-export type ScorerProcessOptions = {
+type ScorerProcessOptions = {
   readonly supervision: Supervision
   /** Distinguishes scorers of one supervision. */
   readonly name: string

@@ -23,7 +23,7 @@ import {
   type Thresholds,
 } from './value-tally.ts'
 
-export type BacktestSetup = {
+type BacktestSetup = {
   readonly thresholds: Thresholds
   /** The champion's features in the vector's order; null where its manifest has none. */
   readonly references: readonly FeatureReference[] | null
@@ -76,7 +76,7 @@ export type BacktestDetail = {
 }
 
 /** Shares of the genuine events that may be flagged. */
-export const falsePositiveRates = [0.001, 0.005, 0.01, 0.05]
+const falsePositiveRates = [0.001, 0.005, 0.01, 0.05]
 
 export type BacktestTally = ReturnType<typeof createBacktest>
 
@@ -131,7 +131,7 @@ const createTallies = ({ thresholds, references, costs = defaultCosts }: Backtes
   leftOut: 0,
 })
 
-export type Backtest = { readonly headline: Headline; readonly detail: BacktestDetail }
+type Backtest = { readonly headline: Headline; readonly detail: BacktestDetail }
 
 function composeBacktest(setup: BacktestSetup, tallies: Tallies): Backtest {
   const { values, scores, calibration, segments, drift, currencies } = tallies

@@ -7,9 +7,9 @@
 // customer id goes first. Weighed, a customer of weight w is w cards that do the same. Nothing is
 // refused. Memory: 5 bytes per card and day.
 
-export const cardsPerDay = 100
+const cardsPerDay = 100
 
-export type CardEvents = {
+type CardEvents = {
   readonly count: number
   readonly dayAt: (event: number) => number
   /** Index into customerIds. */
@@ -19,7 +19,7 @@ export type CardEvents = {
   readonly customerIds: readonly string[]
 }
 
-export type DayPrecision = { readonly day: number; readonly precision: number }
+type DayPrecision = { readonly day: number; readonly precision: number }
 
 export type CardPrecision = {
   /** @param weights how many cards each customer is; one where they are left out. */

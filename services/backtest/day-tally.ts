@@ -30,7 +30,7 @@ type Day = {
 }
 
 /** What others know of a day. */
-export type DayFigures = {
+type DayFigures = {
   readonly rocAucOf: (day: number) => number | null
   readonly cardPrecisionOf: (day: number) => number | null
 }

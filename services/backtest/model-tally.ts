@@ -27,7 +27,7 @@ import { createUnitSums, type UnitSums } from './unit-sums.ts'
 import type { Thresholds } from './value-tally.ts'
 
 /** By what is drawn; null where there are too few of them. */
-export type IntervalsBy = {
+type IntervalsBy = {
   readonly days: Intervals | null
   readonly customers: Intervals | null
 }
@@ -42,7 +42,7 @@ export type ModelMeasures = Measures & {
   readonly difference: IntervalsBy | null
 }
 
-export type TalliedEvent = {
+type TalliedEvent = {
   readonly day: number
   readonly customerId: string
   readonly amountMinor: number

@@ -55,7 +55,7 @@ export type BinnedCounts = {
 }
 
 /** Null where a class is missing. */
-export type BinnedMeasures = {
+type BinnedMeasures = {
   readonly rocAuc: number | null
   readonly averagePrecision: number | null
 }

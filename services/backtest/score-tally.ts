@@ -29,8 +29,6 @@ export type SimulatedThreshold = {
   readonly totalMinor: number
 }
 
-export type ScoreTally = ReturnType<typeof createScoreTally>
-
 const rowsMax = 60
 
 export function createScoreTally() {
@@ -102,7 +100,7 @@ export function createScoreTally() {
   return { add, histogram, simulate }
 }
 
-export type Simulation = {
+type Simulation = {
   readonly blockFrom: number
   readonly blocked: Readonly<Caught>
   readonly costs: CostTable

@@ -10,7 +10,7 @@ import type { Transaction } from '../pipeline/records.ts'
 import { shareOf } from '../statistics/shares.ts'
 import { dayMs } from './day-tally.ts'
 
-export const segmentKinds = ['country', 'mcc', 'channel', 'customer'] as const
+const segmentKinds = ['country', 'mcc', 'channel', 'customer'] as const
 export type SegmentKind = (typeof segmentKinds)[number]
 
 export type SegmentMeasures = {

@@ -17,7 +17,7 @@ export type UnitScores = {
 const keyOf = (unit: number, bin: number, isFraud: boolean): number =>
   (unit * scoreBins + bin) * 2 + (isFraud ? 1 : 0)
 
-export type UnitEvents = {
+type UnitEvents = {
   readonly count: number
   readonly unitAt: (event: number) => number
   readonly binAt: (event: number) => number

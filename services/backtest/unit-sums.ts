@@ -9,7 +9,7 @@ import { shareOf } from '../statistics/shares.ts'
 import type { CostTable } from './cost-table.ts'
 import type { Thresholds } from './value-tally.ts'
 
-export type SumMeasures = {
+type SumMeasures = {
   readonly recallAtReview: number | null
   readonly recallAtBlock: number | null
   readonly costMinor: number

@@ -35,8 +35,6 @@ export type PolicyCosts = CostTable & {
 
 const createCaught = (): Caught => ({ alerts: 0, genuine: 0, frauds: 0, fraudMinor: 0 })
 
-export type ValueTally = ReturnType<typeof createValueTally>
-
 export function createValueTally(thresholds: Thresholds) {
   const all = createCaught()
   const review = createCaught()

@@ -16,7 +16,7 @@ import { collectEvidence } from '../gates/model-evidence.ts'
 import { type GateRow, type Judgement, judgeModel } from '../gates/model-gates.ts'
 import { modelsGroup } from './models-group.ts'
 
-export type ValidateFlags = {
+type ValidateFlags = {
   readonly pipeline?: string
   readonly backtest?: string
   readonly championBacktest?: string
@@ -78,7 +78,7 @@ export function addModelsValidate(program: Command): void {
     })
 }
 
-export async function validateModel(folder: string, flags: ValidateFlags): Promise<Judgement> {
+async function validateModel(folder: string, flags: ValidateFlags): Promise<Judgement> {
   const signatures = readSignaturePolicy(readSettings(process.env).models)
   const { pipeline, latencyBudget, latencyRows, backtest, championBacktest } = flags
   const parityFile = flags.parity ?? null

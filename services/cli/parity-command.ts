@@ -125,7 +125,7 @@ function createProgress(startedMs: number): (progress: ParityProgress) => void {
 }
 
 /** The verdict is the last line. */
-export function describeReport(report: ParityReport): string[] {
+function describeReport(report: ParityReport): string[] {
   const { events, received, rejected, late, sampled, unverified, unverifiedBecause } = report
   const { differences, ordinalGaps, ordinalClashes, missing, duplicated, unknown } = report
   const found = differences + ordinalGaps + ordinalClashes + missing + duplicated + unknown

@@ -17,7 +17,7 @@ import type { Registry } from '../adapters/registry/schema-registry.ts'
 import type { TopicNames } from '../core/pipeline-definition.ts'
 
 /** What the command line is wired to; an undefined place means the one of the environment. */
-export type TopicsCommandDeps = {
+type TopicsCommandDeps = {
   readonly openKafka: (brokers: readonly string[] | undefined) => Kafka
   readonly openRegistry: (url: string | undefined) => Registry
   readonly readTopicNames: (pipelineFile: string) => Promise<Partial<TopicNames>>

@@ -6,7 +6,7 @@
 // the last commit. Codes are few, because they serve as metric labels; the reference page
 // docs/reference/errors.md is proved against this table.
 
-export type ErrorKind = 'bad_data' | 'outside' | 'ours'
+type ErrorKind = 'bad_data' | 'outside' | 'ours'
 
 export type ErrorEntry = {
   readonly kind: ErrorKind

@@ -13,7 +13,7 @@ import { type LogLevel, type SaslMechanism, type Setting, settingsTable } from '
 
 export type { LogLevel, SaslMechanism } from './settings-table.ts'
 
-export type Credentials = { readonly username: string; readonly password: string }
+type Credentials = { readonly username: string; readonly password: string }
 
 export type MlflowSettings = {
   readonly url: string
@@ -58,7 +58,7 @@ export type Settings = {
   readonly topicReplication: number
 }
 
-export type SettingName = keyof typeof settingsTable
+type SettingName = keyof typeof settingsTable
 type Values = {
   readonly [Name in SettingName]: Exclude<
     ReturnType<(typeof settingsTable)[Name]['read']>,

@@ -28,7 +28,7 @@ import type { MemoryForecast } from './predict-memory.ts'
 import { redisExamination } from './redis-checks.ts'
 import { registryExamination, wantedSubjects } from './registry-checks.ts'
 
-export type ExaminedEnvironment = {
+type ExaminedEnvironment = {
   readonly openKafka: OpenKafka
   readonly openRegistry: () => Registry
   readonly redisUrl: string

@@ -14,7 +14,7 @@ import { kafkaExamination } from './kafka-checks.ts'
 import { needsOf } from './needs.ts'
 import { redisExamination } from './redis-checks.ts'
 
-export type EnvironmentToStart = {
+type EnvironmentToStart = {
   readonly openKafka: OpenKafka
   readonly redisUrl: string
 }

@@ -12,7 +12,7 @@ export const levels = ['ok', 'warning', 'fatal'] as const
 export type Level = (typeof levels)[number]
 
 export const systems = ['kafka', 'redis', 'registry', 'clock', 'model'] as const
-export type System = (typeof systems)[number]
+type System = (typeof systems)[number]
 
 export type Verdict = {
   readonly level: Level

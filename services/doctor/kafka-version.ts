@@ -43,7 +43,7 @@ const neededRequests = {
   TxnOffsetCommit: 28,
 } as const
 
-export type RequestVersions = ReadonlyMap<number, number>
+type RequestVersions = ReadonlyMap<number, number>
 
 /** A later release is told as the newest one that is known here. */
 export function kafkaRelease(requests: RequestVersions): string | null {

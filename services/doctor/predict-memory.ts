@@ -31,7 +31,7 @@ export type Load = {
   readonly prefixLength: number
 }
 
-export type KindForecast = {
+type KindForecast = {
   readonly kind: string
   readonly keys: number
   /** Of one log: how many rows and tiles it holds, and how long it is, on average. */
@@ -83,7 +83,7 @@ function predictKind(
   return { kind: kind.name, keys, ...log, bytesPerKey, bytes }
 }
 
-export type LogForecast = {
+type LogForecast = {
   readonly rows: number
   readonly tiles: number
   readonly length: number
@@ -95,7 +95,7 @@ export type LogForecast = {
  * that logs of the same rate have more or fewer of them; sizes of memory come in steps, so that the
  * average log does not take the average memory.
  */
-export function predictLog(
+function predictLog(
   kind: Pick<LogKind, 'shape' | 'history'>,
   records: number,
   ratePerMs: number,

@@ -2,7 +2,7 @@
 //
 // In: lengths. Out: bytes, as MEMORY USAGE and used_memory count them. A string that is SET is as
 // long as its content; one that grows by APPEND gets room for twice its length (up to 1 MiB more), so
-// most of a log's memory is stage. Invariant: never less than Redis 7 takes with the allocator that
+// most of a log's memory is room. Invariant: never less than Redis 7 takes with the allocator that
 // it brings along; later versions take a little less per key.
 
 /** jemalloc: four sizes for each power of two, all multiples of 16. */
@@ -22,20 +22,20 @@ const EMBEDDED_MAX = 44
 const EMBEDDED_HEAD = OBJECT + 3
 const MIB = 1024 * 1024
 
-/** Length and stage stand before the bytes; how wide they are follows from the length. */
+/** Length and room stand before the bytes; how wide they are follows from the length. */
 const headOf = (length: number): number => {
   if (length < 2 ** 8) return 3
   return length < 2 ** 16 ? 5 : 9
 }
 
 /** Of a key's own name; short ones have a one-byte head. */
-export const nameBytes = (length: number): number =>
+const nameBytes = (length: number): number =>
   allocated((length < 32 ? 1 : headOf(length)) + length + TERMINATOR)
 
 /** Of the value's bytes: what is taken, and how long the string may get before it moves. */
-type Stage = { readonly bytes: number; readonly lengthMax: number }
+type Room = { readonly bytes: number; readonly lengthMax: number }
 
-function whenSet(length: number): Stage {
+function whenSet(length: number): Room {
   if (length <= EMBEDDED_MAX) {
     return { bytes: allocated(EMBEDDED_HEAD + length + TERMINATOR), lengthMax: length }
   }
@@ -45,7 +45,7 @@ function whenSet(length: number): Stage {
   return { bytes: OBJECT + taken, lengthMax: left > length / 10 ? length : length + left }
 }
 
-function whenGrown(length: number): Stage {
+function whenGrown(length: number): Room {
   const wanted = length < MIB ? length * 2 : length + MIB
   const taken = allocated(headOf(wanted) + wanted + TERMINATOR)
   return { bytes: OBJECT + taken, lengthMax: taken - headOf(wanted) - TERMINATOR }
@@ -56,12 +56,12 @@ function whenGrown(length: number): Stage {
  * bytes: one number for each number of appends, from 0 on.
  */
 export function valueBytes(length: number, size: number, appends: number): readonly number[] {
-  let stage = whenSet(length)
-  const bytes = [stage.bytes]
+  let room = whenSet(length)
+  const bytes = [room.bytes]
   for (let i = 1; i <= appends; i++) {
     const grown = length + i * size
-    if (grown > stage.lengthMax) stage = whenGrown(grown)
-    bytes.push(stage.bytes)
+    if (grown > room.lengthMax) room = whenGrown(grown)
+    bytes.push(room.bytes)
   }
   return bytes
 }

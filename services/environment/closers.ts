@@ -2,7 +2,7 @@
 //
 // A close that fails is told and does not keep the others open.
 
-export type Closers = {
+type Closers = {
   readonly add: (close: () => Promise<void>) => void
   readonly closeAll: () => Promise<void>
 }

@@ -12,7 +12,7 @@ import type { Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { PipelineDeps } from '../pipeline/pipeline.ts'
 import type { OutputEncoders, ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 
-export type Codecs = {
+type Codecs = {
   readonly decoders: PipelineDeps['decoders']
   readonly encoders: OutputEncoders
   /** Reads back what was published: the journal of the logs' order. */

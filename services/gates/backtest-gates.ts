@@ -13,7 +13,7 @@ import type { GateOutcome } from './model-gates.ts'
 
 type Model = { readonly name: string; readonly version: string; readonly sha256: string }
 
-export type BacktestRun = {
+type BacktestRun = {
   readonly folder: string
   /** The champion first. */
   readonly models: readonly Model[]

@@ -18,7 +18,7 @@ export type CardSource = {
   readonly life?: readonly LifeStep[]
 }
 
-export type CardSection = {
+type CardSection = {
   readonly title: string
   readonly sentence: string
   readonly head: readonly string[]

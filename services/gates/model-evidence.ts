@@ -20,9 +20,9 @@ import {
 } from '../models/manifest-signature.ts'
 
 /** What is right, or why it is not. */
-export type Found<T> = { readonly value: T } | { readonly fault: string }
+type Found<T> = { readonly value: T } | { readonly fault: string }
 
-export type FileEvidence = {
+type FileEvidence = {
   readonly role: 'cpu' | 'gpu' | 'golden' | 'parity'
   readonly path: string
   /** Null where it cannot be read. */
@@ -43,7 +43,7 @@ export type ModelEvidence = {
   readonly trial: Found<TrialReport>
 }
 
-export type EvidenceTerms = {
+type EvidenceTerms = {
   readonly signatures: SignaturePolicy
   readonly sizeBytesMax: number
   /** In place of the rows that the manifest names. */

@@ -41,12 +41,12 @@ export type GateTerms = BacktestTerms & {
 type Gate = (evidence: ModelEvidence, terms: GateTerms) => GateOutcome
 
 /** Operator sets that the scorer's ONNX Runtime has kernels for; training writes 17 and 3. */
-export const opsetLimits: Readonly<Record<string, readonly [number, number]>> = {
+const opsetLimits: Readonly<Record<string, readonly [number, number]>> = {
   'ai.onnx': [7, 21],
   'ai.onnx.ml': [1, 5],
 }
 
-export const gateTable = {
+const gateTable = {
   manifest: ({ manifest, folder }) => {
     const limit = 'model-manifest.md, name and version of its folder'
     if ('fault' in manifest) return failed(manifest.fault, limit)

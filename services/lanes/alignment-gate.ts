@@ -26,7 +26,7 @@ type GateDeps = {
   readonly observe: Observe
 }
 
-export type AlignmentGate = {
+type AlignmentGate = {
   /** Asks how far the others are; without it, lanes just claimed would run ahead of everybody. */
   readonly begin: () => Promise<void>
   /** Tells the others how far we are and asks how far they are, when something is waiting. */

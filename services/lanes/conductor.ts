@@ -36,7 +36,7 @@ import {
 import { createStoreTouch } from './touch-store.ts'
 import { createWake } from './wake.ts'
 
-export type ConductorDeps = ClaimDeps & {
+type ConductorDeps = ClaimDeps & {
   readonly input: LaneInput
   readonly pipeline: Pipeline
   readonly align: PipelineDefinition['align']

@@ -14,7 +14,7 @@ import type { LaneTally } from '../pipeline/publish/publish.ts'
 import type { Arrival, Brake, RawMessage } from '../pipeline/records.ts'
 import type { Fetched, LaneAddress } from './lane-input.ts'
 
-export type LaneStatus = 'claiming' | 'active' | 'learning' | 'doubtful' | 'released'
+type LaneStatus = 'claiming' | 'active' | 'learning' | 'doubtful' | 'released'
 
 /** Messages decoded at a time: enough to amortise, few enough to die young. */
 const ADMIT_CHUNK = 256

@@ -17,7 +17,7 @@ export type ManifestFile = {
 }
 
 /** Bin i holds edges[i-1] < x <= edges[i]; one count more than edges. */
-export type Histogram = {
+type Histogram = {
   readonly edges: readonly number[]
   readonly counts: readonly number[]
 }
@@ -28,7 +28,7 @@ export type FeatureReference = Histogram & {
   readonly median: number
 }
 
-export type ModelMetrics = {
+type ModelMetrics = {
   readonly averagePrecision: number
   readonly rocAuc: number
   readonly [measure: string]: unknown

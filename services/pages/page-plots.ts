@@ -20,7 +20,7 @@ export type Point = {
   readonly high?: number | null
 }
 
-export type Series = {
+type Series = {
   readonly name: string
   /** Which of the page's colours. */
   readonly tone: 'a' | 'b' | 'c' | 'quiet'
@@ -29,9 +29,9 @@ export type Series = {
 }
 
 /** A vertical line with a name, such as a threshold. */
-export type Mark = { readonly x: number; readonly text: string }
+type Mark = { readonly x: number; readonly text: string }
 
-export type Plot = {
+type Plot = {
   readonly x: Axis
   readonly y: Axis
   readonly series: readonly Series[]

@@ -20,7 +20,7 @@ import { pageStyle } from './page-style.ts'
 import { sayCount, sayMeasure, sayShare } from './page-tables.ts'
 
 /** What the page shows of report.json. */
-export type PageReport = Omit<Headline, 'events'> & {
+type PageReport = Omit<Headline, 'events'> & {
   readonly measured: number
   readonly unlabelled: 'genuine' | 'left_out'
   readonly backtest: BacktestDetail | null

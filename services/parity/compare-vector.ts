@@ -11,9 +11,9 @@ import {
 } from '../core/pipeline-definition.ts'
 import type { EnrichedBatch, Transaction } from '../pipeline/records.ts'
 import { type Finding, type Findings, sourceOf } from './findings.ts'
-import type { PlacedOutcome } from './recomputation.ts'
+import type { PlacedOutcome } from './placed-outcome.ts'
 
-export type CompareOptions = {
+type CompareOptions = {
   readonly definition: PipelineDefinition
   readonly findings: Findings
 }

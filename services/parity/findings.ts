@@ -7,7 +7,7 @@
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 
 /** What may be wrong, and what it means. */
-export const findingKinds = {
+const findingKinds = {
   feature: 'a value of the vector is not what the logs of its entities give',
   saturated: 'the event says of itself that its windows were whole, or were not, and is wrong',
   lateness: 'the lateness is not that of the order of its partition',

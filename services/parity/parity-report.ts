@@ -37,7 +37,7 @@ const countedApart: ReadonlySet<FindingKind> = new Set([
   'unknown',
 ] as const)
 
-export type ReportParts = {
+type ReportParts = {
   readonly findings: Findings
   readonly ledger: OutcomeLedger
   readonly sampled: number

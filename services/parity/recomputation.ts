@@ -13,7 +13,6 @@ import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.
 import type { Ceilings } from '../pipeline/enrich/fold-log.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
-import type { Transaction } from '../pipeline/records.ts'
 import { compareVector } from './compare-vector.ts'
 import { type Findings, sourceOf } from './findings.ts'
 import type { LabelShelf } from './labels/label-orders.ts'
@@ -32,17 +31,8 @@ import {
   skipHole,
   waitFor,
 } from './naive/entity-slots.ts'
-import { collectSent, computePlaced, type Place } from './naive/placed-vectors.ts'
-
-/** A scored event beside the transaction in the message that it was made from. */
-export type Outcome = {
-  readonly record: ScoredTransactionRecord
-  readonly transaction: Transaction
-  /** Outside the range asked for, an event is part of the logs and no more. */
-  readonly isJudged: boolean
-}
-
-export type Computed = { readonly vector: Float32Array; readonly isSaturated: boolean }
+import { collectSent, computePlaced } from './naive/placed-vectors.ts'
+import type { Computed, Outcome, PlacedOutcome } from './placed-outcome.ts'
 
 /** What is known of logs whose beginning was not read. */
 export type PartialHistory = {
@@ -54,7 +44,7 @@ export type PartialHistory = {
   readonly areLabelsWhole: boolean
 }
 
-export type RecomputationOptions = {
+type RecomputationOptions = {
   readonly definition: PipelineDefinition
   readonly labels: LabelShelf
   readonly findings: Findings
@@ -72,16 +62,6 @@ export type Recomputation = {
   readonly compared: () => number
   /** Events that wait for a row of one of their logs. */
   readonly waiting: () => number
-}
-
-/** An event on its way to being computed. */
-export type PlacedOutcome = Outcome & {
-  readonly slots: readonly Slot[]
-  missing: number
-  /** Entities' places, then their labels', once it is computed. */
-  places: readonly Place[]
-  /** The order of its labels could not be told for sure. */
-  isUnsure: boolean
 }
 
 /** Holes are given up as gaps only when so many events wait behind them. */

@@ -13,28 +13,20 @@ import { limits } from '../core/limits.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import { compareMessage } from './compare-vector.ts'
 import { createFindings, type Findings } from './findings.ts'
+import type { JoinedOutcome } from './labels/joined-outcome.ts'
 import { shelveLabels } from './labels/label-orders.ts'
 import { createOutcomeLedger, type OutcomeLedger } from './labels/outcome-ledger.ts'
-import {
-  type JoinedOutcome,
-  type OutcomePass,
-  openPass,
-  type PassListener,
-} from './labels/outcome-stream.ts'
+import { type OutcomePass, openPass, type PassListener } from './labels/outcome-stream.ts'
 import { createSecondOpinion } from './naive/second-opinion.ts'
 import { composeReport, type ParityReport } from './parity-report.ts'
-import {
-  createRecomputation,
-  type Outcome,
-  type PartialHistory,
-  type Recomputation,
-} from './recomputation.ts'
+import type { Outcome } from './placed-outcome.ts'
+import { createRecomputation, type PartialHistory, type Recomputation } from './recomputation.ts'
 import { createHistoryScan } from './topics/history-scan.ts'
 import type { ParityEnvironment, ParityRange } from './topics/parity-environment.ts'
 import { indexLabels, readLabels, readRefusals, type WasUnknown } from './topics/parity-inputs.ts'
 import { type ParityScope, planScope } from './topics/parity-scope.ts'
 
-export type ParityRequest = ParityRange & {
+type ParityRequest = ParityRange & {
   /** Events for the naive oracle; 0 = none, and the topics are read once. */
   readonly sample: number
   readonly onProgress?: (progress: ParityProgress) => void

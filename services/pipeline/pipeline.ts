@@ -60,10 +60,10 @@ export type Pipeline = {
 /** The batch was turned back because one before it failed; its events will be read again. */
 export class BatchAbandoned extends Error {}
 
-export type JudgeDeps = Pick<PipelineDeps, 'enrich' | 'classify' | 'decide' | 'observe'>
+type JudgeDeps = Pick<PipelineDeps, 'enrich' | 'classify' | 'decide' | 'observe'>
 
 /** Takes a batch from enrich to decide; `leave` gets what was decided, batch after batch in order. */
-export type Judge = <T>(
+type Judge = <T>(
   batch: Batch,
   isWanted: () => boolean,
   leave: (decided: DecidedBatch) => T | Promise<T>,

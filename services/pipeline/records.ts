@@ -174,7 +174,7 @@ export const scoreOf = (
 export const decisions = ['approve', 'review', 'block'] as const
 export type Decision = (typeof decisions)[number]
 
-export const decisionSources = ['policy', 'deny_list', 'allow_list', 'brake'] as const
+const decisionSources = ['policy', 'deny_list', 'allow_list', 'brake'] as const
 export type DecisionSource = (typeof decisionSources)[number]
 
 export type DecidedBatch = {

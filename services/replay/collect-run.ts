@@ -13,7 +13,8 @@ import {
   refuseMembers,
   removeRunTopics,
 } from '../adapters/kafka/topics/run-topics.ts'
-import { connectRedis, type RedisClient } from '../adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../adapters/redis/client/redis-commands.ts'
 import { readTerms, removeRunKeys } from '../adapters/redis/restore/named-run.ts'
 import { WeirError } from '../core/errors.ts'
 import type { Decoder } from '../pipeline/decode/message-decoder.ts'
@@ -30,13 +31,13 @@ import { runReplay, type TopicReplayOptions } from './run-replay.ts'
 import { openScoredBook } from './scored-book.ts'
 import { openUntilAborted } from './topic-source.ts'
 
-export type RunEnvironment = {
+type RunEnvironment = {
   readonly run: IsolatedRun
   readonly kafka: Kafka
   readonly redisUrl: string
 }
 
-export type CollectEnvironment = RunEnvironment & {
+type CollectEnvironment = RunEnvironment & {
   readonly models: RunTerms['models']
   readonly decoders: PipelineDeps['decoders'] & {
     readonly scored: Decoder<ScoredTransactionRecord>

@@ -14,7 +14,7 @@ import type { Batch, DecidedBatch, ScoringModel } from '../pipeline/records.ts'
 import type { ReplayStages } from './replay-stages.ts'
 import type { ScoredBook } from './scored-book.ts'
 
-export type CollectedRun = {
+type CollectedRun = {
   readonly definition: PipelineDefinition
   /** The champion, then the challengers. */
   readonly models: readonly ScoringModel[]

@@ -27,7 +27,7 @@ export type StreamOffsets = {
   readonly onlyThese?: boolean
 }
 
-export type RangeEdges = {
+type RangeEdges = {
   /** Broker times in ms; null = the topic's beginning, or its end as found now. */
   readonly fromMs: number | null
   readonly toMs: number | null

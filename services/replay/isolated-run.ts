@@ -43,7 +43,7 @@ export type RunTerms = {
 }
 
 /** Longer than any run: a log that was not touched for so long is forgotten. */
-export const RUN_KEPT_MS = 30 * 86_400_000
+const RUN_KEPT_MS = 30 * 86_400_000
 
 const PATIENCE_MS = 10_000
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/

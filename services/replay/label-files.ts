@@ -18,7 +18,7 @@ import { validateLabel } from '../pipeline/validate/validate.ts'
 import { completeLabels } from './complete-labels.ts'
 import { type ExaminedFile, examineFile, mergeByTime } from './ordered-events.ts'
 
-export type LabelFiles = {
+type LabelFiles = {
   readonly files: readonly ExaminedFile<unknown>[]
   /** File after file, without those that are refused. */
   readonly readVerdicts: () => AsyncGenerator<readonly BareLabel[], void, undefined>

@@ -10,9 +10,9 @@
 import type { EntityLogStore, LogRecords } from '../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../pipeline/records.ts'
 
-export type LogName = { readonly kind: number; readonly key: string }
+type LogName = { readonly kind: number; readonly key: string }
 
-export type LifeOptions = {
+type LifeOptions = {
   /** How many kinds of logs the store has. */
   readonly kinds: number
   readonly retentionMs: number

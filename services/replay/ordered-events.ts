@@ -11,7 +11,7 @@ import type { EventFile } from '../adapters/event-files/event-file.ts'
 import { WeirError } from '../core/errors.ts'
 
 /** About 1.5 GB of transactions; larger files are sorted beforehand. */
-export const sortedRowsMax = 4_000_000
+const sortedRowsMax = 4_000_000
 
 export type ExaminedFile<T> = {
   readonly file: EventFile<T>

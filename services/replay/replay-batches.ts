@@ -24,7 +24,7 @@ import {
   validateTransaction,
 } from '../pipeline/validate/validate.ts'
 
-export type RefusedRow = {
+type RefusedRow = {
   readonly stream: Stream
   readonly file: number
   readonly row: number
@@ -33,7 +33,7 @@ export type RefusedRow = {
 
 type Blocks<T> = AsyncGenerator<readonly FileEvent<T>[], void, undefined>
 
-export type BatchSource = {
+type BatchSource = {
   readonly transactions: Blocks<Transaction>
   readonly labels: Blocks<Label>
   readonly rules: ValidateRules

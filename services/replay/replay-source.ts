@@ -23,7 +23,7 @@ export type BatchFeed = {
 }
 
 /** Of a label, what is measured by. */
-export type Verdict = Pick<Label, 'transactionId' | 'isFraud' | 'labelTime'>
+type Verdict = Pick<Label, 'transactionId' | 'isFraud' | 'labelTime'>
 
 export type ReplaySource = {
   /** As far as that is known before they are read. */

@@ -33,9 +33,9 @@ export type ReplayStages = {
  * Gets each batch once, in order, whether or not the one before it is done; resolves when there is
  * room for more. `decided` is null where only features are computed.
  */
-export type RowSink = (enriched: EnrichedBatch, decided: DecidedBatch | null) => Promise<void>
+type RowSink = (enriched: EnrichedBatch, decided: DecidedBatch | null) => Promise<void>
 
-export type StageOptions = {
+type StageOptions = {
   readonly isScoring: boolean
   /** Where the entities' logs are kept; null = in this process' memory. */
   readonly redisUrl: string | null

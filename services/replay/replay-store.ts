@@ -17,7 +17,7 @@ import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
 import { observeNothing } from '../pipeline/observe/signals.ts'
 import { startNewLives } from './new-lives.ts'
 
-export type ReplayStore = {
+type ReplayStore = {
   readonly store: EntityLogStore
   /** Takes a lane and gives its epoch. */
   readonly claim: (laneId: number) => Promise<number>

@@ -31,10 +31,9 @@ export type RebuildEnvironment = {
   readonly nowMs: () => number
 }
 
-export type RebuildOptions = Pick<
-  RestoreOptions,
-  'acceptShort' | 'renumber' | 'fromMs' | 'onProgress'
-> & { readonly definition: PipelineDefinition }
+type RebuildOptions = Pick<RestoreOptions, 'acceptShort' | 'renumber' | 'fromMs' | 'onProgress'> & {
+  readonly definition: PipelineDefinition
+}
 
 /** Every lane tells the store of itself several times in so long. */
 const LIVE_MS = 15_000

@@ -20,7 +20,7 @@ import type { PassContext, PassLane, RestoreContext } from './plan/restore-conte
 import { createMessageCursor } from './read/message-cursor.ts'
 import type { NamedLog } from './restorable-store.ts'
 
-export type PassOutcome = {
+type PassOutcome = {
   readonly logs: number
   readonly holes: number
   readonly postponed: readonly BucketTask[]

@@ -24,7 +24,7 @@ export type Minute = { readonly startMs: number; readonly counts: PairedCounts }
 const MINUTE_MS = 60_000
 /** Events of a minute may still be on their way for so long after it. */
 const GRACE_MS = 5000
-export const flipsMax = 100_000
+const flipsMax = 100_000
 
 type Flip = 'champion' | 'challenger'
 

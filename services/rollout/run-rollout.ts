@@ -23,7 +23,7 @@ import { EvidenceBook } from './evidence-book.ts'
 import { judge, type Verdict } from './judge.ts'
 import { changeFor, findTrial, type Trial } from './trial.ts'
 
-export type RolloutPorts = {
+type RolloutPorts = {
   readonly definition: Pick<PipelineDefinition, 'pipeline' | 'policy' | 'rollout'>
   readonly readLedger: () => Promise<{
     readonly inForce: Roster

@@ -14,7 +14,7 @@ import { DecodeFault, type Decoder } from '../pipeline/decode/message-decoder.ts
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import type { Label, Stream } from '../pipeline/records.ts'
 
-export type ScoredFeedOptions = {
+type ScoredFeedOptions = {
   readonly kafka: Kafka
   readonly groupId: string
   readonly topics: { readonly scored: string; readonly labels: string | null }
@@ -29,7 +29,7 @@ export type ScoredFeedOptions = {
   readonly fail: (error: Error) => void
 }
 
-export type ScoredFeed = {
+type ScoredFeed = {
   /** Forgets what it was at. */
   readonly readFrom: (fromMs: number) => void
   /** Whether all that was written when the reading began has been heard. */

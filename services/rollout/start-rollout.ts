@@ -25,7 +25,7 @@ import type { ComparisonRecord } from './comparison-record.ts'
 import { Rollout, type RolloutLine } from './run-rollout.ts'
 import { openScoredFeed } from './scored-feed.ts'
 
-export type RolloutOptions = {
+type RolloutOptions = {
   readonly definition: PipelineDefinition
   readonly settings: Settings
   readonly logger: KafkaLogger

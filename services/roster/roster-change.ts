@@ -11,7 +11,7 @@ import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Roster, RosterModel } from './roster.ts'
 
-export const rosterActions = ['shadow', 'unshadow', 'canary', 'promote', 'rollback'] as const
+const rosterActions = ['shadow', 'unshadow', 'canary', 'promote', 'rollback'] as const
 export type RosterAction = (typeof rosterActions)[number]
 
 /** Shares of the customers that a canary may decide for. */

@@ -7,7 +7,7 @@ import { hashToShare } from '../core/hash.ts'
 
 export type RosterModel = { readonly name: string; readonly version: string }
 
-export type Canary = { readonly version: string; readonly share: number; readonly salt: string }
+type Canary = { readonly version: string; readonly share: number; readonly salt: string }
 
 export type Roster = {
   readonly pipeline: string

@@ -35,7 +35,7 @@ import { openClassifier } from './classifiers/open-classifier.ts'
 import { refuseUnfit } from './refuse-unfit.ts'
 import { createStoreRestore } from './restore-store.ts'
 
-export type ScoringOptions = {
+type ScoringOptions = {
   readonly definition: PipelineDefinition
   readonly settings: Settings
   readonly consumers: Kafka

@@ -16,7 +16,7 @@ import type { AdmittingStages } from '../restore/read/admit-messages.ts'
 import type { RestorableStore } from '../restore/restorable-store.ts'
 import { runRestore } from '../restore/run-restore.ts'
 
-export type RestoreEnvironment = {
+type RestoreEnvironment = {
   readonly kafka: Kafka
   readonly groupId: string
   readonly definition: PipelineDefinition

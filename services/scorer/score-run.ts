@@ -25,7 +25,7 @@ import { type Observe, observeNothing } from '../pipeline/observe/signals.ts'
 import { type IsolatedRun, type RunTerms, refuseOtherTerms } from '../replay/isolated-run.ts'
 import { openScoring } from './open-scoring.ts'
 
-export type RunPart = {
+type RunPart = {
   readonly run: IsolatedRun
   readonly settings: Settings
   /** Under whose names the schemas are registered: those of the live pipeline. */

@@ -19,7 +19,7 @@ import { openKafka } from '../environment/open-environment.ts'
 import { type Observe, observeNothing } from '../pipeline/observe/signals.ts'
 import { openScoring } from './open-scoring.ts'
 
-export type Scorer = {
+type Scorer = {
   readonly httpUrl: string
   readonly snapshot: () => Snapshot
   /** Resolves once drained; rejects with what ended the scorer against its will. */

@@ -29,7 +29,7 @@ export type ModelIntervals = {
 /** What a model measures where unit i occurs weights[i] times. */
 export type Sample = (weights: Uint32Array) => Measures
 
-export type Draw = {
+type Draw = {
   readonly units: number
   readonly unitsMin: number
   /** One per model, champion first. */
@@ -40,7 +40,7 @@ export type Draw = {
 
 export const daysMin = 5
 export const customersMin = 30
-export const bootstrapRounds = 300
+const bootstrapRounds = 300
 export const bootstrapSeed = 1
 
 export function drawIntervals(draw: Draw): ModelIntervals[] | null {

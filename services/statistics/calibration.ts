@@ -10,7 +10,7 @@ import { shareOf } from './shares.ts'
 /** Bin i holds edges[i] <= score < edges[i + 1]; the last one holds 1 as well. */
 export const calibrationEdges = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1]
 
-export type CalibrationBin = {
+type CalibrationBin = {
   readonly from: number
   readonly to: number
   readonly events: number

@@ -26,7 +26,7 @@ export type PairedCounts = {
   readonly grid: Float64Array
 }
 
-export type PairedEvent = {
+type PairedEvent = {
   readonly championScore: number
   /** null: it failed. */
   readonly challengerScore: number | null
@@ -73,7 +73,7 @@ export function countEvent(
   else if (byChampion) counts.flaggedByChampion++
 }
 
-export type PairedRun = { readonly championMs: number; readonly challengerMs: number }
+type PairedRun = { readonly championMs: number; readonly challengerMs: number }
 
 export function countRun(
   counts: PairedCounts,

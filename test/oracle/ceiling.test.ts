@@ -6,10 +6,8 @@
 
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../services/adapters/redis/logs/redis-log-store.ts'
 import { limits } from '../../services/core/limits.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'

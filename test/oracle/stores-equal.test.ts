@@ -6,10 +6,8 @@
 // enrich stage over Redis and over memory, and through the oracle.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../services/adapters/redis/logs/redis-log-store.ts'
 import type { LogKind } from '../../services/pipeline/enrich/log-store.ts'
 import { observeNothing } from '../../services/pipeline/observe/signals.ts'

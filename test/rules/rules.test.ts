@@ -4,10 +4,12 @@
 // of its rule: a debt that was paid has to be taken out, or the test fails as well.
 
 import { describe, expect, test } from 'vitest'
+import { graphRules } from './graph-rules.ts'
 import { importRules } from './import-rules.ts'
 import { machineRules } from './machine-rules.ts'
 import { pageRules } from './page-rules.ts'
 import { ignorePatterns, readRepository } from './repository-files.ts'
+import { shapeRules } from './shape-rules.ts'
 import { textRules } from './text-rules.ts'
 
 const repository = readRepository()
@@ -25,7 +27,14 @@ test('rules - is read whole, and without what git ignores', () => {
   ])
 })
 
-for (const rule of [...importRules, ...textRules, ...machineRules, ...pageRules]) {
+for (const rule of [
+  ...importRules,
+  ...textRules,
+  ...machineRules,
+  ...pageRules,
+  ...shapeRules,
+  ...graphRules,
+]) {
   describe(`rules - ${rule.says}`, () => {
     test('everywhere', () => {
       expect(rule.find(repository)).toEqual(rule.debts ?? [])

@@ -11,13 +11,13 @@ import { startBenchScorers } from '../environment/bench-scorers.ts'
 import { compareReadings, readProcesses, type Usage } from '../measure/process-usage.ts'
 import { readScorerFigures, type ScorerFigures } from '../measure/scorer-metrics.ts'
 
-export type BacklogOptions = {
+type BacklogOptions = {
   readonly events: number
   readonly processes: number
   readonly nodeFlags?: readonly string[]
 }
 
-export type Drained = ScorerFigures & Usage & { readonly seconds: number }
+type Drained = ScorerFigures & Usage & { readonly seconds: number }
 
 const pollMs = 20
 const silenceMsMax = 60_000

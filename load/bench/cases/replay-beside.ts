@@ -15,7 +15,7 @@ import { replayWords } from './replay-process.ts'
 
 export type Priority = 'usual' | 'lowest'
 
-export type ReplayBeside = {
+type ReplayBeside = {
   readonly pipelineFile: string
   readonly files: HistoryFiles
   readonly priority: Priority

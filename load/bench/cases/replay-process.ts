@@ -22,7 +22,7 @@ export type ReplayedOnce = {
   readonly parquet: string
 }
 
-export type ReplayOnce = {
+type ReplayOnce = {
   readonly pipelineFile: string
   readonly files: HistoryFiles
   readonly isScoring: boolean

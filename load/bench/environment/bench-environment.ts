@@ -28,7 +28,7 @@ import type { PipelineDefinition } from '../../../services/core/pipeline-definit
 import { findSchemaId } from '../../generator/wire.ts'
 import { silentLogger } from './pass-through.ts'
 
-export type BenchStack = Pick<Stack, 'kind' | 'kafkaBrokers' | 'redisUrl' | 'registryUrl'> & {
+type BenchStack = Pick<Stack, 'kind' | 'kafkaBrokers' | 'redisUrl' | 'registryUrl'> & {
   readonly servers?: Stack['servers']
 }
 

@@ -11,7 +11,7 @@ import { startSupervision } from '../../../dev/stack/supervision.ts'
 import { type ScorerProcess, startScorerProcess } from '../../scorer/scorer-process.ts'
 import type { BenchEnvironment } from './bench-environment.ts'
 
-export type BenchScorers = {
+type BenchScorers = {
   readonly all: readonly ScorerProcess[]
   /** ms since the epoch. */
   readonly untilFirstClaim: () => Promise<number>

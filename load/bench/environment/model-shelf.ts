@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 
 export type ModelShelf = { readonly pipelineFile: string; readonly remove: () => void }
 
-export type ShelfOptions = {
+type ShelfOptions = {
   readonly pipelineFile: string
   readonly name: string
   /** Folders of models by the version that they get. */

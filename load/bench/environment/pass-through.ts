@@ -17,7 +17,7 @@ import {
   transactionalRetry,
 } from '../../../services/adapters/kafka/client/kafka-client.ts'
 
-export type PassThroughOptions = {
+type PassThroughOptions = {
   readonly brokers: readonly string[]
   readonly inputTopic: string
   readonly outputTopic: string

@@ -25,7 +25,7 @@ export type CpuProfile = {
   readonly timeDeltas: readonly number[]
 }
 
-export type FunctionShare = {
+type FunctionShare = {
   readonly function: string
   /** Of a native function, the file that called it: what the time was spent for. */
   readonly file: string
@@ -35,7 +35,7 @@ export type FunctionShare = {
   readonly microsPerEvent: number
 }
 
-export type FileShare = {
+type FileShare = {
   readonly file: string
   readonly share: number
   readonly microsPerEvent: number

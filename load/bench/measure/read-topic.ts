@@ -9,7 +9,7 @@ import { laneIdOf } from '../../../services/lanes/lane-input.ts'
 import type { RawMessage } from '../../../services/pipeline/records.ts'
 import type { BenchEnvironment } from '../environment/bench-environment.ts'
 
-export type ReadTopicOptions = {
+type ReadTopicOptions = {
   readonly place: Pick<BenchEnvironment, 'kafka' | 'admin' | 'prefix'>
   readonly topic: string
   readonly onMessages: (partition: number, messages: readonly RawMessage[]) => void

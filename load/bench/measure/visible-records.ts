@@ -7,7 +7,7 @@
 
 import type { BenchEnvironment } from '../environment/bench-environment.ts'
 
-export type VisibleRecords = {
+type VisibleRecords = {
   readonly failed: Promise<never>
   readonly stop: () => Promise<void>
 }

@@ -14,7 +14,7 @@ type Bar = {
   readonly show: (value: number) => string
 }
 
-export type Verdict = {
+type Verdict = {
   readonly figure: string
   readonly measured: string
   readonly bar: string

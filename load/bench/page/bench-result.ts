@@ -36,7 +36,7 @@ export type BenchCase =
   | SwapsCase
   | VerdictsCase
 
-export type Circumstances = {
+type Circumstances = {
   readonly pipeline: string
   /** How the stack came up: native, containers or endpoints; none where the case needs none. */
   readonly stack: string

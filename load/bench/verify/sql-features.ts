@@ -10,7 +10,7 @@ import { text } from './feature-sql.ts'
 
 export type SqlRun = { readonly seconds: number; readonly differing: number }
 
-export type SqlOptions = {
+type SqlOptions = {
   readonly sql: string
   readonly features: readonly string[]
   /** Rows of the replay that is held against it. */

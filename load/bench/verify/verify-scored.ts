@@ -18,7 +18,7 @@ export type ScoredRecord = {
   readonly ordinals: readonly number[]
 }
 
-export type Verdict = {
+type Verdict = {
   readonly scored: number
   readonly exactShare: number
   readonly missing: number

@@ -14,6 +14,13 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type Decision, decisions } from '../../pipeline/records.ts'
+import {
+  type FeatureColumns,
+  type RowGroup,
+  rowGroupSize,
+  type ThreadStart,
+  UNKNOWN,
+} from './parquet-messages.ts'
 
 export type FeatureRows = {
   readonly count: number
@@ -28,38 +35,11 @@ export type FeatureRows = {
   readonly isFraud: readonly (boolean | null)[]
 }
 
-export type FeatureFile = {
+type FeatureFile = {
   /** Takes the rows at once; resolves when there is room for more. */
   readonly append: (rows: FeatureRows) => Promise<void>
   readonly close: () => Promise<void>
 }
-
-export type FeatureColumns = {
-  readonly features: readonly string[]
-  /** Empty where nothing is scored; then there is no decision either. */
-  readonly scores: readonly string[]
-}
-
-/** What the thread is started with. */
-export type ThreadStart = { readonly path: string; readonly names: FeatureColumns }
-
-/** One row group as it goes to the thread: columns of `count` rows and stage behind them. */
-export type RowGroup = {
-  transactionIds: string[]
-  readonly eventTimesMs: BigInt64Array<ArrayBuffer>
-  readonly features: readonly Float32Array<ArrayBuffer>[]
-  readonly scores: readonly Float32Array<ArrayBuffer>[]
-  /** Indexes into `decisions`. */
-  readonly decisions: Uint8Array<ArrayBuffer>
-  /** 1 and 0; UNKNOWN where there is no label. */
-  readonly isFraud: Uint8Array<ArrayBuffer>
-  count: number
-}
-
-export const UNKNOWN = 2
-
-/** 30 features make 8 MB of it; large enough to compress well and to read fast. */
-export const rowGroupSize = 65_536
 
 export function openFeatureFile(path: string, names: FeatureColumns): FeatureFile {
   const thread = startThread({ path, names })
@@ -74,14 +54,14 @@ export function openFeatureFile(path: string, names: FeatureColumns): FeatureFil
   }
   return {
     append: (rows) => {
-      let stage: Promise<void> = Promise.resolve()
+      let room: Promise<void> = Promise.resolve()
       for (let from = 0; from < rows.count; ) {
         const to = Math.min(rows.count, from + rowGroupSize - group.count)
         lay(group, rows, from, to)
         from = to
-        if (group.count === rowGroupSize) stage = handOver()
+        if (group.count === rowGroupSize) room = handOver()
       }
-      return stage
+      return room
     },
     close: async () => {
       try {

@@ -14,7 +14,7 @@ import {
   rowGroupSize,
   type ThreadStart,
   UNKNOWN,
-} from './parquet-features.ts'
+} from './parquet-messages.ts'
 
 const port = parentPort!
 const { path, names } = workerData as ThreadStart

@@ -14,7 +14,7 @@ import type { Stream } from '../../pipeline/records.ts'
 import type { Readiness, Reason } from './readiness.ts'
 import type { ProcessState } from './readiness-state.ts'
 
-export type HealthServerOptions = {
+type HealthServerOptions = {
   /** 0 = any free port; the one it got is in the result. */
   readonly port: number
   readonly host: string
@@ -33,7 +33,7 @@ export type HealthServer = {
 }
 
 /** Paths and what they answer; GET / shows them. */
-export const healthPaths = {
+const healthPaths = {
   '/metrics': 'Prometheus text format',
   '/health/live': '200, or 503 with reasons where a restart helps',
   '/health/ready': '200, or 503 with reasons and what to do; models, lanes, systems, counts',

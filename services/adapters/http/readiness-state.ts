@@ -17,13 +17,13 @@ export type LaneFacts = {
   readonly progressAtMs: number
 }
 
-export type SystemFacts = {
+type SystemFacts = {
   readonly state: 'up' | 'down' | 'not_yet'
   readonly detail: string
   readonly sinceMs: number
 }
 
-export type ModelFacts = {
+type ModelFacts = {
   readonly role: 'champion' | 'challenger'
   readonly name: string
   readonly version: string

@@ -59,7 +59,7 @@ export const reasonTable = {
   },
 } as const satisfies Record<string, ReasonEntry>
 
-export type ReasonCode = keyof typeof reasonTable
+type ReasonCode = keyof typeof reasonTable
 
 export type Reason = {
   readonly code: ReasonCode
@@ -71,7 +71,7 @@ export type Reason = {
 /** Without the inference server the local model scores: never a reason. */
 export type RequiredSystem = Exclude<System, 'inference'>
 
-export type ReadinessOptions = {
+type ReadinessOptions = {
   readonly clock: Clock
   /** What this entry point cannot work without; the registry counts only when a schema is missing. */
   readonly requiredSystems: readonly RequiredSystem[]
@@ -100,12 +100,12 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   }
 }
 
-export type Rules = {
+type Rules = {
   readonly requiredSystems: readonly RequiredSystem[]
   readonly watchdogMsMax: number
 }
 
-export function judgeReady(state: ProcessState, rules: Rules, nowMs: number): readonly Reason[] {
+function judgeReady(state: ProcessState, rules: Rules, nowMs: number): readonly Reason[] {
   const reasons: Reason[] = []
   if (state.failure !== null) reasons.push(describeFailure(state.failure))
   if (state.draining !== null) reasons.push(reason('draining', state.draining))
@@ -127,7 +127,7 @@ export function judgeReady(state: ProcessState, rules: Rules, nowMs: number): re
   return [...reasons, ...findStuck(state, rules, nowMs).map((lane) => describeStuck(lane, nowMs))]
 }
 
-export function judgeAlive(
+function judgeAlive(
   state: ProcessState,
   rules: Rules,
   nowMs: number,

@@ -12,10 +12,10 @@
 import { WeirError } from '../../core/errors.ts'
 import type { InferenceAnswer } from './inference-client.ts'
 
-export const tensorForms = ['binary', 'json'] as const
+const tensorForms = ['binary', 'json'] as const
 export type TensorForm = (typeof tensorForms)[number]
 
-export type InferCall = {
+type InferCall = {
   /** Some servers fail without one. */
   readonly id: string
   readonly input: string
@@ -26,7 +26,7 @@ export type InferCall = {
   readonly width: number
 }
 
-export type InferBody = {
+type InferBody = {
   readonly headers: Readonly<Record<string, string>>
   readonly body: readonly Uint8Array[]
 }
@@ -53,7 +53,7 @@ export function encodeInfer(call: InferCall, form: TensorForm): InferBody {
   }
 }
 
-export type Expected = {
+type Expected = {
   readonly output: string
   readonly rows: number
   /** As the server names it in its answers; null = any. */

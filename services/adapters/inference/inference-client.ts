@@ -12,7 +12,7 @@ import { Agent as HttpsAgent, request as openHttps } from 'node:https'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 
-export type InferenceRequest = {
+type InferenceRequest = {
   readonly method: 'GET' | 'POST'
   /** Begins with a slash, below the path of the server's URL. */
   readonly path: string

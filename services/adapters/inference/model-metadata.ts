@@ -4,7 +4,7 @@
 // empty where it fits. Versions and tensors that a server does not tell are no fault: the golden vectors
 // are the proof. Invariant: nothing is believed to be of a shape before it was looked at.
 
-export type ExpectedModel = {
+type ExpectedModel = {
   /** As the server names it. */
   readonly name: string
   readonly version: string | null

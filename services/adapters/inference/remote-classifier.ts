@@ -19,7 +19,7 @@ import { type InferenceEnvironment, openInferenceClient } from './inference-clie
 import { createRemoteModel } from './remote-model.ts'
 import { remoteTrouble, ServerTrust } from './server-trust.ts'
 
-export type RemoteClassifierOptions = {
+type RemoteClassifierOptions = {
   /** Champion and challengers on this machine; closed with this classifier. */
   readonly local: OnnxClassifier
   /** The champion's folder. */

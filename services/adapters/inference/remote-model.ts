@@ -22,13 +22,13 @@ import {
 import type { InferenceClient } from './inference-client.ts'
 import { metadataFaults } from './model-metadata.ts'
 
-export type RemoteModel = {
+type RemoteModel = {
   readonly model: ScoringModel
   readonly examine: () => Promise<void>
   readonly score: (vectors: Float32Array, rows: number) => Promise<Float32Array>
 }
 
-export type RemoteModelOptions = {
+type RemoteModelOptions = {
   readonly client: InferenceClient
   /** The same model's folder: its manifest says what the server has to have. */
   readonly files: ModelFiles

@@ -14,7 +14,7 @@ import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { Observe } from '../../pipeline/observe/signals.ts'
 
-export type ServerTrustOptions = {
+type ServerTrustOptions = {
   readonly examine: () => Promise<void>
   readonly observe: Observe
   readonly pauseMs?: number

@@ -12,7 +12,7 @@ import { limits } from '../../core/limits.ts'
 import type { MlflowSettings } from '../../core/settings.ts'
 import { describeTrouble, type Exchange, openTransport, type Reply } from './mlflow-transport.ts'
 
-export type MlflowRequest = {
+type MlflowRequest = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Below the server's address, such as /api/2.0/mlflow/runs/create. */
   readonly path: string

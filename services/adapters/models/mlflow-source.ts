@@ -29,7 +29,7 @@ import {
 } from './mlflow-registry.ts'
 import { type CachedModel, filesOf, type ModelCache, sha256Of } from './model-cache.ts'
 
-export type MlflowSourceOptions = {
+type MlflowSourceOptions = {
   readonly client: MlflowClient
   readonly cache: ModelCache
   readonly signatures: SignaturePolicy

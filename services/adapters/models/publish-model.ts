@@ -23,7 +23,7 @@ import {
 import type { ModelParts } from './model-parts.ts'
 import { runRecordOf } from './run-record.ts'
 
-export type PublishOptions = {
+type PublishOptions = {
   readonly experiment: string
   /** Without @. */
   readonly aliases: readonly string[]

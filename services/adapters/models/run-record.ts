@@ -15,7 +15,7 @@ type Metric = {
 }
 type Text = { readonly key: string; readonly value: string }
 
-export type RunRecord = {
+type RunRecord = {
   readonly batch: {
     readonly metrics: readonly Metric[]
     readonly params: readonly Text[]

@@ -9,7 +9,7 @@ import { remoteDefaults } from '../pipeline-file/pipeline-sections.ts'
 
 export type TritonInstance = { readonly kind: 'cpu' | 'gpu'; readonly count: number }
 
-export type TritonModel = {
+type TritonModel = {
   readonly manifest: ModelManifest
   readonly sha256: string
   /** Columns of the scores; 0 where they are a plain list. */

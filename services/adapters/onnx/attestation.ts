@@ -7,7 +7,7 @@
 
 import type { ExecutionProvider } from '../../core/pipeline-definition.ts'
 
-export type Attestation = {
+type Attestation = {
   /** Providers that executed nodes, accelerators first: `cpu`, `webgpu`, `webgpu+cpu`. */
   readonly provider: string
   /** Names of the operators by provider, one for each node. */

@@ -27,7 +27,7 @@ export const trialSteps = [
 export type TrialStep = (typeof trialSteps)[number]
 
 /** The number that was found: columns, largest difference, or p99 in ms. */
-export type TrialAnswer = { readonly value: number } | { readonly fault: string }
+type TrialAnswer = { readonly value: number } | { readonly fault: string }
 export type TrialMessage = { readonly step: TrialStep; readonly answer: TrialAnswer }
 export type TrialReport = ReadonlyMap<TrialStep, TrialAnswer>
 

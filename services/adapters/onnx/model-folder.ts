@@ -27,7 +27,7 @@ import {
   signatureFileName,
 } from '../../models/manifest-signature.ts'
 
-export type ModelRole = 'champion' | 'challenger'
+type ModelRole = 'champion' | 'challenger'
 
 export type Golden = {
   readonly count: number
@@ -51,10 +51,10 @@ export type ModelFiles = {
 export const goldenDifferenceMax = 1e-5
 
 /** Fewer rows than this do not cover the bands and branches of a model. */
-export const goldenRowsMin = 32
+const goldenRowsMin = 32
 
 /** What the place and the pipeline ask of every model. */
-export type ModelDemands = {
+type ModelDemands = {
   /** The pipeline's feature names, in the vector's order. */
   readonly features: readonly string[]
   readonly signatures: SignaturePolicy

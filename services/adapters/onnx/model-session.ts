@@ -29,7 +29,7 @@ export type ModelSession = {
 /** A provider of the policy that was passed over, and why. */
 export type ProviderMiss = { readonly provider: ExecutionProvider; readonly reason: string }
 
-export type OpenedSession = ModelSession & { readonly misses: readonly ProviderMiss[] }
+type OpenedSession = ModelSession & { readonly misses: readonly ProviderMiss[] }
 
 export const openModelSession = async (
   files: ModelFiles,

@@ -8,9 +8,9 @@
 import type { Reason } from '../../pipeline/records.ts'
 import type { ModelSession } from './model-session.ts'
 
-export const reasonsPerRow = 3
+const reasonsPerRow = 3
 
-export type OcclusionTask = {
+type OcclusionTask = {
   readonly session: ModelSession
   readonly names: readonly string[]
   readonly medians: readonly number[]

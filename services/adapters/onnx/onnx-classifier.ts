@@ -15,7 +15,7 @@ import type { ScoringModel } from '../../pipeline/records.ts'
 import { readModelFolder } from './model-folder.ts'
 import { RunDispatcher } from './run-dispatcher.ts'
 
-export type OnnxClassifierOptions = {
+type OnnxClassifierOptions = {
   readonly models: {
     readonly champion: ModelReference
     readonly challengers: readonly ModelReference[]

@@ -9,9 +9,9 @@ import { assertInvariant } from '../../core/errors.ts'
 import { nearestName } from '../../core/nearest-name.ts'
 import { type Fault, quote, suggest } from './pipeline-fault.ts'
 
-export type FieldType = 'text' | 'integer' | 'float' | 'boolean' | 'time' | 'other'
+type FieldType = 'text' | 'integer' | 'float' | 'boolean' | 'time' | 'other'
 
-export type AvroField = {
+type AvroField = {
   readonly type: FieldType
   /** The type as the schema names it, for messages. */
   readonly avroType: string

@@ -15,7 +15,7 @@ import { parseDuration } from './duration.ts'
 import type { Path } from './pipeline-fault.ts'
 import type { SoundValue } from './sound-value.ts'
 
-export type OpRule = {
+type OpRule = {
   /** What `of` has to name. */
   readonly of: 'nothing' | 'an integer field' | 'any field'
   /** Whether a window must be written, or defaults to the longest one of the entity. */
@@ -61,14 +61,14 @@ export type WrittenField = {
   readonly absent?: number
 }
 
-export type WrittenCalendar = {
+type WrittenCalendar = {
   readonly name: string
   readonly calendar:
     | Exclude<CalendarFeature['calendar'], 'hours'>
     | { readonly hours: readonly [number, number] }
 }
 
-export type WrittenWindow = {
+type WrittenWindow = {
   readonly name: string
   readonly entity: string
   readonly op: WindowOp
@@ -82,7 +82,7 @@ export type WrittenWindow = {
   readonly absent?: number
 }
 
-export type WrittenRatio = {
+type WrittenRatio = {
   readonly name: string
   readonly ratio: readonly [string, string]
   readonly absent?: number

@@ -20,7 +20,7 @@ import {
 import type { Fault, Path, Position } from './pipeline-fault.ts'
 import { quote } from './pipeline-fault.ts'
 
-export type SyntaxFault = Fault & { readonly position: Position }
+type SyntaxFault = Fault & { readonly position: Position }
 
 export type PipelineDocument = {
   readonly value: unknown

@@ -19,7 +19,7 @@ export type Fault = {
 export type Position = { readonly line: number; readonly column: number }
 
 /** `features[3].op`; the file itself where the path is empty. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   if (path.length === 0) return '(file)'
   return path
     .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))

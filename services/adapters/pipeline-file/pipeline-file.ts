@@ -34,7 +34,7 @@ import {
 import { findShapeFaults } from './pipeline-shape.ts'
 import { readSoundly, type SoundValue } from './sound-value.ts'
 
-export type PipelineFileOptions = {
+type PipelineFileOptions = {
   /** JSON of the transactions' Avro schema; schemas/transaction.avsc where it is left out. */
   readonly transactionSchema?: unknown
   /** JSON of the labels' Avro schema; schemas/label.avsc where it is left out. */
@@ -47,7 +47,7 @@ export type PipelineFileOptions = {
   readonly baseFolder?: string
 }
 
-export type LocatedFault = Fault & { readonly position: Position }
+type LocatedFault = Fault & { readonly position: Position }
 
 type Context = Place & {
   readonly transactionFields: AvroFields

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { featureSetHash } from '../../models/manifest.ts'
 
-export type Hashes = Pick<PipelineDefinition, 'hash' | 'layoutHash' | 'featureSet'>
+type Hashes = Pick<PipelineDefinition, 'hash' | 'layoutHash' | 'featureSet'>
 
 type Layout = Pick<PipelineDefinition, 'entities' | 'features' | 'late'>
 

@@ -15,7 +15,7 @@ import { type AvroFields, checkField } from './avro-fields.ts'
 import { formatDuration } from './duration.ts'
 import { type Fault, type Path, quote, suggest } from './pipeline-fault.ts'
 
-export type SectionContext = {
+type SectionContext = {
   readonly definition: PipelineDefinition
   readonly transactionFields: AvroFields
   readonly labelFields: AvroFields

@@ -63,7 +63,7 @@ export const defaults = {
 export const remoteDefaults = { timeout: '250ms', requestRows: 8192 } as const
 
 /** In the file, a topic that does not exist. */
-export const noTopic = 'none'
+const noTopic = 'none'
 
 export type Place = {
   /** Put before every topic's name: a run of its own beside others on one broker. */

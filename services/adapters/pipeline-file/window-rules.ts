@@ -13,8 +13,8 @@ import type { FeatureContext, Found, Rule } from './feature-rule.ts'
 import { opRules, type WindowEntry, writtenWindows } from './feature-table.ts'
 import { quote, suggest } from './pipeline-fault.ts'
 
-export const windowMsMin = 60_000
-export const windowMsMax = 400 * dayMs
+const windowMsMin = 60_000
+const windowMsMax = 400 * dayMs
 const windowRange = 'a window from 1m to 400d'
 const minuteMs = 60_000
 

@@ -8,7 +8,7 @@ import type { Signal } from '../../pipeline/observe/signals.ts'
 
 export type LineLevel = 'error' | 'info' | 'debug'
 
-export type LogRule = {
+type LogRule = {
   readonly level: LineLevel
   readonly sentence: string
   /** The same line is held back for this long, per code or partition; 0 = never. */

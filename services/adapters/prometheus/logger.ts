@@ -9,7 +9,7 @@ import { type DestinationStream, destination, type Logger, pino, stdTimeFunction
 import type { LogLevel } from '../../core/settings.ts'
 import { redactLine } from './redact.ts'
 
-export type LoggerOptions = {
+type LoggerOptions = {
   readonly level: LogLevel
   readonly name: string
   readonly instance: string

@@ -20,7 +20,7 @@ export type LabelSet =
   /** Open by nature, but with a ceiling that stands in configuration. */
   | { readonly kind: 'bounded'; readonly by: string }
 
-export type Labels = Readonly<Record<string, LabelSet>>
+type Labels = Readonly<Record<string, LabelSet>>
 
 export type MetricRow = {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -91,11 +91,11 @@ export const operations = [
   'other',
 ] as const
 
-export const flagDecisions = ['review', 'block'] as const
+const flagDecisions = ['review', 'block'] as const
 export const delayQuantiles = ['0.5', '0.99', '1'] as const
 export const systems = ['kafka', 'redis', 'registry', 'inference'] as const
 export const remoteCodes = ['WEIR_CLASSIFY_REMOTE_AWAY', 'WEIR_CLASSIFY_REMOTE_WRONG'] as const
-export const modelRoles = ['champion', 'challenger'] as const
+const modelRoles = ['champion', 'challenger'] as const
 
 /** Bounds of the latency that users feel; close together around the goals of 25 and 60 ms. */
 export const latencyBoundsMs = [

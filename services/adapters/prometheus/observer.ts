@@ -28,7 +28,7 @@ export type Snapshot = {
   readonly latencyCounts: readonly number[]
 }
 
-export type Observer = {
+type Observer = {
   readonly observe: Observe
   readonly registry: Registry
   readonly snapshot: () => Snapshot
@@ -36,7 +36,7 @@ export type Observer = {
   readonly watchInFlight: (count: CountInFlight) => void
 }
 
-export type ObserverOptions = {
+type ObserverOptions = {
   readonly logger: Logger
   /** Where the metrics go; one of its own where it is left out. */
   readonly registry?: Registry

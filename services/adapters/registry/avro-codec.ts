@@ -28,7 +28,7 @@ const absentMsMax = 60_000
 export type Encode<T> = (value: T) => Buffer
 
 /** Text of the schema with this id; null where the registry says that there is none; else throws. */
-export type FetchSchema = (id: number) => Promise<string | null>
+type FetchSchema = (id: number) => Promise<string | null>
 
 /** The returned buffer is never written again. A value that does not fit the schema is our mistake. */
 export function createEncoder<T>(schemaText: string, schemaId: number): Encode<T> {

@@ -6,7 +6,7 @@
 import { readSchema, type SchemaFile } from './schema-files.ts'
 import type { CompatibilityLevel, Registry } from './schema-registry.ts'
 
-export type WantedSubject = {
+type WantedSubject = {
   readonly subject: string
   readonly schema: SchemaFile
 }

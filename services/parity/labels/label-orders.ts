@@ -113,7 +113,7 @@ const firstOrder = ({ kind, partitions }: LabelBook, base: number): LabelOrder =
   firmFrom: 0,
 })
 
-export const orderLength = ({ log }: LabelOrder): number => log.base + log.count
+const orderLength = ({ log }: LabelOrder): number => log.base + log.count
 
 /**
  * For a log whose beginning was not read: how many labels came before is unknown, so an order begins

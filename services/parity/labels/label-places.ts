@@ -11,7 +11,7 @@ import { createEntityLog } from '../../pipeline/enrich/entity-log.ts'
 import type { FeaturePlan } from '../../pipeline/enrich/feature-plan.ts'
 import type { Finding } from '../findings.ts'
 import { computePlaced, type Place } from '../naive/placed-vectors.ts'
-import type { PlacedOutcome } from '../recomputation.ts'
+import type { PlacedOutcome } from '../placed-outcome.ts'
 import {
   beginAnywhere,
   isFirm,
@@ -21,7 +21,7 @@ import {
   ordersOf,
 } from './label-orders.ts'
 
-export type LabelPlacing = {
+type LabelPlacing = {
   readonly places: readonly Place[]
   /** Orders were dropped that might have explained the event. */
   readonly isUnsure: boolean
@@ -33,7 +33,7 @@ export type LabelPlaces = {
   readonly place: (event: PlacedOutcome, isCounted: boolean) => LabelPlacing
 }
 
-export type KnownLabels = {
+type KnownLabels = {
   readonly shelf: LabelShelf
   /** Whether the label logs are known from their very first row on. */
   readonly areWhole: boolean

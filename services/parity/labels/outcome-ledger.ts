@@ -9,7 +9,7 @@ import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { type Finding, type Findings, type Source, sourceOf } from '../findings.ts'
 
 /** A message's outcome; a control record or a gap of the topic has none. */
-export const outcomes = ['scored', 'rejected', 'late'] as const
+const outcomes = ['scored', 'rejected', 'late'] as const
 export type OutcomeKind = (typeof outcomes)[number]
 
 /** Offsets [from, to) of a partition. */

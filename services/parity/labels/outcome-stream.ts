@@ -8,11 +8,10 @@ import { openTopicRanges } from '../../adapters/kafka/ranges/topic-ranges.ts'
 import type { ScoredTransactionRecord } from '../../pipeline/publish/output-records.ts'
 import type { ParityEnvironment } from '../topics/parity-environment.ts'
 import type { ParityScope } from '../topics/parity-scope.ts'
-import { openReceivedLanes, type Received, type ReceivedLanes } from '../topics/received-lanes.ts'
+import { openReceivedLanes, type ReceivedLanes } from '../topics/received-lanes.ts'
 import { streamScored, type UnreadableRecord } from '../topics/scored-stream.ts'
+import type { JoinedOutcome } from './joined-outcome.ts'
 import type { OutcomeKind } from './outcome-ledger.ts'
-
-export type JoinedOutcome = Received & { readonly record: ScoredTransactionRecord }
 
 export type PassListener = {
   readonly wasUnknown: (partition: number, offset: number) => boolean

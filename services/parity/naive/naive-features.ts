@@ -26,7 +26,7 @@ import {
 } from './naive-windows.ts'
 
 /** One entity's logs as far as the transaction may look. */
-export type EntityHistory = {
+type EntityHistory = {
   readonly entity: string
   /** Its log before the transaction's own place, from the beginning: row i has the ordinal i. */
   readonly before: readonly Transaction[]
@@ -34,13 +34,13 @@ export type EntityHistory = {
   readonly labels: readonly Label[]
 }
 
-export type NaivePlace = {
+type NaivePlace = {
   readonly transaction: Transaction
   /** One for each entity of the pipeline. */
   readonly histories: readonly EntityHistory[]
 }
 
-export type NaiveVector = {
+type NaiveVector = {
   readonly vector: readonly number[]
   readonly isSaturated: boolean
 }

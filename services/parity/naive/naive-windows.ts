@@ -17,7 +17,7 @@ export type Row = {
 }
 
 /** A label that says fraud; `timeMs` is the event time of its transaction. */
-export type LabelRow = { readonly position: number; readonly timeMs: number; readonly label: Label }
+type LabelRow = { readonly position: number; readonly timeMs: number; readonly label: Label }
 
 /** One entity's logs at the place of a transaction. */
 export type NaiveView = {

@@ -18,7 +18,7 @@ export type Place = {
   readonly visible: number
 }
 
-export type PlacedEvent = {
+type PlacedEvent = {
   readonly transaction: Transaction
   readonly isCounted: boolean
   /** Its entities' logs in the plan's order, then the label logs of those that have some. */
@@ -36,7 +36,7 @@ export function computePlaced(events: readonly PlacedEvent[], plan: FeaturePlan)
   return computeVectors(batch, collectOf(batch, plan), reply, plan)
 }
 
-export type Sent = {
+type Sent = {
   readonly laneId: number
   readonly offset: number
   readonly transaction: Transaction | null

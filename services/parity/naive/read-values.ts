@@ -9,13 +9,13 @@ import type { RawMessage } from '../../pipeline/records.ts'
 import type { ParityEnvironment } from '../topics/parity-environment.ts'
 import { decodeAll } from '../topics/received-lanes.ts'
 
-export type ReadOptions<T> = {
+type ReadOptions<T> = {
   readonly kafka: ParityEnvironment['kafka']
   readonly ranges: readonly TopicRange[]
   readonly decoder: Decoder<T>
 }
 
-export type ReadValue<T> = {
+type ReadValue<T> = {
   readonly value: T
   readonly raw: RawMessage
   readonly partition: number

@@ -11,8 +11,8 @@ import { SOURCE } from '../../pipeline/enrich/entity-log.ts'
 import { planFeatures } from '../../pipeline/enrich/feature-plan.ts'
 import type { Label, Transaction } from '../../pipeline/records.ts'
 import { type Findings, sourceOf } from '../findings.ts'
-import type { JoinedOutcome } from '../labels/outcome-stream.ts'
-import type { Computed, PlacedOutcome } from '../recomputation.ts'
+import type { JoinedOutcome } from '../labels/joined-outcome.ts'
+import type { Computed, PlacedOutcome } from '../placed-outcome.ts'
 import { computeNaiveFeatures } from './naive-features.ts'
 import type { Place } from './placed-vectors.ts'
 
@@ -20,7 +20,7 @@ const HISTORY_MAX = 20_000
 /** Another one than that of drift samples. */
 const SAMPLE_SEED = 7
 
-export type SecondOpinion = {
+type SecondOpinion = {
   /** Keeps the event if its turn has come. */
   readonly consider: (event: PlacedOutcome, computed: Computed) => void
   readonly sampled: () => number
@@ -30,7 +30,7 @@ export type SecondOpinion = {
   readonly ask: (findings: Findings) => void
 }
 
-export type SecondOpinionOptions = {
+type SecondOpinionOptions = {
   readonly definition: PipelineDefinition
   /** How many events are wanted, and of about how many. */
   readonly wanted: number

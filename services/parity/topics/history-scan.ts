@@ -8,14 +8,14 @@
 
 import type { TopicRange } from '../../adapters/kafka/ranges/topic-ranges.ts'
 import { planFeatures } from '../../pipeline/enrich/feature-plan.ts'
-import type { JoinedOutcome } from '../labels/outcome-stream.ts'
+import type { JoinedOutcome } from '../labels/joined-outcome.ts'
 import { readValues } from '../naive/read-values.ts'
 import type { ParityEnvironment } from './parity-environment.ts'
 
 /** Time between applying and scoring an event, a take-over included. */
 const EDGE_MS = 60_000
 
-export type ScoredScan = {
+type ScoredScan = {
   /** Lowest offset of each input partition that an event names. */
   readonly lowestOffsets: ReadonlyMap<number, number>
   /** Events scored up to here may have predecessors that are not read; ms. */

@@ -19,7 +19,7 @@ export type Received = {
   readonly latenessMs: number
 }
 
-export type LaneReading = {
+type LaneReading = {
   readonly partition: number
   readonly span: Span
   readonly messages: AsyncIterable<readonly RawMessage[]>
@@ -36,7 +36,7 @@ export type ReceivedLanes = {
   readonly untaken: (partition: number, from: number) => readonly Received[]
 }
 
-export type ReceivedOptions = {
+type ReceivedOptions = {
   readonly definition: PipelineDefinition
   readonly decoder: Decoder<Transaction>
   /** Whether the message was refused because the registry did not know its schema at that time. */

@@ -9,7 +9,7 @@ import type { ScoredTransactionRecord } from '../../pipeline/publish/output-reco
 import type { RawMessage } from '../../pipeline/records.ts'
 import { decodeAll } from './received-lanes.ts'
 
-export type ScoredPartition = {
+type ScoredPartition = {
   readonly partition: number
   readonly messages: AsyncIterable<readonly RawMessage[]>
 }
@@ -20,7 +20,7 @@ export type UnreadableRecord = {
   readonly detail: string
 }
 
-export type ScoredStreamOptions = {
+type ScoredStreamOptions = {
   readonly decoder: Decoder<ScoredTransactionRecord>
   readonly tellUnreadable: (record: UnreadableRecord) => void
 }

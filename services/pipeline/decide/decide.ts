@@ -21,7 +21,7 @@ import {
 } from '../records.ts'
 
 /** A list with the key of its entity: the pipeline wires it from the feature plan. */
-export type PlannedList = {
+type PlannedList = {
   readonly readKey: (transaction: Transaction) => string
   readonly keys: ReadonlySet<string>
 }

@@ -13,7 +13,7 @@ import type { FeaturePlan } from './feature-plan.ts'
 import { LABEL_TIME_VALUE, LABEL_TRANSACTION_VALUE } from './find-frauds.ts'
 import type { LogRecords } from './log-store.ts'
 
-export type CollectOptions = {
+type CollectOptions = {
   readonly plan: FeaturePlan
   readonly late: PipelineDefinition['late']
 }

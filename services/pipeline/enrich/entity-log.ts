@@ -11,8 +11,6 @@
 // Invariant: rows [0, count) are never changed, only appended to or dropped from either end, and a row
 // follows from its event and the rows before it: so a log may be copied, or its count set back.
 
-import type { TileTable } from './tiles.ts'
-
 export const TIME = 0
 export const TIME_MAX = 1
 const NEWEST_LATE = 2
@@ -95,7 +93,7 @@ export function appendRow(
 }
 
 /** Writes the row at `index` as the successor of the row before it; the caller keeps `count` true. */
-export function writeRow(
+function writeRow(
   log: EntityLog,
   index: number,
   timeMs: number,
@@ -188,4 +186,9 @@ function growRows(log: EntityLog): void {
   const grown = new Float64Array(Math.max(least * log.stride, log.rows.length * 2))
   grown.set(log.rows)
   log.rows = grown
+}
+
+export type TileTable = {
+  lines: Float64Array
+  count: number
 }

@@ -25,7 +25,7 @@ import { planTransactionFeature, type TransactionFeature } from './transaction-f
 import { planWindowFeature, type WindowFunction } from './window-features.ts'
 
 /** A number that a record stores of its transaction; text is stored as a hash. */
-export type StoredValue = {
+type StoredValue = {
   readonly field: string
   readonly read: (transaction: Transaction) => number
 }
@@ -40,7 +40,7 @@ export type PlannedWindow = {
   readonly current: boolean
 }
 
-export type EntityPlan = {
+type EntityPlan = {
   readonly name: string
   readonly readKey: (event: Transaction | Label) => string
   /** Index of the log kind of its transactions, and of its labels (-1 without label features). */
@@ -56,7 +56,7 @@ export type EntityPlan = {
   readonly hasNewest: boolean
 }
 
-export type PlannedFeature =
+type PlannedFeature =
   | { readonly source: 'transaction'; readonly compute: TransactionFeature }
   | {
       readonly source: 'log'

@@ -24,7 +24,7 @@ export const LABEL_TIME_VALUE = 0
 export const LABEL_TRANSACTION_VALUE = 1
 
 /** Without frauds the times are infinite, away from each other. */
-export type KnownFrauds = {
+type KnownFrauds = {
   count: number
   /** Event time of the oldest, ms. */
   oldestMs: number

@@ -12,6 +12,7 @@
 // In: a log, the row of the event, a planned window. Out: bounds, written into an object that is used
 // again. Invariant: they follow from the log's prefix alone; no row younger than t - delay is in them.
 
+import type { TileTable } from './entity-log.ts'
 import { type EntityLog, TIME, TIME_MAX } from './entity-log.ts'
 import type { PlannedWindow } from './feature-plan.ts'
 import type { LogHistory } from './fold-log.ts'
@@ -21,7 +22,6 @@ import {
   createTileTable,
   firstLine,
   TILE_LAST,
-  type TileTable,
   tileOf,
   tileStride,
 } from './tiles.ts'

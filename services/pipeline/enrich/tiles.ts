@@ -6,17 +6,13 @@
 // a level is one width of tiles. Invariant: a line is the same whichever rows came first and however
 // often rows were folded, because counts, sums of integers and extremes do not depend on order.
 
+import type { TileTable } from './entity-log.ts'
 import { type EntityLog, type RowShape, TIME, VALUES } from './entity-log.ts'
 
 /** One width of tiles, and how far behind the newest event a window may ask for them, ms. */
 export type TileLevel = {
   readonly tailMs: number
   readonly spanMs: number
-}
-
-export type TileTable = {
-  lines: Float64Array
-  count: number
 }
 
 export const TILE = 0

@@ -176,7 +176,7 @@ export function composeDriftSample(
   }
 }
 
-export type RefusedEvent = {
+type RefusedEvent = {
   readonly arrival: Arrival
   readonly lane: LaneSlice
   readonly rejection: Rejection

@@ -5,7 +5,7 @@
 
 import type { Decision, DecisionSource, Reason } from '../records.ts'
 
-export type ModelRole = 'champion' | 'canary'
+type ModelRole = 'champion' | 'canary'
 
 export type ChallengerScore = {
   readonly name: string

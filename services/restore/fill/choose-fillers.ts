@@ -22,7 +22,7 @@ import {
   type UncommittedRow,
 } from '../lay/log-draft.ts'
 
-export type FillerRules = {
+type FillerRules = {
   readonly definition: PipelineDefinition
   readonly plan: FeaturePlan
 }

@@ -143,7 +143,7 @@ export function layNext(
   foldDraft(bucket, draft, context)
 }
 
-export type PublishedRow = LogName & {
+type PublishedRow = LogName & {
   readonly ordinal: number
   readonly row: Row
   readonly brokerTimeMs: number

@@ -28,13 +28,13 @@ export type Row = {
   readonly witness?: Witness
 }
 
-export type Witness = {
+type Witness = {
   readonly transaction: Transaction
   readonly features: readonly number[]
   readonly saturated: boolean
 }
 
-export type WaitingRow = Row & { readonly ordinal: number }
+type WaitingRow = Row & { readonly ordinal: number }
 
 /** A row of an event that was not committed; whether it had been applied is what holes tell. */
 export type UncommittedRow = Row & { readonly kind: number; readonly key: string; isLaid: boolean }
@@ -67,7 +67,7 @@ export type LogDraft = {
   fillers: UncommittedRow[]
 }
 
-export type DraftStart = {
+type DraftStart = {
   readonly kind: number
   readonly key: string
   readonly of: LogKind
@@ -104,7 +104,7 @@ export const countMissing = (draft: LogDraft): number =>
   Math.max(0, countHoles(draft) - draft.fillers.length)
 
 /** The log's highest event time, waiting rows included, ms. */
-export function newestTimeMs({ log, waiting }: LogDraft): number {
+function newestTimeMs({ log, waiting }: LogDraft): number {
   const { rows, stride, count, timeMaxBefore } = log
   const ofLog = count > 0 ? rows[(count - 1) * stride + TIME_MAX]! : timeMaxBefore
   return waiting.reduce((newestMs, { timeMs }) => Math.max(newestMs, timeMs), ofLog)

@@ -30,7 +30,7 @@ export type LookBack = {
   readonly neededMs: number
 }
 
-export type LookBackOptions = {
+type LookBackOptions = {
   readonly definition: PipelineDefinition
   readonly history: RestoreHistory
   readonly lanes: readonly RestoreLane[]
@@ -130,7 +130,7 @@ const hasNothingBefore = (
   offset <= Math.max(originOffset, appliedOffset + 1) || committedOffset <= appliedOffset + 1
 
 /** The furthest back that any feature looks for the latest event that is still counted, ms. */
-export function longestLookBackMs({ features, late }: PipelineDefinition): number {
+function longestLookBackMs({ features, late }: PipelineDefinition): number {
   const reachesMs = features.flatMap((feature) =>
     feature.kind === 'window' ? [feature.windowMs + feature.delayMs + feature.tailMs] : [],
   )

@@ -27,15 +27,15 @@ export type HistorySource = {
   readonly bounds?: LaneBounds
 }
 
-export type WantedJournal = {
+type WantedJournal = {
   readonly range: LaneRange
   /** Broker time of the first message that was lost. */
   readonly sinceMs: number
 }
 
-export type Journal = Pick<LaneReader, 'journal' | 'journalFrom'>
+type Journal = Pick<LaneReader, 'journal' | 'journalFrom'>
 
-export type OpenedJournals = {
+type OpenedJournals = {
   readonly of: ReadonlyMap<LaneRange, Journal>
   readonly close: () => Promise<void>
 }

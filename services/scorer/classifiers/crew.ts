@@ -11,7 +11,7 @@ import { WeirError } from '../../core/errors.ts'
 import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import type { Observe, Signal } from '../../pipeline/observe/signals.ts'
 
-export type OpenModels = (observe: Observe) => Promise<OnnxClassifier>
+type OpenModels = (observe: Observe) => Promise<OnnxClassifier>
 
 export class Crew {
   /** Equal for two rosters with the same models. */

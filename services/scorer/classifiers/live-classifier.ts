@@ -27,7 +27,7 @@ import {
   type RosterModels,
 } from './roster-classifier.ts'
 
-export type LiveClassifierOptions = {
+type LiveClassifierOptions = {
   readonly definition: PipelineDefinition
   readonly settings: Settings
   readonly kafka: Kafka

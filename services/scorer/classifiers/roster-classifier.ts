@@ -25,7 +25,7 @@ import { Crew } from './crew.ts'
 
 export type RosterModels = Pick<Roster, 'champion' | 'challengers'>
 
-export type RosterClassifierOptions = {
+type RosterClassifierOptions = {
   /** In force when the scorer starts. */
   readonly first: Roster
   readonly open: (models: RosterModels, observe: Observe) => Promise<OnnxClassifier>

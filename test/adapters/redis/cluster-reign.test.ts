@@ -2,10 +2,8 @@
 // reign must not make it trusted anew, for its functions' memory outlives a partial resynchronisation.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import { WeirError } from '../../../services/core/errors.ts'
 import { observeNothing } from '../../../services/pipeline/observe/signals.ts'

@@ -8,10 +8,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keySlot } from '../../../services/adapters/redis/client/key-slot.ts'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import { WeirError } from '../../../services/core/errors.ts'
 import type { EntityLogStore } from '../../../services/pipeline/enrich/log-store.ts'

@@ -9,10 +9,8 @@ import { join } from 'node:path'
 import tls from 'node:tls'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import { observeNothing, type Signal } from '../../../services/pipeline/observe/signals.ts'
 import { describeLogStore } from '../../contract/log-store-contract.ts'

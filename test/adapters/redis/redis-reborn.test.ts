@@ -11,10 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findFreePorts } from '../../../dev/stack/free-ports.ts'
 import { type RedisNode, startRedisNode } from '../../../dev/stack/redis-node.ts'
 import { startSupervision } from '../../../dev/stack/supervision.ts'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import type { EntityLogStore } from '../../../services/pipeline/enrich/log-store.ts'
 import { observeNothing } from '../../../services/pipeline/observe/signals.ts'

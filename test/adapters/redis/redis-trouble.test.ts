@@ -6,10 +6,8 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LIBRARY } from '../../../services/adapters/redis/calls/redis-functions.ts'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../services/adapters/redis/client/redis-commands.ts'
 import { nameKeys } from '../../../services/adapters/redis/fences/redis-fences.ts'
 import { createRedisLogStore } from '../../../services/adapters/redis/logs/redis-log-store.ts'
 import { limits } from '../../../services/core/limits.ts'

@@ -17,11 +17,9 @@ import { replaceProduceRequest } from './acceleration/produce-request.ts'
 import { replaceRecordBatchDecoder } from './acceleration/record-batch-decoder.ts'
 import { replaceRequestFrame } from './acceleration/request-frame.ts'
 import { replaceRequestQueue } from './acceleration/request-queue.ts'
+import type { LoadStock } from './acceleration/stock-modules.ts'
 
 export type Acceleration = { readonly isAccelerated: boolean; readonly reason: string }
-
-/** Requires one module of kafkajs by its path below `src/`. */
-export type LoadStock = <Exports>(path: string) => Exports
 
 const expectedVersion = '2.2.4'
 

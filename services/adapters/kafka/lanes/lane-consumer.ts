@@ -13,7 +13,7 @@ import { laneIdOf } from '../../../lanes/lane-input.ts'
 import type { RawMessage, Stream } from '../../../pipeline/records.ts'
 import type { EachBatchPayload, Kafka, KafkaMessage } from '../client/kafka-client.ts'
 
-export type LaneConsumerOptions = {
+type LaneConsumerOptions = {
   readonly kafka: Kafka
   readonly groupId: string
   readonly topics: readonly { readonly topic: string; readonly stream: Stream }[]

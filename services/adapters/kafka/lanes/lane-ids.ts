@@ -8,11 +8,11 @@ import { laneIdOf } from '../../../lanes/lane-input.ts'
 import type { Stream } from '../../../pipeline/records.ts'
 import type { Kafka } from '../client/kafka-client.ts'
 
-export type InputTopic = { readonly topic: string; readonly stream: Stream }
+type InputTopic = { readonly topic: string; readonly stream: Stream }
 
 const REMEMBERED_MS = 5000
 
-export type LaneIds = {
+type LaneIds = {
   readonly list: () => Promise<readonly number[]>
   readonly close: () => Promise<void>
 }

@@ -31,7 +31,7 @@ import {
 } from '../client/kafka-client.ts'
 import { demandStoredOnce } from './stored-once.ts'
 
-export type LaneTransactionsOptions = {
+type LaneTransactionsOptions = {
   readonly kafka: Kafka
   /** Also the beginning of each transactional id. */
   readonly groupId: string

@@ -42,7 +42,7 @@ export function offsetsAtTime(
   })
 }
 
-export type CommittedPosition = { readonly offset: number; readonly metadata: string }
+type CommittedPosition = { readonly offset: number; readonly metadata: string }
 
 /**
  * What a group has committed, by partition: the offset of the next event; -1 for nothing. A group

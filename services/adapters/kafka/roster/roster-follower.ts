@@ -16,7 +16,7 @@ import { deleteGroup } from '../client/with-admin.ts'
 import type { RosterCodec } from './roster-codec.ts'
 import { type ControlRecord, readControl } from './roster-records.ts'
 
-export type RosterFollowing = {
+type RosterFollowing = {
   readonly kafka: Kafka
   readonly topic: string
   readonly pipeline: string
@@ -27,7 +27,7 @@ export type RosterFollowing = {
   readonly retry: (attempt: number, error: Error) => void
 }
 
-export type RosterFollower = { readonly close: () => Promise<void> }
+type RosterFollower = { readonly close: () => Promise<void> }
 
 const SESSION_MS = 30_000
 /** How long the broker holds an empty fetch, and so how long a close may take. */

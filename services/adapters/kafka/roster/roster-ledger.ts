@@ -32,7 +32,7 @@ import { askWhileThere, createRosterCodec, type RosterRegistry } from './roster-
 import { type RosterReading, type RosterSight, readRosters } from './roster-reading.ts'
 import { type AuditRecord, type ControlRecord, writeAudit, writeControl } from './roster-records.ts'
 
-export type RosterLedgerOptions = {
+type RosterLedgerOptions = {
   readonly kafka: Kafka
   readonly registry: RosterRegistry
   readonly definition: Pick<PipelineDefinition, 'pipeline' | 'topics' | 'model'>

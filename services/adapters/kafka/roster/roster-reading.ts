@@ -19,9 +19,9 @@ import { openTopicRanges } from '../ranges/topic-ranges.ts'
 import type { RosterCodec } from './roster-codec.ts'
 import { type AuditRecord, type ControlRecord, readAudit, readControl } from './roster-records.ts'
 
-export type RosterTopics = { readonly modelControl: string; readonly modelAudit: string }
+type RosterTopics = { readonly modelControl: string; readonly modelAudit: string }
 
-export type RosterCodecs = {
+type RosterCodecs = {
   readonly control: RosterCodec<ControlRecord>
   readonly audit: RosterCodec<AuditRecord>
 }

@@ -8,7 +8,7 @@
 import { askBroker } from '../client/broker-answer.ts'
 import { type Admin, type Kafka, kafkajs } from '../client/kafka-client.ts'
 
-export type PartitionSight = {
+type PartitionSight = {
   readonly partition: number
   readonly hasLeader: boolean
   readonly replicas: number

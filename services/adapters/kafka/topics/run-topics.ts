@@ -17,7 +17,7 @@ import { topicPlan } from './topics.ts'
 
 type RunNames = Pick<IsolatedRun, 'name' | 'groupId' | 'definition' | 'outputs'>
 
-export type RunSize = { readonly partitions: number; readonly replication: number }
+type RunSize = { readonly partitions: number; readonly replication: number }
 
 export function makeRunTopics(kafka: Kafka, run: RunNames, size: RunSize): Promise<void> {
   const plan = topicPlan({ names: run.definition.topics, ...size })

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WeirError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
 import type { Observe } from '../../../pipeline/observe/signals.ts'
-import type { RedisClient } from '../client/redis-client.ts'
+import type { RedisClient } from '../client/redis-commands.ts'
 
 const SOURCE = readFileSync(new URL('./weir-functions.lua', import.meta.url), 'utf8')
 /** Other code has other names: a library that was replaced would forget what it knows. */

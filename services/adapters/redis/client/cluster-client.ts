@@ -14,7 +14,7 @@ import { limits } from '../../../core/limits.ts'
 import type { Observe } from '../../../pipeline/observe/signals.ts'
 import { FunctionCall } from '../calls/function-call.ts'
 import { checkRedis } from '../inspect/check-redis.ts'
-import type { RedisClient } from './redis-client.ts'
+import type { RedisClient } from './redis-commands.ts'
 import { loadLibrary, patience, scanKeys } from './server-client.ts'
 
 /** Where a call is sent on to, and how often a migrating slot is tried, before it fails. */

@@ -9,7 +9,7 @@ import { Redis } from 'ioredis'
 import { limits } from '../../../core/limits.ts'
 import type { Observe } from '../../../pipeline/observe/signals.ts'
 import { FunctionCall } from '../calls/function-call.ts'
-import type { RedisClient } from './redis-client.ts'
+import type { RedisClient } from './redis-commands.ts'
 
 /** How long anything is waited for. A silent connection is closed: the other end may be gone. */
 export const patience = {

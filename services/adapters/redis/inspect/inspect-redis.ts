@@ -11,7 +11,7 @@ import { limits } from '../../../core/limits.ts'
 import { readRedisUrls } from '../../../core/redis-urls.ts'
 import { readFields } from './check-redis.ts'
 
-export type RedisFields = ReadonlyMap<string, string>
+type RedisFields = ReadonlyMap<string, string>
 
 export type RedisServerSight = {
   readonly address: string

@@ -24,7 +24,7 @@ export type Draft = {
   readonly visible: Int32Array
 }
 
-export type DraftContext = {
+type DraftContext = {
   readonly cache: LogCache
   readonly buckets: number
   readonly batch: number

@@ -8,7 +8,7 @@
 // Invariant: decoding gives back every double that was encoded. Times within a tile fit into 32 bits
 // because the pipeline file refuses tails of more than 30 days.
 
-import type { EntityLog, RowShape } from '../../../pipeline/enrich/entity-log.ts'
+import type { EntityLog, RowShape, TileTable } from '../../../pipeline/enrich/entity-log.ts'
 import type { LogHistory } from '../../../pipeline/enrich/fold-log.ts'
 import {
   createTileTable,
@@ -16,7 +16,6 @@ import {
   TILE_LAST,
   TILE_ROWS,
   TILE_SUMS,
-  type TileTable,
   tileStride,
 } from '../../../pipeline/enrich/tiles.ts'
 

@@ -9,7 +9,6 @@
 import { createEntityLog, type EntityLog } from '../../../pipeline/enrich/entity-log.ts'
 import type { LogHistory } from '../../../pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../../../pipeline/enrich/log-store.ts'
-import type { Fold } from './log-layout.ts'
 
 export type CachedLog = {
   readonly log: EntityLog
@@ -47,7 +46,7 @@ export type LogCache = {
   readonly size: () => { logs: number; bytes: number }
 }
 
-export type LogCacheOptions = {
+type LogCacheOptions = {
   readonly kinds: readonly LogKind[]
   readonly bytesMax: number
   /** Name and bucket of a log's key in Redis. */
@@ -118,4 +117,10 @@ export function createLogCache({ kinds, bytesMax, locate }: LogCacheOptions): Lo
   })
 
   return { open, weigh, turn, forget, size }
+}
+
+/** What a folded log tells Redis: fold as well, if it still begins where it was known to. */
+export type Fold = {
+  readonly knownBase: number
+  readonly part: Buffer
 }

@@ -8,7 +8,7 @@ import { appendRow, type EntityLog, type RowShape } from '../../../pipeline/enri
 import type { LaneFrontier, LogRecords, OwnFrontier } from '../../../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../../../pipeline/records.ts'
 import { viewOf } from './folded-part.ts'
-import type { CachedLog } from './log-cache.ts'
+import type { CachedLog, Fold } from './log-cache.ts'
 
 const REQUEST_HEAD_SIZE = 4 + 8 + 1 + 2 + 4
 const LANE_SIZE = 2 + 7 * 8
@@ -33,12 +33,6 @@ export type BucketDraft = {
   recordBytes: number
   /** Of the logs that are folded with this batch. */
   foldBytes: number
-}
-
-/** What a folded log tells Redis: fold as well, if it still begins where it was known to. */
-export type Fold = {
-  readonly knownBase: number
-  readonly part: Buffer
 }
 
 export const foldSize = ({ part }: Fold): number => FOLD_HEAD_SIZE + part.length
@@ -124,7 +118,7 @@ function encodeFold(view: DataView, at: number, { knownBase, part }: Fold, base:
 }
 
 /** What the function says of a log that is not as the caller thought. */
-export type ToldLog = {
+type ToldLog = {
   readonly place: number
   readonly generation: number
   /** Ordinal of the first record in the bytes that follow. */

@@ -39,7 +39,7 @@ import {
   TOLD_FROM,
 } from './log-layout.ts'
 
-export type RedisLogStoreOptions = RedisEnvironment & {
+type RedisLogStoreOptions = RedisEnvironment & {
   readonly kinds: readonly LogKind[]
   /** Begins every key; carries pipeline and layout hash, so that another layout never meets it. */
   readonly prefix: string

@@ -15,10 +15,10 @@ import { randomUUID } from 'node:crypto'
 import { WeirError } from '../../../core/errors.ts'
 import { hashToBucket } from '../../../core/hash.ts'
 import type { PipelineDefinition } from '../../../core/pipeline-definition.ts'
-import type { RedisClient } from '../client/redis-client.ts'
+import type { RedisClient } from '../client/redis-commands.ts'
 import { nameKeys, storePrefix } from '../fences/redis-fences.ts'
 
-export type IsolatedKeys = {
+type IsolatedKeys = {
   readonly prefix: string
   /** Removes logs that are not met again. */
   readonly forget: (

@@ -8,7 +8,7 @@
 // and never changed; fences go before logs and the terms last, so a removal that was cut off is done again.
 
 import type { IsolatedRun, RunTerms } from '../../../replay/isolated-run.ts'
-import type { RedisClient } from '../client/redis-client.ts'
+import type { RedisClient } from '../client/redis-commands.ts'
 import { storePrefix } from '../fences/redis-fences.ts'
 import { commandOf, removeKeys } from './isolated-keys.ts'
 

@@ -21,7 +21,7 @@ import { callFunction, loadFunctions, type RedisEnvironment } from '../calls/red
 import { nameKeys } from '../fences/redis-fences.ts'
 import { decodeStoredLog, encodeStoredLog } from '../logs/stored-log.ts'
 
-export type RedisRestoreOptions = RedisEnvironment & {
+type RedisRestoreOptions = RedisEnvironment & {
   readonly kinds: readonly LogKind[]
   readonly prefix: string
   readonly buckets: number

@@ -4,15 +4,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import {
-  accelerateFrom,
-  type LoadStock,
-} from '../../../../services/adapters/kafka/client/accelerate.ts'
+import { accelerateFrom } from '../../../../services/adapters/kafka/client/accelerate.ts'
 import type {
   Decoder,
   DecoderClass,
   Encoder,
   EncoderClass,
+  LoadStock,
   OutgoingMessage,
 } from '../../../../services/adapters/kafka/client/acceleration/stock-modules.ts'
 import { loadTwins } from './kafkajs-twins.ts'

@@ -8,8 +8,8 @@ import { dirname, join, sep } from 'node:path'
 import {
   type Acceleration,
   accelerateFrom,
-  type LoadStock,
 } from '../../../../services/adapters/kafka/client/accelerate.ts'
+import type { LoadStock } from '../../../../services/adapters/kafka/client/acceleration/stock-modules.ts'
 
 export type Twins = {
   readonly stock: LoadStock

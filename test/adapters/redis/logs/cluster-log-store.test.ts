@@ -1,10 +1,8 @@
 // The Redis store over a cluster of three masters, under the contract of all log stores.
 
 import { afterAll, beforeAll } from 'vitest'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../../../services/adapters/redis/logs/redis-log-store.ts'
 import { observeNothing } from '../../../../services/pipeline/observe/signals.ts'
 import { describeLogStore } from '../../../contract/log-store-contract.ts'

@@ -6,10 +6,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keySlot } from '../../../../services/adapters/redis/client/key-slot.ts'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../../../services/adapters/redis/logs/redis-log-store.ts'
 import type {
   ConfirmedLane,

@@ -1,10 +1,8 @@
 // Putting back under a lease: one process at a time, and nobody advances meanwhile.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  connectRedis,
-  type RedisClient,
-} from '../../../../services/adapters/redis/client/redis-client.ts'
+import { connectRedis } from '../../../../services/adapters/redis/client/redis-client.ts'
+import type { RedisClient } from '../../../../services/adapters/redis/client/redis-commands.ts'
 import { createRedisLogStore } from '../../../../services/adapters/redis/logs/redis-log-store.ts'
 import { createRedisRestore } from '../../../../services/adapters/redis/restore/redis-restore.ts'
 import { hashToBucket } from '../../../../services/core/hash.ts'

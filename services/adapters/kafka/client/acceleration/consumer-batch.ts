@@ -5,7 +5,7 @@
 // offset; plain numbers do for offsets of up to 15 digits. Aborted and control messages are
 // dropped as before, by the stock filter.
 
-import type { LoadStock } from '../accelerate.ts'
+import type { LoadStock } from './stock-modules.ts'
 
 type FetchedMessage = { readonly offset: string; readonly isControlRecord?: boolean }
 type PartitionData = {

@@ -7,8 +7,8 @@
 // retries start at 20 ms. Invariant: only requests that change nothing when repeated are repeated.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LoadStock } from '../accelerate.ts'
 import { type Cluster, CoordinatorMemory, isConcurrentTransactions } from './coordinator-memory.ts'
+import type { LoadStock } from './stock-modules.ts'
 
 type Operation = (...values: unknown[]) => Promise<unknown>
 type EosManager = Record<string, unknown>

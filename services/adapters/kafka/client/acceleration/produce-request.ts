@@ -10,10 +10,9 @@
 //   int64 | producer id int64 | producer epoch int16 | first sequence int32 | count int32 | records ]
 //   The crc covers what stands in the brackets.
 
-import type { LoadStock } from '../accelerate.ts'
 import { planRecords, type StockRecordEncoder, writeRecords } from './record-encoding.ts'
 import { encoderOf } from './request-frame.ts'
-import type { Codec, EncoderClass, OutgoingMessage } from './stock-modules.ts'
+import type { Codec, EncoderClass, LoadStock, OutgoingMessage } from './stock-modules.ts'
 import { timestampRange } from './timestamp-range.ts'
 
 type PartitionMessages = {

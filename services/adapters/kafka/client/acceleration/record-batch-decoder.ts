@@ -9,9 +9,8 @@
 //   last offset delta int32 | first and max timestamp int64 | producer id int64 | producer epoch
 //   int16 | first sequence int32 | count int32 | records, compressed as attributes say
 
-import type { LoadStock } from '../accelerate.ts'
 import { type BatchContext, readRecords, type StockRecordDecoder } from './record-decoding.ts'
-import type { Codec, Decoder, DecoderClass } from './stock-modules.ts'
+import type { Codec, Decoder, DecoderClass, LoadStock } from './stock-modules.ts'
 
 type Errors = { readonly KafkaJSPartialMessageError: new (message: string) => Error }
 type TimestampTypes = { readonly CREATE_TIME: number; readonly LOG_APPEND_TIME: number }

@@ -16,7 +16,7 @@ export type BatchContext = {
   readonly magicByte: number
 }
 
-export type IncomingMessage = {
+type IncomingMessage = {
   readonly magicByte: number
   readonly attributes: number
   readonly timestamp: string

@@ -6,8 +6,7 @@
 // The stock function copies the body twice through zero-filled buffers of the next power of two;
 // this one copies it once into a buffer of the exact size.
 
-import type { LoadStock } from '../accelerate.ts'
-import type { Encoder, EncoderClass } from './stock-modules.ts'
+import type { Encoder, EncoderClass, LoadStock } from './stock-modules.ts'
 
 type Framing = {
   readonly correlationId: number

@@ -4,7 +4,7 @@
 // The stock queue computes the delay from "never throttled" (-1), gets a large negative number, and
 // Node warns about it on standard error. Without waiting requests that timer has nothing to do.
 
-import type { LoadStock } from '../accelerate.ts'
+import type { LoadStock } from './stock-modules.ts'
 
 type RequestQueue = {
   readonly pending: readonly object[]

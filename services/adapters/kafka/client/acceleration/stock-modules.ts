@@ -43,3 +43,6 @@ export type Codec = {
   compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>
   decompress(buffer: Buffer): Promise<Buffer>
 }
+
+/** Requires one module of kafkajs by its path below `src/`. */
+export type LoadStock = <Exports>(path: string) => Exports

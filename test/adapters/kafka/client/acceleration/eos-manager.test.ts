@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LoadStock } from '../../../../../services/adapters/kafka/client/accelerate.ts'
+import type { LoadStock } from '../../../../../services/adapters/kafka/client/acceleration/stock-modules.ts'
 import { loadTwins } from '../kafkajs-twins.ts'
 
 const twins = loadTwins()

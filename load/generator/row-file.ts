@@ -1,0 +1,6 @@
+// A file that takes rows, whatever its format.
+
+export interface RowFile {
+  write(row: object): void
+  close(): void
+}
