@@ -62,6 +62,8 @@ export type Recomputation = {
   readonly compared: () => number
   /** Events that wait for a row of one of their logs. */
   readonly waiting: () => number
+  /** Whether a row is missing in front of another that came already: it may still be on its way. */
+  readonly hasHoles: () => boolean
 }
 
 /** Holes are given up as gaps only when so many events wait behind them. */
@@ -107,6 +109,7 @@ export function createRecomputation(options: RecomputationOptions): Recomputatio
     finish: (isPending = () => false) => closeHoles(work, isPending),
     compared: () => work.compared,
     waiting: () => work.waiting.size,
+    hasHoles: () => hasHoles(work),
   }
 }
 
@@ -284,6 +287,14 @@ function foldLogs(
   for (const slot of new Set(computed.flatMap(({ slots }) => slots))) {
     foldSlot(slot, open.get(slot) ?? lengthOf(slot), folding)
   }
+}
+
+function hasHoles({ holed }: Work): boolean {
+  for (const slot of holed) {
+    if (nextHole(slot) !== null) return true
+    holed.delete(slot)
+  }
+  return false
 }
 
 /** Ends the waiting: each hole is a gap, unless what fills it may still be on its way. */

@@ -140,6 +140,7 @@ const endOf = ({ scope, ledger }: Work, partition: number): number =>
 const isDone = ({ scope, ledger, recomputation }: Work, { lanes }: OutcomePass): boolean =>
   ledger.open() === 0 &&
   recomputation.waiting() === 0 &&
+  !recomputation.hasHoles() &&
   [...scope.judged].every(
     ([partition, { from, to }]) => from === to || lanes.hasRead(partition, to),
   )
