@@ -10,7 +10,8 @@
  * and the retry of the first then overtakes or is dropped as a duplicate (sendMessages.js gives the
  * numbers back on failure). With one at a time the retry is the next request.
  */
-import { Kafka, logLevel, type Producer } from 'kafkajs'
+import type { Kafka, Producer } from 'kafkajs'
+import { loadKafkajs } from './load-kafkajs.ts'
 import { partitionOf } from './partition.ts'
 import type { DueMessage, MessageSink } from './schedule.ts'
 
@@ -34,12 +35,13 @@ interface Route {
 const retry = { initialRetryTime: 50, maxRetryTime: 2_000, retries: 40 }
 
 export async function connectKafkaSink(target: KafkaTarget): Promise<KafkaSink> {
-  const kafka = new Kafka({
+  const kafkajs = loadKafkajs()
+  const kafka = new kafkajs.Kafka({
     clientId: 'weir-generator',
     brokers: [...target.brokers],
     retry,
     // Each retry is logged as an error; the last failure reaches the caller as an exception.
-    logLevel: logLevel.NOTHING,
+    logLevel: kafkajs.logLevel.NOTHING,
   })
   const routes = await findRoutes(kafka, target)
   const producer = kafka.producer({

@@ -1,8 +1,8 @@
 // The shared stack answers, and names made for it do not collide.
 
 import { Redis } from 'ioredis'
-import { Kafka, logLevel } from 'kafkajs'
 import { beforeAll, expect, test } from 'vitest'
+import { loadKafkajs } from '../../load/generator/load-kafkajs.ts'
 import { type TestStack, testStack, uniqueName } from '../support/stack.ts'
 
 let stack: TestStack
@@ -12,6 +12,7 @@ beforeAll(async () => {
 })
 
 test('shared stack - takes a topic with the settings that exactly-once needs', async () => {
+  const { Kafka, logLevel } = loadKafkajs()
   const kafka = new Kafka({ brokers: [...stack.kafkaBrokers], logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   const topic = uniqueName('shared-stack')

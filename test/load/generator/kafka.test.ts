@@ -1,8 +1,9 @@
 // The real broker: what the counts say is what the topics hold, in the right partitions and order.
 
-import { Kafka, logLevel } from 'kafkajs'
+import type { Kafka } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { countReceived } from '../../../load/generator/counts.ts'
+import { loadKafkajs } from '../../../load/generator/load-kafkajs.ts'
 import { startOpenLoop } from '../../../load/generator/open-loop.ts'
 import { partitionOf } from '../../../load/generator/partition.ts'
 import { prefillTopic } from '../../../load/generator/prefill.ts'
@@ -26,7 +27,8 @@ let kafka: Kafka
 
 beforeAll(async () => {
   brokers = [...(await testStack()).kafkaBrokers]
-  kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING })
+  const kafkajs = loadKafkajs()
+  kafka = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING })
 })
 
 async function createTopic(): Promise<string> {
