@@ -1,11 +1,22 @@
-// Wires `weir topics` to the settings of the place: brokers, registry, names from the pipeline file.
+// Wires `weir topics` to the settings of the place: brokers, registry, names from the pipeline file,
+// and the terminal that is asked.
 
+import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
 import { readSettings } from '../core/settings.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { addTopicsCommand } from './topics-command.ts'
+
+async function askAtTerminal(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+  } finally {
+    terminal.close()
+  }
+}
 
 export function addTopics(program: Command): void {
   const settings = () => readSettings(process.env)
@@ -21,8 +32,9 @@ export function addTopics(program: Command): void {
       const { registry } = settings()
       return openRegistry({ registry: { ...registry, url: url ?? registry.url } })
     },
-    readTopicNames: async (pipelineFile) =>
-      loadPipelineFile(pipelineFile, { topicPrefix: settings().topicPrefix }).topics,
+    readPipeline: async (pipelineFile) =>
+      loadPipelineFile(pipelineFile, { topicPrefix: settings().topicPrefix }),
     print: (line) => process.stdout.write(`${line}\n`),
+    ask: process.stdin.isTTY && process.stdout.isTTY ? askAtTerminal : null,
   })
 }

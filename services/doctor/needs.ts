@@ -3,7 +3,7 @@
 // In: the pipeline's definition. Out: Needs. Invariant: every number is taken from where the running
 // code takes it, so that the doctor and the scorer cannot disagree.
 
-import { type PlannedTopic, topicPlan } from '../adapters/kafka/topics/topics.ts'
+import { type PlannedTopic, topicPlan, topicsOf } from '../adapters/kafka/topics/topics.ts'
 import { limits } from '../core/limits.ts'
 import { neededLookBackMs } from '../core/look-back.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
@@ -26,9 +26,9 @@ export function needsOf(
   definition: PipelineDefinition,
   forecast: MemoryForecast | null = null,
 ): Needs {
-  const { topics, validate } = definition
+  const { validate } = definition
   return {
-    plan: topicPlan({ names: topics }),
+    plan: topicPlan(topicsOf(definition)),
     lookBackMs: neededLookBackMs(definition),
     transactionMsMax: limits.transactionMsMax,
     recordBatchBytesMax: limits.recordBatchBytesMax,
