@@ -49,14 +49,39 @@ export function whyIncompatible(
 /** Why events of a writer's schema cannot be read with a reader's; null = they can. */
 export function whyUnreadable(readerText: string, writerText: string): string | null {
   try {
-    avsc.Type.forSchema(JSON.parse(readerText)).createResolver(
-      avsc.Type.forSchema(JSON.parse(writerText)),
+    const [reader, writer] = [readerText, writerText].map((text) =>
+      avsc.Type.forSchema(JSON.parse(text)),
     )
-    return null
+    const reason = whyUnresolved(reader!, writer!)
+    return reason && `${nameField(reader!, writer!)}${reason}`
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }
+
+function whyUnresolved(reader: avsc.Type, writer: avsc.Type): string | null {
+  try {
+    reader.createResolver(writer)
+    return null
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+/** The library names fields that are missing, and not those whose types do not fit. */
+function nameField(reader: avsc.Type, writer: avsc.Type): string {
+  if (!(reader instanceof avsc.types.RecordType && writer instanceof avsc.types.RecordType))
+    return ''
+  const types = new Map(writer.fields.map(({ name, type }) => [name, type]))
+  const field = reader.fields.find(({ name, type }) => {
+    const written = types.get(name)
+    return written !== undefined && whyUnresolved(type, written) !== null
+  })
+  return field === undefined ? '' : `field ${field.name}: `
+}
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error)
 
 /** Full name of the record; null where the schema is none. */
 export function recordNameOf(schemaText: string): string | null {
