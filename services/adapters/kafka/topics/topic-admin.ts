@@ -13,7 +13,7 @@ import { limits } from '../../../core/limits.ts'
 import { askBroker } from '../client/broker-answer.ts'
 import { type FoundSubject, readSubjects, readTopics, type TopicAdmin } from './found-topics.ts'
 import { compareAll, type TopicDifference } from './topic-differences.ts'
-import { askBrokersFirst, isDone, runSteps, stepsOf } from './topic-steps.ts'
+import { askFirst, isDone, runSteps, stepsOf } from './topic-steps.ts'
 
 const firstPauseMs = 20
 
@@ -36,7 +36,7 @@ async function compareTopics(
 export async function judgeTopics(deps: TopicAdmin): Promise<readonly TopicDifference[]> {
   const differences = await checkTopics(deps)
   refuse(differences)
-  await askBrokersFirst(deps, differences)
+  await askFirst(stepsOf(deps, differences))
   return differences
 }
 

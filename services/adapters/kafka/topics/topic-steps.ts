@@ -16,7 +16,12 @@ import type { TopicDifference } from './topic-differences.ts'
 import { settingRules } from './topic-rules.ts'
 import type { PlannedTopic } from './topics.ts'
 
-export type Step = { readonly what: string; readonly run: () => Promise<void> }
+export type Step = {
+  readonly what: string
+  /** Whether it would be done, as a question; null = there is nobody to ask. */
+  readonly ask: (() => Promise<unknown>) | null
+  readonly run: () => Promise<unknown>
+}
 
 type Planned = { readonly planned: PlannedTopic; readonly setting: string }
 type MakeStep = (deps: TopicAdmin, one: Planned) => Step
@@ -47,88 +52,60 @@ function setLevel({ registry }: TopicAdmin, { planned }: Planned): Step {
   const subject = subjectOf(planned.topic)
   return {
     what: `level ${planned.compatibility} of ${subject}`,
+    ask: null,
     run: () => registry.updateCompatibility(subject, planned.compatibility),
   }
 }
 
+/** Asked before, by compareSchema. */
 function register({ registry }: TopicAdmin, { planned }: Planned): Step {
   const subject = subjectOf(planned.topic)
   return {
     what: `${planned.schema}.avsc in ${subject}`,
-    run: async () => void (await registry.register(subject, readSchema(planned.schema))),
+    ask: null,
+    run: () => registry.register(subject, readSchema(planned.schema)),
   }
 }
 
 function create({ admin }: TopicAdmin, { planned }: Planned): Step {
-  return {
-    what: `topic ${planned.topic}`,
-    // Not waitForLeaders: kafkajs gives up at once while the broker does not know the topic yet.
-    run: async () => void (await askBroker(() => admin.createTopics(toCreation([planned], false)))),
-  }
+  const { topic, partitions, replication, config } = planned
+  const configEntries = entriesOf(Object.entries(config))
+  const one = { topic, numPartitions: partitions, replicationFactor: replication, configEntries }
+  // Not waitForLeaders: kafkajs gives up at once while the broker does not know the topic yet.
+  const send = (validateOnly: boolean) =>
+    askBroker(() => admin.createTopics({ topics: [one], validateOnly, waitForLeaders: false }))
+  return { what: `topic ${topic}`, ask: () => send(true), run: () => send(false) }
 }
-
-const toCreation = (plan: readonly PlannedTopic[], validateOnly: boolean) => ({
-  topics: plan.map(({ topic, partitions, replication, config }) => ({
-    topic,
-    numPartitions: partitions,
-    replicationFactor: replication,
-    configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
-  })),
-  validateOnly,
-  waitForLeaders: false,
-})
 
 function addPartitions({ admin }: TopicAdmin, { planned }: Planned): Step {
   const { topic, partitions: count } = planned
-  return {
-    what: `${count} partitions of ${topic}`,
-    run: async () => {
-      await askBroker(() => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
-    },
-  }
+  const send = (validateOnly: boolean) =>
+    askBroker(() => admin.createPartitions({ topicPartitions: [{ topic, count }], validateOnly }))
+  return { what: `${count} partitions of ${topic}`, ask: () => send(true), run: () => send(false) }
 }
 
 function alter({ admin }: TopicAdmin, { planned, setting }: Planned): Step {
   const { topic } = planned
   const value = planned.config[setting]!
-  return {
-    what: `${setting} ${value} of ${topic}`,
-    run: async () => {
-      // As it is now: kafkajs alters by replacing all settings of a topic with those that are sent.
-      const found = (await readTopics(admin, [topic])).get(topic)
-      const current = found?.config.all.get(setting)
-      if (current === undefined || settingRules[setting]!.isEnough(current, value)) return
-      const merged = new Map([...found!.config.own, [setting, value]])
-      await askBroker(() => admin.alterConfigs(toAlteration(topic, merged, false)))
-    },
+  const send = async (validateOnly: boolean): Promise<void> => {
+    // As it is now: kafkajs alters by replacing all settings of a topic with those that are sent.
+    const found = (await readTopics(admin, [topic])).get(topic)
+    const current = found?.config.all.get(setting)
+    if (current === undefined || settingRules[setting]!.isEnough(current, value)) return
+    const configEntries = entriesOf([...new Map([...found!.config.own, [setting, value]])])
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }
+    await askBroker(() => admin.alterConfigs({ validateOnly, resources: [resource] }))
   }
+  const what = `${setting} ${value} of ${topic}`
+  return { what, ask: () => send(true), run: () => send(false) }
 }
 
-const toAlteration = (
-  name: string,
-  config: ReadonlyMap<string, string>,
-  validateOnly: boolean,
-) => ({
-  validateOnly,
-  resources: [
-    {
-      type: kafkajs.ConfigResourceTypes.TOPIC,
-      name,
-      configEntries: [...config].map(([setting, value]) => ({ name: setting, value })),
-    },
-  ],
-})
+const entriesOf = (settings: readonly (readonly [string, string])[]) =>
+  settings.map(([name, value]) => ({ name, value }))
 
-/** The brokers' own word on what is to be made, before anything is changed anywhere. */
-export async function askBrokersFirst(
-  { admin, plan }: TopicAdmin,
-  differences: readonly TopicDifference[],
-): Promise<void> {
-  const isMade = ({ topic }: PlannedTopic) =>
-    differences.some((one) => one.topic === topic && one.kind === 'topic')
-  const missing = plan.filter(isMade)
-  if (missing.length === 0) return
-  await askBroker(() => admin.createTopics(toCreation(missing, true)))
+/** The brokers' own word on all of it, before anything is changed anywhere. */
+export async function askFirst(all: readonly Step[]): Promise<void> {
+  for (const { ask } of all) await ask?.()
 }
 
 const detailOf = ({ message, code }: WeirError): string =>
