@@ -1,7 +1,10 @@
 // `weir topics` on the real stack: what it prints and how it ends.
 
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { createKafka } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import { addTopicsCommand } from '../../services/cli/topics-command.ts'
@@ -184,4 +187,25 @@ test('topics command - what is left to its owner is told with the command, ready
       `^    kafka-configs.sh .* --entity-name ${topic} --add-config retention.ms=3888000000$`,
     ),
   )
+})
+
+test('topics command - in a pipe, without --yes, the program ends with exit code 2 and changes nothing', async () => {
+  const prefix = uniquePrefix()
+  const program = join(repositoryFolder, 'services/cli/main.ts')
+  const env = {
+    PATH: process.env.PATH,
+    WEIR_KAFKA_BROKERS: stack.kafkaBrokers.join(','),
+    WEIR_REGISTRY_URL: stack.registryUrl,
+  }
+  const words = [program, 'topics', 'apply', '--prefix', prefix]
+  const asked = await new Promise<{ readonly code: unknown; readonly error: string }>((resolve) => {
+    execFile(process.execPath, words, { env }, (failure, _out, error) => {
+      resolve({ code: failure?.code ?? 0, error })
+    })
+  })
+  expect(asked).toMatchObject({
+    code: 2,
+    error: expect.stringMatching(/--yes.*Nothing was changed/),
+  })
+  expect(await topicsWith(prefix)).toEqual([])
 })

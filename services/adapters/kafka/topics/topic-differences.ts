@@ -211,7 +211,8 @@ function leaveSchema(
 
 /** Outputs that are still to be made would be narrower than the input that is there. */
 function refuseNarrow(plan: readonly PlannedTopic[], { topics }: Found): TopicDifference[] {
-  const input = plan.find(({ role }) => role === 'transactions')!
+  const input = plan.find(({ role }) => role === 'transactions')
+  if (input === undefined) return []
   const lanes = topics.get(input.topic)?.partitions ?? 0
   const isNarrow = plan.some(
     ({ role, topic, partitions }) =>
