@@ -13,7 +13,9 @@ import { addTopicsCommand } from './topics-command.ts'
 async function askAtTerminal(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+    // Ctrl-C and the end of the input reject, which is no.
+    const answer = await terminal.question(`${question} [y/N] `).catch(() => '')
+    return /^y(es)?$/i.test(answer.trim())
   } finally {
     terminal.close()
   }
