@@ -23,7 +23,7 @@ import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { describeDifferences } from './topics-report.ts'
 
 /** What the command line is wired to; an undefined address means the one of the environment. */
-export type TopicsCommandDeps = {
+type TopicsCommandDeps = {
   readonly openKafka: (brokers: readonly string[] | undefined) => Kafka
   readonly openRegistry: (url: string | undefined) => Registry
   readonly readPipeline: (pipelineFile: string) => Promise<PipelineDefinition>

@@ -31,7 +31,7 @@ export type LookBack = {
   readonly neededMs: number
 }
 
-export type LookBackOptions = {
+type LookBackOptions = {
   readonly definition: PipelineDefinition
   readonly history: RestoreHistory
   readonly lanes: readonly RestoreLane[]

@@ -38,7 +38,7 @@ export type TopicDifference = {
   readonly command: string | null
 }
 
-export type JudgeOptions = {
+type JudgeOptions = {
   readonly addresses: Addresses
   readonly mayAddPartitions: boolean
 }

@@ -16,7 +16,7 @@ import type { TopicDifference } from './topic-differences.ts'
 import { settingRules } from './topic-rules.ts'
 import type { PlannedTopic } from './topics.ts'
 
-export type Step = {
+type Step = {
   readonly what: string
   /** Whether it would be done, as a question; null = there is nobody to ask. */
   readonly ask: (() => Promise<unknown>) | null

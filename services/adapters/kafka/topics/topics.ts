@@ -14,7 +14,7 @@ import type { CompatibilityLevel } from '../../registry/schema-registry.ts'
 
 export type TopicRole = keyof TopicNames
 
-export type TopicShape = {
+type TopicShape = {
   readonly defaultName: string
   /** What the message key holds: it chooses the partition of inputs. */
   readonly key: string
