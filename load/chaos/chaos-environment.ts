@@ -14,7 +14,7 @@ import {
   startKafka,
 } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { applyTopics } from '../../services/adapters/kafka/topics/topic-admin.ts'
-import { topicPlan } from '../../services/adapters/kafka/topics/topics.ts'
+import { topicPlan, topicsOf } from '../../services/adapters/kafka/topics/topics.ts'
 import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
@@ -65,7 +65,7 @@ export async function openChaosEnvironment(options: ChaosPlaceOptions): Promise<
   })
   const kafka = createKafka({ brokers, clientId: 'weir-chaos', logger: silentLogger })
   const replication = brokers.length
-  const plan = topicPlan({ names: definition.topics, partitions, replication })
+  const plan = topicPlan({ ...topicsOf(definition), partitions, replication })
   const admin = kafka.admin()
   const registry = connectRegistry(registryUrl)
   try {

@@ -16,7 +16,7 @@ import {
   startKafka,
 } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { applyTopics } from '../../services/adapters/kafka/topics/topic-admin.ts'
-import { topicPlan } from '../../services/adapters/kafka/topics/topics.ts'
+import { topicPlan, topicsOf } from '../../services/adapters/kafka/topics/topics.ts'
 import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
@@ -76,7 +76,7 @@ async function makeTopics(stack: Stack, pipelineFile: string, say: Say): Promise
     baseFolder: repositoryFolder,
   })
   const kafka = createKafka({ brokers, clientId: 'weir-demo', logger: silentLogger })
-  const plan = topicPlan({ names: definition.topics, partitions })
+  const plan = topicPlan({ ...topicsOf(definition), partitions })
   await applyPlan(kafka, stack, plan)
   say(`topics     ${plan.length} with their schemas, ${partitions} partitions each way`)
   const { transactions, labels } = definition.topics

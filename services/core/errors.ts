@@ -163,9 +163,9 @@ export const errorTable = {
     'Check the registry and WEIR_REGISTRY_URL; schema ids already known keep working.',
   ),
   WEIR_REGISTRY_INCOMPATIBLE: outside(
-    'The registry refused a schema as incompatible.',
+    'A schema cannot follow the one that is registered.',
     false,
-    'Change the schema compatibly, as the reason says.',
+    'Change the schema compatibly, as the reason says; `weir topics apply` that says so has changed nothing.',
   ),
   WEIR_ROSTER_REFUSED: outside(
     'The change of the roster is refused; nothing was changed.',
@@ -190,7 +190,7 @@ export const errorTable = {
   WEIR_TOPICS_DIFFER: outside(
     'A topic differs from the plan in a way that is not changed by itself.',
     false,
-    'Follow the detail, then run `weir topics apply` again.',
+    'Follow the detail, then run `weir topics apply` again; `--dry-run` shows what it would do.',
   ),
   WEIR_ENVIRONMENT_UNFIT: outside(
     'The place is set up in a way that loses events or stops them.',

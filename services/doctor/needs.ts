@@ -3,8 +3,9 @@
 // In: the pipeline's definition. Out: Needs. Invariant: every number is taken from where the running
 // code takes it, so that the doctor and the scorer cannot disagree.
 
-import { type PlannedTopic, topicPlan } from '../adapters/kafka/topics/topics.ts'
+import { type PlannedTopic, topicPlan, topicsOf } from '../adapters/kafka/topics/topics.ts'
 import { limits } from '../core/limits.ts'
+import { neededLookBackMs } from '../core/look-back.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { MemoryForecast } from './predict-memory.ts'
 
@@ -21,20 +22,14 @@ export type Needs = {
   readonly forecast: MemoryForecast | null
 }
 
-/** Clocks of producers and brokers differ, and the restorer begins somewhat earlier. */
-const SLACK_MS = 3_600_000
-
 export function needsOf(
   definition: PipelineDefinition,
   forecast: MemoryForecast | null = null,
 ): Needs {
-  const { topics, late, validate } = definition
-  const spans = definition.features.map((feature) =>
-    feature.kind === 'window' ? feature.windowMs + feature.delayMs : 0,
-  )
+  const { validate } = definition
   return {
-    plan: topicPlan({ names: topics }),
-    lookBackMs: Math.max(0, ...spans) + late.allowedMs + SLACK_MS,
+    plan: topicPlan(topicsOf(definition)),
+    lookBackMs: neededLookBackMs(definition),
     transactionMsMax: limits.transactionMsMax,
     recordBatchBytesMax: limits.recordBatchBytesMax,
     futureMaxMs: validate.futureMaxMs,

@@ -4,13 +4,16 @@
 // output that is not registered, because a running service registers nothing. An input's schema is
 // its producer's business, as long as the registry keeps it readable.
 
+import { isInput } from '../adapters/kafka/topics/topic-rules.ts'
 import type { TopicRole } from '../adapters/kafka/topics/topics.ts'
 import type { SubjectSight } from '../adapters/registry/inspect-registry.ts'
+import { isAsStrict } from '../adapters/registry/schema-compatibility.ts'
 import { subjectOf } from '../adapters/registry/schema-registry.ts'
 import { type Check, type Examination, fatal, orOk, warning } from './finding.ts'
 import type { Needs } from './needs.ts'
 
 const APPLY = 'run `weir topics apply`'
+const OWNER = 'its owner decides: `weir topics check` has the command'
 /** Whose schemas the scorer looks up when it starts. */
 const written: readonly TopicRole[] = ['scored', 'alerts', 'driftSamples', 'rejected', 'late']
 
@@ -24,10 +27,12 @@ const checks: readonly Check<readonly SubjectSight[]>[] = [
     worst: 'fatal',
     judge: (subjects, { plan }) => {
       const faults = subjects.flatMap(({ subject, schema, isRegistered, latestVersion }, i) => {
-        if (isRegistered) return []
+        const { role } = plan[i]!
+        // A producer's own schema is as good: what cannot be read of it is rejected and says so.
+        if (isRegistered || (isInput(role) && latestVersion !== null)) return []
         const others = latestVersion === null ? 'nothing' : `version ${latestVersion}, another one`
-        const isWritten = written.includes(plan[i]!.role)
-        return (isWritten ? fatal : warning)(`${subject} has ${others} for ${schema}.avsc`, APPLY)
+        const found = `${subject} has ${others} for ${schema}.avsc`
+        return (written.includes(role) ? fatal : warning)(found, APPLY)
       })
       return orOk(faults, `all ${subjects.length} are registered`)
     },
@@ -38,9 +43,11 @@ const checks: readonly Check<readonly SubjectSight[]>[] = [
     worst: 'warning',
     judge: (subjects, { plan }) => {
       const faults = subjects.flatMap(({ subject, level }, i) => {
-        const wanted = plan[i]!.compatibility
-        if (level === wanted) return []
-        return warning(`${subject}: ${level ?? 'no level of its own'}`, `${wanted} (${APPLY})`)
+        const { role, compatibility: wanted } = plan[i]!
+        if (isAsStrict(level, wanted)) return []
+        const isOwners = isInput(role) || !isAsStrict(wanted, level ?? 'NONE')
+        const change = `${wanted} (${isOwners ? OWNER : APPLY})`
+        return warning(`${subject}: ${level ?? 'no level of its own'}`, change)
       })
       return orOk(faults, 'as planned')
     },

@@ -30,10 +30,16 @@ const journals: readonly TopicRole[] = ['transactions', 'labels', 'scored']
 /** Events that are gone here were never scored, or never said so. */
 const irreplaceable: readonly TopicRole[] = ['transactions', 'labels', 'scored']
 
+/** What is set aside is written there as it came. */
+const keepsOriginals: readonly TopicRole[] = ['rejected', 'late']
+const BYTES = 'max.message.bytes'
+
 /** As many as a record's source can name exactly (encodeSource): 2^53 / 2^44. */
 export const LANES_MAX = 512
 
 const APPLY = 'run `weir topics apply`'
+/** Apply leaves it alone and prints what its owner would run. */
+const OWNER = 'its owner decides: `weir topics check` has the command'
 const NEVER = -1
 
 export const topicChecks: readonly Check<ClusterSight>[] = [
@@ -143,7 +149,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const wanted = planned['cleanup.policy']
         if (policy === wanted) return policy
         const isLosing = policy.includes('compact') && irreplaceable.includes(role)
-        const change = `cleanup.policy = ${wanted} (${APPLY})`
+        const change = `cleanup.policy = ${wanted} (${OWNER})`
         return (isLosing ? fatal : warning)(`${topic}: ${policy}`, change)
       }),
   },
@@ -160,7 +166,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const found = retentionMs === NEVER ? 'without end' : inWords(retentionMs)
         if (!isLong) {
           const least = `${needs.lookBackMs} (${inWords(needs.lookBackMs)})`
-          const change = `retention.ms >= ${least}: longest window, delay, lateness`
+          const change = `retention.ms >= ${least}: longest window, delay, tail, lateness`
           return warning(`${topic}: ${found}`, change)
         }
         if (bytes === NEVER) return found
@@ -177,7 +183,7 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const type = config?.get('message.timestamp.type')
         if (type === undefined) return null
         if (type === 'LogAppendTime') return type
-        const change = `message.timestamp.type = LogAppendTime (${APPLY})`
+        const change = `message.timestamp.type = LogAppendTime (${OWNER})`
         return warning(`${topic}: ${type}`, change)
       }),
   },
@@ -185,15 +191,35 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
     name: 'batch size',
     why: "a lane's scored events of one batch are one record batch; too large, it is refused for ever",
     worst: 'fatal',
-    judge: (sight, needs) =>
-      judgeTopics(sight, needs, null, ({ topic, role, config: planned }, { config }) => {
-        const bytes = numberOf(config, 'max.message.bytes')
+    judge: (sight, needs) => {
+      const outputs = needs.plan.map(({ role }) => role).filter((role) => !inputs.includes(role))
+      return judgeTopics(sight, needs, outputs, ({ topic, role, config: planned }, { config }) => {
+        const bytes = numberOf(config, BYTES)
         if (bytes === null) return null
         const found = inBytes(bytes)
-        const change = `max.message.bytes = ${planned['max.message.bytes']} (${APPLY})`
-        if (bytes >= Number(planned['max.message.bytes'])) return found
+        const change = `${BYTES} = ${planned[BYTES]} (${APPLY})`
+        if (bytes >= Number(planned[BYTES])) return found
         const isStuck = role === 'scored' && bytes < needs.recordBatchBytesMax
         return (isStuck ? fatal : warning)(`${topic}: ${found}`, change)
+      })
+    },
+  },
+  {
+    name: 'input size',
+    why: 'an event that is set aside keeps its original: what an input takes has to fit there',
+    worst: 'warning',
+    judge: (sight, needs) =>
+      judgeTopics(sight, needs, inputs, ({ topic }, { config }) => {
+        const bytes = numberOf(config, BYTES)
+        if (bytes === null) return null
+        const small = needs.plan.filter(({ role, topic: output }) => {
+          const taken = numberOf(sight.topics.get(output)?.config ?? null, BYTES)
+          return keepsOriginals.includes(role) && taken !== null && taken < bytes
+        })
+        if (small.length === 0) return inBytes(bytes)
+        const names = small.map((output) => output.topic).join(', ')
+        const found = `${topic} takes ${inBytes(bytes)}, more than ${names}`
+        return warning(found, `${BYTES} of ${names} >= ${bytes}`)
       }),
   },
 ]

@@ -7,6 +7,7 @@
 // ordinals are dense and unique. What cannot be checked is left out by name, never taken for equal.
 // Memory: the entities' logs as a live store folds them, and the events that wait for a row.
 
+import { longestReachMs } from '../core/look-back.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { laneIdOf } from '../lanes/lane-input.ts'
 import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.ts'
@@ -89,7 +90,7 @@ export function createRecomputation(options: RecomputationOptions): Recomputatio
     ...options,
     plan,
     featureSet: planPublish(definition, plan.labelEntityCount).featureSet,
-    reachMs: longestReach(definition),
+    reachMs: longestReachMs(definition),
     slots: plan.entities.map(() => new Map()),
     holed: new Set(),
     waiting: new Set(),
@@ -112,11 +113,6 @@ export function createRecomputation(options: RecomputationOptions): Recomputatio
     hasHoles: () => hasHoles(work),
   }
 }
-
-/** How far back windows look, their tails and late events included; ms. */
-export const longestReach = ({ features, late }: PipelineDefinition): number =>
-  late.allowedMs +
-  Math.max(0, ...features.map((f) => (f.kind === 'window' ? f.windowMs + f.delayMs + f.tailMs : 0)))
 
 function takeAll(work: Work, outcomes: readonly Outcome[]): void {
   const { plan } = work

@@ -72,7 +72,7 @@ test('doctor command - ends with 2 before topics are applied, and with 1 afterwa
 
   // Topics of the shipped pipeline, with the prefix of the place.
   expect(
-    await runWeir(['topics', 'apply', '--pipeline', 'pipelines/card-fraud.yaml'], place),
+    await runWeir(['topics', 'apply', '--yes', '--pipeline', 'pipelines/card-fraud.yaml'], place),
   ).toMatchObject({ code: 0 })
   const load = ['--entities', 'customer=1e6,terminal=5e4,pair=2e6', '--events-per-day', '1e6']
   const after = await runWeir(['doctor', '--probe', '--json', ...load], place)

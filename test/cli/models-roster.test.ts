@@ -46,7 +46,7 @@ async function openEnvironment(): Promise<{ readonly place: Place; readonly regi
     WEIR_TOPIC_PREFIX: prefix,
   }
   const registry = { ...place, WEIR_REGISTRY_URL: stack.registryUrl }
-  const applied = await runWeir(registry, 'topics', 'apply', '--prefix', prefix)
+  const applied = await runWeir(registry, 'topics', 'apply', '--yes', '--prefix', prefix)
   expect(applied).toMatchObject({ code: 0 })
   return { place, registry }
 }

@@ -24,22 +24,39 @@ test('doctor, registry - a schema that is written has to be registered, one that
       change: 'run `weir topics apply`',
     },
   ])
-  const other = { isRegistered: false, latestVersion: 3 }
-  expect(judgeSubject('schemas', 'labels-value', other)).toMatchObject([
-    { level: 'warning', found: 'labels-value has version 3, another one for label.avsc' },
+  expect(judgeSubject('schemas', 'labels-value', missing)).toMatchObject([
+    { level: 'warning', found: 'labels-value has nothing for label.avsc' },
   ])
+  const other = { isRegistered: false, latestVersion: 3 }
+  expect(judgeSubject('schemas', 'drift.reports-value', other)).toMatchObject(
+    [{ level: 'warning', found: /version 3, another one for drift-report.avsc/ }].map((one) => ({
+      ...one,
+      found: expect.stringMatching(one.found),
+    })),
+  )
+  // A producer's own schema is as good.
+  expect(judgeSubject('schemas', 'labels-value', other)).toMatchObject([{ level: 'ok' }])
   expect(judgeSubject('schemas', '', {})).toMatchObject([{ level: 'ok' }])
 })
 
-test('doctor, registry - another compatibility level, or none, is a warning', () => {
-  for (const [level, found] of [
-    ['NONE', 'labels-value: NONE'],
-    [null, 'labels-value: no level of its own'],
-  ]) {
-    expect(judgeSubject('compatibility', 'labels-value', { level })).toEqual([
-      { level: 'warning', found, change: 'BACKWARD_TRANSITIVE (run `weir topics apply`)' },
+const owner = 'its owner decides: `weir topics check` has the command'
+test.each([
+  ['labels-value', 'NONE', 'NONE', `BACKWARD_TRANSITIVE (${owner})`],
+  ['labels-value', null, 'no level of its own', `BACKWARD_TRANSITIVE (${owner})`],
+  ['fraud.alerts-value', 'BACKWARD', 'BACKWARD', 'FULL (run `weir topics apply`)'],
+  ['fraud.alerts-value', 'BACKWARD_TRANSITIVE', 'BACKWARD_TRANSITIVE', `FULL (${owner})`],
+] as const)(
+  'doctor, registry - %s with the level %s is a warning',
+  (subject, level, found, change) => {
+    expect(judgeSubject('compatibility', subject, { level })).toEqual([
+      { level: 'warning', found: `${subject}: ${found}`, change },
     ])
-  }
+  },
+)
+
+test('doctor, registry - a stricter level is as good', () => {
+  const level = 'FULL_TRANSITIVE'
+  expect(judgeSubject('compatibility', 'labels-value', { level })).toMatchObject([{ level: 'ok' }])
 })
 
 const sound: ClockSight = { aheadMs: -3, uncertainMs: 1 }

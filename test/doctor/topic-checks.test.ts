@@ -115,12 +115,28 @@ test('doctor, topics - retention as long as the longest look back is enough', ()
   ])
 })
 
+test('doctor, topics - an input that takes more than what is set aside may hold is a warning', () => {
+  const bytes = { 'max.message.bytes': '10485760' }
+  expect(judge('input size', 'transactions', { config: bytes })).toEqual([
+    {
+      level: 'warning',
+      found: 'transactions takes 10.0 MiB, more than transactions.rejected, transactions.late',
+      change: 'max.message.bytes of transactions.rejected, transactions.late >= 10485760',
+    },
+  ])
+  // A smaller one than planned is its producers' business.
+  const small = { 'max.message.bytes': '100000' }
+  for (const check of ['input size', 'batch size']) {
+    expect(judge(check, 'transactions', { config: small })).toMatchObject([{ level: 'ok' }])
+  }
+})
+
 test('doctor, topics - settings that are not shown are a warning', () => {
   const { topics, ...rest } = soundCluster()
   const hidden = new Map(topics)
   hidden.set('labels', { ...topics.get('labels')!, config: null })
   const sight = { ...rest, topics: hidden }
-  for (const check of ['retention', 'timestamps', 'batch size', 'cleanup policy']) {
+  for (const check of ['retention', 'timestamps', 'input size', 'cleanup policy']) {
     expect(verdictsOf(kafkaExamination, check, sight)).toMatchObject([
       { level: 'warning', found: 'labels could not be seen' },
     ])

@@ -2,15 +2,12 @@
 
 import { describe, expect, it } from 'vitest'
 import { limits } from '../../services/core/limits.ts'
+import { longestReachMs } from '../../services/core/look-back.ts'
 import { looksAtLabels } from '../../services/core/pipeline-definition.ts'
 import { createFindings, describeFinding, type Finding } from '../../services/parity/findings.ts'
 import { shelveLabels } from '../../services/parity/labels/label-orders.ts'
 import type { Folding } from '../../services/parity/naive/entity-slots.ts'
-import {
-  createRecomputation,
-  longestReach,
-  type PartialHistory,
-} from '../../services/parity/recomputation.ts'
+import { createRecomputation, type PartialHistory } from '../../services/parity/recomputation.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { createRandom } from '../support/random.ts'
@@ -364,7 +361,7 @@ describe('recomputation - what is not known', () => {
       })
       expect(
         told(judged.findings).filter((line) => !line.includes('ordinal')),
-        `seed ${seed}, reach ${longestReach(definition)}`,
+        `seed ${seed}, reach ${longestReachMs(definition)}`,
       ).toEqual([])
       equal += judged.compared
       history += judged.unverified.history

@@ -4,8 +4,15 @@
 // while a page is not what the tables and schemas say.
 
 import { writeFileSync } from 'node:fs'
-import { topicPlan, topicRoles, topicShapes } from '../../services/adapters/kafka/topics/topics.ts'
+import { isInput, settingRules } from '../../services/adapters/kafka/topics/topic-rules.ts'
+import {
+  type PlannedTopic,
+  topicPlan,
+  topicRoles,
+  topicShapes,
+} from '../../services/adapters/kafka/topics/topics.ts'
 import { type SchemaFile, schemaFiles } from '../../services/adapters/registry/schema-files.ts'
+import { JOURNAL_RETENTION_MS_MIN } from '../../services/core/look-back.ts'
 import { readFields, readRecord } from './schema-fields.ts'
 
 const docs = new URL('../../docs/reference/', import.meta.url)
@@ -51,6 +58,11 @@ function renderSchemas(): string {
   ].join('\n')
 }
 
+const minDays = JOURNAL_RETENTION_MS_MIN / 86_400_000
+
+const rolesWhere = (plan: readonly PlannedTopic[]): string =>
+  plan.map(({ role }) => `\`${role}\``).join(', ')
+
 function renderTopics(): string {
   const plan = new Map(topicPlan().map((planned) => [planned.role, planned]))
   const rows = topicRoles.map((role) => {
@@ -76,9 +88,11 @@ function renderTopics(): string {
     '',
     generated,
     '',
-    '`weir topics apply` creates and mends them and registers their schemas; `weir topics check` shows what',
-    'differs and ends with exit code 1 if anything does. Names come from the `topics:` section of the pipeline',
-    'file; a prefix, partitions and replication from flags. Running services never create or register anything.',
+    '`weir topics apply` shows what is missing or too little, asks, makes and raises it, and registers the',
+    'schemas; `weir topics check` shows what differs and ends with exit code 1 if anything does. Names and',
+    'retention come from the pipeline file; a prefix, partitions and replication from flags. Running services',
+    'never create or register anything. What apply may touch is told below, and why in',
+    '[decision 21](../decisions/0021-what-apply-may-touch.md).',
     '',
     ...table(
       ['role', 'default name', 'key', 'made by', 'schema', 'compatibility', 'partitions'],
@@ -87,20 +101,66 @@ function renderTopics(): string {
     '',
     '## Settings',
     '',
-    'Times in ms, sizes in bytes. `min.insync.replicas` is one less than `--replication`, at least 1.',
+    'Given to topics that apply makes. Times in ms, sizes in bytes. `min.insync.replicas` is one less than `--replication`, at least 1.',
     '',
     ...table(['role', ...settings.map((setting) => `\`${setting}\``)], settingRows),
     '',
+    '`retention.ms` of the transactions, the labels and the scored events is how far back the pipeline looks',
+    '(the larger of `store.retention` and longest window + delay + tail + `late.allowed`), an hour of clocks that',
+    `differ, and a week in which no scorer runs, in whole days; at least the ${minDays} days of the table, which`,
+    'also stand where no `--pipeline` is given. `pipelines/handbook-best.yaml` (90 + 14 days) gets 113.',
+    '',
+    '## What apply may touch',
+    '',
+    'It asks before it changes anything: `--yes` answers in a script, `--dry-run` only shows. Without a terminal',
+    'and without `--yes` it ends with exit code 2.',
+    '',
+    '| what is there | what apply does |',
+    '|---|---|',
+    '| no topic, no schema | makes both |',
+    '| an input (`transactions`, `labels`), topic or subject | nothing. It tells what differs, and the command for its owner |',
+    "| an output whose subject holds the role's own record | sets, raises and registers as below; tells the rest |",
+    '| an output without a schema, with all settings of the table on the topic itself | the same: Weir made it, and the registry has forgotten |',
+    '| an output without a schema, otherwise | nothing; it tells |',
+    "| an output whose subject holds another record | refuses: the topic is somebody else's |",
+    '',
+    "Of Weir's own topics only this is changed, and only upwards:",
+    '',
+    ...table(
+      ['setting', 'of', 'enough is'],
+      Object.entries(settingRules)
+        .filter(([, { isMended }]) => isMended)
+        .map(([setting, { isNeededBy }]) => [
+          `\`${setting}\``,
+          rolesWhere(
+            [...plan.values()].filter((planned) => !isInput(planned.role) && isNeededBy(planned)),
+          ),
+          'as much, or more (-1 is without end)',
+        ]),
+    ),
+    '',
+    'Levels are set where the one that is there promises less, never where it promises something else. Everything',
+    'else that differs is told with its reason and, where there is one, the command: `cleanup.policy`,',
+    '`retention.bytes`, `message.timestamp.type`, `min.insync.replicas`, and all of inputs. `compression.type` is',
+    "the owner's choice, as is a shorter retention of topics that nothing is read back from.",
+    '',
+    'An input with a schema of its own is no difference, as long as this scorer can read its events.',
+    '',
     '## What apply refuses',
     '',
-    '- Fewer partitions than there are: Kafka cannot take them away.',
+    'All of it is judged before anything is created, altered, set or registered; the brokers are asked as well',
+    'whether they would take it (`validateOnly`).',
+    '',
+    '- Fewer partitions of an output than there are: Kafka cannot take them away.',
     '- More partitions, unless `--add-partitions` is given: keys move to other lanes, where the events of a',
     '  customer may overtake each other. Add them when no event is waiting.',
-    "- Another replication factor: replicas are moved with Kafka's own tool.",
-    "- A schema that the registry calls incompatible, with the registry's reason. Inputs are",
+    '- Outputs that would be made with fewer partitions than the transactions have: set `--partitions`.',
+    "- Fewer replicas of an output than planned: replicas are moved with Kafka's own tool.",
+    '- A schema that cannot follow the latest one of its subject, with the reason. Inputs that apply makes are',
     '  BACKWARD_TRANSITIVE (a new scorer reads all old events); outputs are FULL (old and new readers agree).',
     '',
-    'What is refused is refused before anything is created, altered or registered.',
+    'Subjects come first, then topics. If it fails in the middle (a registry or broker that went away), the error',
+    'says what was done and what was not; run it again, it goes on where that ended.',
     '',
   ].join('\n')
 }

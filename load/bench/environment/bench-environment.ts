@@ -17,7 +17,7 @@ import {
   startKafka,
 } from '../../../services/adapters/kafka/client/kafka-client.ts'
 import { applyTopics } from '../../../services/adapters/kafka/topics/topic-admin.ts'
-import { topicPlan } from '../../../services/adapters/kafka/topics/topics.ts'
+import { topicPlan, topicsOf } from '../../../services/adapters/kafka/topics/topics.ts'
 import { loadPipelineFile } from '../../../services/adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import {
@@ -73,7 +73,7 @@ export async function openBenchEnvironment(
   const admin = kafka.admin()
   await startKafka(brokers, () => admin.connect())
   const registry = connectRegistry(registryUrl)
-  const plan = topicPlan({ names: definition.topics, partitions })
+  const plan = topicPlan({ ...topicsOf(definition), partitions })
   const close = async () => {
     await admin.deleteTopics({ topics: plan.map(({ topic }) => topic) }).catch(() => undefined)
     await admin.disconnect()

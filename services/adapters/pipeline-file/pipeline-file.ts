@@ -9,6 +9,7 @@
 
 import { readFileSync } from 'node:fs'
 import { WeirError } from '../../core/errors.ts'
+import { longestReachMs } from '../../core/look-back.ts'
 import type { ModelReference, PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { type AvroFields, readAvroFields, readShippedSchema } from './avro-fields.ts'
 import { dayMs, parseDuration } from './duration.ts'
@@ -153,12 +154,8 @@ function toDefinition(
 
 /** State older than this is in no window and in no step of a tail, even for a late event. */
 function findRetentionMsMin(file: SoundValue, entries: readonly FeatureEntry[]): number {
-  const reachesMs = entries.flatMap((entry) =>
-    entry.kind === 'window'
-      ? entry.features.map(({ windowMs, delayMs, tailMs }) => windowMs + delayMs + tailMs)
-      : [],
-  )
-  return Math.max(0, ...reachesMs) + readTimes(file).late.allowedMs
+  const features = entries.flatMap((entry) => [...entry.features])
+  return longestReachMs({ features, late: readTimes(file).late })
 }
 
 const keysByEntity = (definition: PipelineDefinition) =>

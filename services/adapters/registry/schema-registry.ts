@@ -30,6 +30,8 @@ type RegisteredSchema = {
 }
 
 export type Registry = {
+  /** Without credentials. */
+  readonly address: string
   readonly register: (subject: string, schemaText: string) => Promise<number>
   /** Id of exactly this schema under the subject, whichever version; null = not registered. */
   readonly lookUp: (subject: string, schemaText: string) => Promise<number | null>
@@ -70,6 +72,7 @@ export function connectRegistry(url: string, patience = fullPatience): Registry 
   }
 
   return {
+    address: place,
     register: (subject, schemaText) => ask(() => client.register(subject, schema(schemaText))),
     lookUp: (subject, schemaText) => find(() => client.getId(subject, schema(schemaText))),
     latest: async (subject) => {

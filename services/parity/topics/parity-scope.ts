@@ -16,9 +16,9 @@ import {
   partitionBounds,
 } from '../../adapters/kafka/ranges/topic-bounds.ts'
 import { openTopicRanges, type TopicRange } from '../../adapters/kafka/ranges/topic-ranges.ts'
+import { longestReachMs } from '../../core/look-back.ts'
 import type { Span } from '../labels/outcome-ledger.ts'
 import { readValues } from '../naive/read-values.ts'
-import { longestReach } from '../recomputation.ts'
 import { scanScored } from './history-scan.ts'
 import type { ParityEnvironment, ParityRange } from './parity-environment.ts'
 
@@ -66,7 +66,7 @@ export async function planScope(
     range.fromMs === null
       ? null
       : (await earliestEventTime(place, judged, range.fromMs)) -
-        longestReach(definition) -
+        longestReachMs(definition) -
         validate.futureMaxMs -
         CLOCK_SLACK_MS
   const before = (timeMs: number | null) => (timeMs === null ? null : timeMs - CLOCK_SLACK_MS)

@@ -9,6 +9,7 @@
 // Invariant: with coverage `all` or `enough`, a row that is not read is too old for every window of
 // every event to come. What `short` leaves out may have been seen, so it has to be accepted by hand.
 
+import { clockSlackMs, neededLookBackMs, wantedLookBackMs } from '../../core/look-back.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { LaneAddress } from '../../lanes/lane-input.ts'
 import type { RestoreHistory, RestoreLane } from './history.ts'
@@ -38,9 +39,6 @@ type LookBackOptions = {
   readonly fromMs: number | null
 }
 
-/** Broker time and event time may differ by as much; futureMax where that is more. */
-const SLACK_MS = 3_600_000
-
 type LaneStart = {
   readonly firstOffset: number
   readonly wantedOffset: number
@@ -52,9 +50,9 @@ export async function planLookBack(options: LookBackOptions): Promise<LookBack> 
   const { retentionMs } = definition.store
   const bounds = await Promise.all(lanes.map(({ address }) => history.bounds(address)))
   const goesOnMs = findOldest(lanes, bounds)
-  const slackMs = Math.max(SLACK_MS, definition.validate.futureMaxMs)
-  const neededMs = goesOnMs - longestLookBackMs(definition) - slackMs
-  const wantedMs = fromMs ?? Math.min(neededMs, goesOnMs - retentionMs - slackMs)
+  const slackMs = clockSlackMs(definition)
+  const neededMs = goesOnMs - neededLookBackMs(definition)
+  const wantedMs = fromMs ?? goesOnMs - wantedLookBackMs(definition)
   const starts = new Map<RestoreLane, LaneStart>()
   for (const [i, lane] of lanes.entries()) {
     const { first } = bounds[i]!
@@ -128,11 +126,3 @@ const hasNothingBefore = (
   offset: number,
 ): boolean =>
   offset <= Math.max(originOffset, appliedOffset + 1) || committedOffset <= appliedOffset + 1
-
-/** The furthest back that any feature looks for the latest event that is still counted, ms. */
-function longestLookBackMs({ features, late }: PipelineDefinition): number {
-  const reachesMs = features.flatMap((feature) =>
-    feature.kind === 'window' ? [feature.windowMs + feature.delayMs + feature.tailMs] : [],
-  )
-  return Math.max(0, ...reachesMs) + late.allowedMs
-}

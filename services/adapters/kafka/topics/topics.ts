@@ -7,7 +7,8 @@
 // every pipeline, so that a consumer of one knows all.
 
 import { WeirError } from '../../../core/errors.ts'
-import type { TopicNames } from '../../../core/pipeline-definition.ts'
+import { JOURNAL_RETENTION_MS_MIN, journalRetentionMs } from '../../../core/look-back.ts'
+import type { PipelineDefinition, TopicNames } from '../../../core/pipeline-definition.ts'
 import type { SchemaFile } from '../../registry/schema-files.ts'
 import type { CompatibilityLevel } from '../../registry/schema-registry.ts'
 
@@ -22,6 +23,9 @@ type TopicShape = {
   readonly compatibility: CompatibilityLevel
   /** Whether it has as many partitions as the inputs; otherwise one. */
   readonly hasLanes: boolean
+  /** Whether what is lost is put back from it, so that it has to be kept as long as is planned. */
+  readonly isReadBack: boolean
+  /** Without `retention.ms` where that is as long as the pipeline looks back: core/look-back.ts. */
   readonly config: Readonly<Record<string, string>>
 }
 
@@ -30,6 +34,8 @@ export type TopicOverrides = {
   readonly names?: Partial<TopicNames>
   /** Put before every name. */
   readonly prefix?: string
+  /** Of the topics that state is put back from; as for a pipeline that is not known unless given. */
+  readonly journalRetentionMs?: number
   readonly partitions?: number
   readonly replication?: number
 }
@@ -39,6 +45,7 @@ export type PlannedTopic = {
   readonly topic: string
   readonly schema: SchemaFile
   readonly compatibility: CompatibilityLevel
+  readonly isReadBack: boolean
   readonly partitions: number
   readonly replication: number
   readonly config: Readonly<Record<string, string>>
@@ -48,29 +55,27 @@ const defaultPartitions = 4
 const defaultReplication = 1
 
 const dayMs = 86_400_000
-const days = (count: number): string => String(count * dayMs)
 const mib = (count: number): string => String(count * 1024 * 1024)
 
 // Inputs are stamped by the broker, because the clock of validate and the lateness of labels have to
-// be the broker's own. They are kept longer than the longest window and delay (30 + 7 days), because
-// `weir rebuild` refills the state from them. Batches stay compressed as their producer chose. A
-// value of 1 MiB, the producers' usual limit, has to fit with what surrounds it.
+// be the broker's own. Batches stay compressed as their producer chose. A value of 1 MiB, the
+// producers' usual limit, has to fit with what surrounds it.
 const input = {
   'cleanup.policy': 'delete',
-  'retention.ms': days(45),
+  'retention.bytes': '-1',
   'compression.type': 'producer',
   'message.timestamp.type': 'LogAppendTime',
   'max.message.bytes': mib(2),
 }
 // One micro-batch is one record batch per output partition: events with wide vectors, as many as
 // lanes/batch-size.ts allows, or the originals of rejected events of 1 MiB each, have to fit.
-const output = (retentionDays: number) => ({
+const written = {
   'cleanup.policy': 'delete',
-  'retention.ms': days(retentionDays),
   'compression.type': 'producer',
   'message.timestamp.type': 'CreateTime',
   'max.message.bytes': mib(8),
-})
+}
+const output = (days: number) => ({ ...written, 'retention.ms': String(days * dayMs) })
 // Few and small, and kept for ever: the latest roster of every pipeline, and the way that led to it.
 const kept = (policy: 'compact' | 'delete') => ({
   'cleanup.policy': policy,
@@ -88,6 +93,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'transaction',
     compatibility: 'BACKWARD_TRANSITIVE',
     hasLanes: true,
+    isReadBack: true,
     config: input,
   },
   labels: {
@@ -97,6 +103,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'label',
     compatibility: 'BACKWARD_TRANSITIVE',
     hasLanes: true,
+    isReadBack: true,
     config: input,
   },
   scored: {
@@ -106,8 +113,9 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'scored-transaction',
     compatibility: 'FULL',
     hasLanes: true,
+    isReadBack: true,
     // The journal of the logs' order: what Redis loses is put back from it and the inputs.
-    config: output(45),
+    config: { ...written, 'retention.bytes': '-1' },
   },
   alerts: {
     defaultName: 'fraud.alerts',
@@ -116,6 +124,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'fraud-alert',
     compatibility: 'FULL',
     hasLanes: true,
+    isReadBack: false,
     config: output(30),
   },
   driftSamples: {
@@ -125,6 +134,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'drift-sample',
     compatibility: 'FULL',
     hasLanes: true,
+    isReadBack: false,
     config: output(14),
   },
   rejected: {
@@ -134,6 +144,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'rejected-transaction',
     compatibility: 'FULL',
     hasLanes: true,
+    isReadBack: false,
     config: output(30),
   },
   late: {
@@ -143,6 +154,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'late-transaction',
     compatibility: 'FULL',
     hasLanes: true,
+    isReadBack: false,
     config: output(30),
   },
   driftReports: {
@@ -152,6 +164,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'drift-report',
     compatibility: 'FULL',
     hasLanes: false,
+    isReadBack: false,
     config: output(90),
   },
   modelControl: {
@@ -161,6 +174,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'model-control',
     compatibility: 'FULL',
     hasLanes: false,
+    isReadBack: true,
     config: kept('compact'),
   },
   modelAudit: {
@@ -170,6 +184,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'model-audit',
     compatibility: 'FULL',
     hasLanes: false,
+    isReadBack: true,
     config: kept('delete'),
   },
   modelComparisons: {
@@ -179,9 +194,16 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'model-comparison',
     compatibility: 'FULL',
     hasLanes: false,
+    isReadBack: false,
     config: output(90),
   },
 }
+
+/** What a pipeline file says of its topics. */
+export const topicsOf = (definition: PipelineDefinition) => ({
+  names: definition.topics,
+  journalRetentionMs: journalRetentionMs(definition),
+})
 
 export const topicRoles = Object.keys(topicShapes) as TopicRole[]
 
@@ -199,9 +221,14 @@ export function topicPlan(overrides: TopicOverrides = {}): readonly PlannedTopic
       topic: (overrides.prefix ?? '') + (given ?? shape.defaultName),
       schema: shape.schema,
       compatibility: shape.compatibility,
+      isReadBack: shape.isReadBack,
       partitions: shape.hasLanes ? partitions : 1,
       replication,
-      config: { ...shape.config, 'min.insync.replicas': String(replicasInSync) },
+      config: {
+        'retention.ms': String(overrides.journalRetentionMs ?? JOURNAL_RETENTION_MS_MIN),
+        ...shape.config,
+        'min.insync.replicas': String(replicasInSync),
+      },
     }
   })
 }

@@ -116,7 +116,7 @@ test('topic admin - mends a changed setting and leaves those of others alone', a
   const prefix = uniquePrefix()
   const deps = planOf(prefix)
   await applyTopics(deps)
-  const topic = `${prefix}transactions`
+  const topic = `${prefix}transactions.scored`
   await setConfig(topic, 'retention.ms', '60000')
   await setConfig(topic, 'segment.ms', '3600000')
   const difference = {
@@ -125,7 +125,9 @@ test('topic admin - mends a changed setting and leaves those of others alone', a
     setting: 'retention.ms',
     found: '60000',
     planned: '3888000000',
-    refusal: null,
+    action: 'change',
+    reason: null,
+    command: null,
   }
   expect(await checkTopics(deps)).toEqual([difference])
   expect(await applyTopics(deps)).toEqual([difference])
@@ -142,11 +144,17 @@ test('topic admin - adds partitions only when told to, and never takes them away
     message: expect.stringMatching(/partitions is 2, planned 3.*--add-partitions/),
   })
   await applyTopics({ ...larger, mayAddPartitions: true })
-  expect(await checkTopics(larger)).toEqual([])
+  // Inputs are left to their owners, with the command.
+  const left = await checkTopics(larger)
+  expect(left.map(({ topic, setting, action }) => `${topic} ${setting} ${action}`)).toEqual([
+    `${prefix}transactions partitions leave`,
+    `${prefix}labels partitions leave`,
+  ])
+  expect(left[0]!.command).toMatch(/^kafka-topics\.sh .* --alter .*transactions --partitions 3$/)
   const smaller = { ...planOf(prefix, { partitions: 1 }), mayAddPartitions: true }
   await expect(applyTopics(smaller)).rejects.toThrow(/cannot take partitions away.*--partitions 3/)
-  const refused = (await checkTopics(smaller)).filter(({ refusal }) => refusal !== null)
-  expect(refused.map(({ kind }) => kind)).toEqual(Array(7).fill('partitions'))
+  const refused = (await checkTopics(smaller)).filter(({ action }) => action === 'refuse')
+  expect(refused.map(({ kind }) => kind)).toEqual(Array(5).fill('partitions'))
 })
 
 test('topic admin - refuses an incompatible schema with its reason, before it does anything', async () => {
@@ -160,35 +168,52 @@ test('topic admin - refuses an incompatible schema with its reason, before it do
   await registry.register(subject, JSON.stringify({ ...schema, fields: otherwise }))
   await expect(applyTopics(deps)).rejects.toMatchObject({
     code: 'WEIR_REGISTRY_INCOMPATIBLE',
-    message: expect.stringMatching(new RegExp(`${subject}: .*ncompatible`, 's')),
+    message: expect.stringMatching(
+      new RegExp(`${prefix}fraud.alerts: .*Incompatible with version 1: `),
+    ),
   })
   expect(await topicsWith(prefix)).toEqual([])
   for (const { topic } of deps.plan) {
     const version = (await registry.latest(subjectOf(topic)))?.version ?? 0
     expect(version, topic).toBe(subjectOf(topic) === subject ? 1 : 0)
   }
-  const refused = (await checkTopics(deps)).filter(({ refusal }) => refusal !== null)
+  const refused = (await checkTopics(deps)).filter(({ action }) => action === 'refuse')
   expect(refused).toMatchObject([{ topic: `${prefix}fraud.alerts`, kind: 'schema' }])
 })
 
 test('topic admin - registers a compatible change as the next version', async () => {
   const prefix = uniquePrefix()
   const deps = planOf(prefix)
-  const subject = subjectOf(`${prefix}transactions`)
-  const schema = JSON.parse(readSchema('transaction'))
-  const older = { ...schema, fields: schema.fields.slice(0, -1) }
-  await registry.register(subject, JSON.stringify(older))
+  const subject = subjectOf(`${prefix}fraud.alerts`)
+  const schema = JSON.parse(readSchema('fraud-alert'))
+  const wider = { ...schema, fields: [...schema.fields, { name: 'x', type: 'int', default: 0 }] }
+  await registry.register(subject, JSON.stringify(wider))
   const changed = await applyTopics(deps)
   expect(changed).toContainEqual({
-    topic: `${prefix}transactions`,
+    topic: `${prefix}fraud.alerts`,
     kind: 'schema',
     setting: 'schema',
     found: 'version 1, another schema',
-    planned: 'transaction.avsc',
-    refusal: null,
+    planned: 'fraud-alert.avsc',
+    action: 'change',
+    reason: null,
+    command: null,
   })
   expect(await registry.latest(subject)).toMatchObject({ version: 2 })
   expect(await checkTopics(deps)).toEqual([])
+})
+
+test('topic admin - refuses to make outputs narrower than the input that is there', async () => {
+  const prefix = uniquePrefix()
+  await admin.createTopics({
+    topics: [{ topic: `${prefix}transactions`, numPartitions: 3 }],
+    waitForLeaders: false,
+  })
+  await expect.poll(() => topicsWith(prefix), { timeout: 30_000 }).toHaveLength(1)
+  await expect(applyTopics(planOf(prefix))).rejects.toThrow(/its own number: set --partitions 3/)
+  expect(await topicsWith(prefix)).toHaveLength(1)
+  await applyTopics(planOf(prefix, { partitions: 3 }))
+  expect(await topicsWith(prefix)).toHaveLength(11)
 })
 
 test("topic admin - shows the broker's reason when it says no", async () => {
