@@ -10,6 +10,7 @@ import type {
   TopicSight,
 } from '../adapters/kafka/topics/inspect-cluster.ts'
 import type { PlannedTopic, TopicRole } from '../adapters/kafka/topics/topics.ts'
+import { limits } from '../core/limits.ts'
 import { laneIdOf } from '../lanes/lane-input.ts'
 import { type Check, fatal, orOk, unseen, type Verdict, warning } from './finding.ts'
 import type { Needs } from './needs.ts'
@@ -29,9 +30,6 @@ const foreign: readonly TopicRole[] = ['driftReports', 'modelComparisons']
 const journals: readonly TopicRole[] = ['transactions', 'labels', 'scored']
 /** Events that are gone here were never scored, or never said so. */
 const irreplaceable: readonly TopicRole[] = ['transactions', 'labels', 'scored']
-
-/** As many as a record's source can name exactly (encodeSource): 2^53 / 2^44. */
-export const LANES_MAX = 512
 
 const APPLY = 'run `weir topics apply`'
 const NEVER = -1
@@ -58,8 +56,8 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const stream = role === 'labels' ? 'labels' : 'transactions'
         const highest = laneIdOf(stream, partitions.length - 1)
         const found = `${partitions.length} partitions`
-        if (highest < LANES_MAX) return found
-        const change = `at most ${LANES_MAX / 2} partitions: a new topic for its producers`
+        if (highest < limits.lanesMax) return found
+        const change = `at most ${limits.lanesMax / 2} partitions: a new topic for its producers`
         return fatal(`${topic}: ${found}`, change)
       }),
   },
