@@ -220,6 +220,15 @@ export const errorTable = {
     'An invariant of the code does not hold.',
     'Report it with the log: this is a defect in Weir.',
   ),
+  WEIR_LANE_POISON: badData(
+    'Every batch with this event failed, down to the event alone.',
+    'Read the code in the detail; the original is in the record, and the lane went on.',
+  ),
+  WEIR_LANE_LIMIT: outside(
+    'A topic has more partitions than a record of the logs can name.',
+    false,
+    'Use fewer partitions; more scorers do not need more than one partition each.',
+  ),
   WEIR_LANE_STUCK: ours(
     'A lane has work but finished no batch within the watchdog time.',
     'The process ends and is started again; report it if it comes back.',
@@ -231,7 +240,7 @@ export type ErrorCode = keyof typeof errorTable
 /** A code whose kind is bad data: the only ones that a Rejection may carry. */
 export type RejectionCode = Extract<
   ErrorCode,
-  `WEIR_DECODE_${string}` | `WEIR_VALIDATE_${string}` | 'WEIR_ENRICH_LATE'
+  `WEIR_DECODE_${string}` | `WEIR_VALIDATE_${string}` | 'WEIR_ENRICH_LATE' | 'WEIR_LANE_POISON'
 >
 
 export class WeirError extends Error {

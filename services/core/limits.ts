@@ -17,6 +17,8 @@ export const limits = {
   recordBatchBytesMax: 7 * MIB,
   /** Micro-batches between enrich and commit: one commits while the next is enriched and scored. */
   batchesInFlightMax: 2,
+  /** Lanes, two per partition number: what a record of a log can name exactly is 2^53 / 2^44. */
+  lanesMax: 512,
   /** Events queued per lane before fetching from it pauses; about two fetches. */
   laneQueueEventsMax: 8000,
   /** Bytes queued per lane before fetching from it pauses. */

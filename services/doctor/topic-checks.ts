@@ -10,6 +10,7 @@ import type {
   TopicSight,
 } from '../adapters/kafka/topics/inspect-cluster.ts'
 import type { PlannedTopic, TopicRole } from '../adapters/kafka/topics/topics.ts'
+import { limits } from '../core/limits.ts'
 import { laneIdOf } from '../lanes/lane-input.ts'
 import { type Check, fatal, orOk, unseen, type Verdict, warning } from './finding.ts'
 import type { Needs } from './needs.ts'
@@ -33,10 +34,6 @@ const irreplaceable: readonly TopicRole[] = ['transactions', 'labels', 'scored']
 /** What is set aside is written there as it came. */
 const keepsOriginals: readonly TopicRole[] = ['rejected', 'late']
 const BYTES = 'max.message.bytes'
-
-/** As many as a record's source can name exactly (encodeSource): 2^53 / 2^44. */
-export const LANES_MAX = 512
-
 const APPLY = 'run `weir topics apply`'
 /** Apply leaves it alone and prints what its owner would run. */
 const OWNER = 'its owner decides: `weir topics check` has the command'
@@ -64,8 +61,8 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
         const stream = role === 'labels' ? 'labels' : 'transactions'
         const highest = laneIdOf(stream, partitions.length - 1)
         const found = `${partitions.length} partitions`
-        if (highest < LANES_MAX) return found
-        const change = `at most ${LANES_MAX / 2} partitions: a new topic for its producers`
+        if (highest < limits.lanesMax) return found
+        const change = `at most ${limits.lanesMax / 2} partitions: a new topic for its producers`
         return fatal(`${topic}: ${found}`, change)
       }),
   },

@@ -6,7 +6,7 @@
 // windows right under backlog, it never stops the river.
 // Invariant: a lane that is idle, or whose owner has not advanced for a while, holds nobody back.
 
-import type { Clock } from '../core/clock.ts'
+import type { WaitingClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { EntityLogStore, LaneFrontier, OwnFrontier } from '../pipeline/enrich/log-store.ts'
@@ -22,11 +22,11 @@ const FOREVER_MS = 1000
 type GateDeps = {
   readonly store: EntityLogStore
   readonly align: PipelineDefinition['align']
-  readonly clock: Clock
+  readonly clock: WaitingClock
   readonly observe: Observe
 }
 
-type AlignmentGate = {
+export type AlignmentGate = {
   /** Asks how far the others are; without it, lanes just claimed would run ahead of everybody. */
   readonly begin: () => Promise<void>
   /** Tells the others how far we are and asks how far they are, when something is waiting. */
@@ -46,12 +46,12 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
   let refreshedMs = 0
 
   const isPatienceOver = (): boolean =>
-    waitingSinceMs !== null && clock.nowMs() - waitingSinceMs >= align.waitMsMax
+    waitingSinceMs !== null && clock.monotonicMs() - waitingSinceMs >= align.waitMsMax
 
   return {
     begin: () => store.exchangeFrontiers([]).catch(tolerateAbsence),
     refresh: async (mine) => {
-      const nowMs = clock.nowMs()
+      const nowMs = clock.monotonicMs()
       if (waitingSinceMs === null || nowMs - refreshedMs < REFRESH_MS) return
       refreshedMs = nowMs
       await store.exchangeFrontiers(mine.filter(canTell).map(frontierOf)).catch(tolerateAbsence)
@@ -64,11 +64,11 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
     isPatienceOver,
     note: (outcome) => {
       if (outcome === 'held_back') {
-        waitingSinceMs ??= clock.nowMs()
+        waitingSinceMs ??= clock.monotonicMs()
         return
       }
       if (waitingSinceMs === null) return
-      const durationMs = clock.nowMs() - waitingSinceMs
+      const durationMs = clock.monotonicMs() - waitingSinceMs
       observe({ kind: 'alignment_waited', durationMs, gaveUp: durationMs >= align.waitMsMax })
       waitingSinceMs = null
     },

@@ -12,9 +12,15 @@
 
 import { WeirError } from '../core/errors.ts'
 import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
-import { decodeLaneMemory, freshMemory } from '../pipeline/publish/lane-metadata.ts'
+import type { Observe } from '../pipeline/observe/signals.ts'
+import {
+  decodeLaneMemory,
+  freshMemory,
+  type LaneMemory,
+} from '../pipeline/publish/lane-metadata.ts'
 import type { Brake } from '../pipeline/records.ts'
 import type { Lane } from './lane.ts'
+import type { LaneAddress } from './lane-input.ts'
 import type { LaneTransactions } from './lane-transactions.ts'
 
 export type LaneStart = {
@@ -36,13 +42,20 @@ export type ClaimDeps = {
   readonly pause: (durationMs: number) => Promise<unknown>
 }
 
+export type ClaimTerms = {
+  readonly isWanted: () => boolean
+  /** The store is being put back, by this process or another: true while it lasts. */
+  readonly noteRestoring: (isRestoring: boolean) => void
+  readonly observe: Observe
+}
+
 /** Between two questions whether the store is whole. */
 const CONFIRM_PAUSE_MS = 100
 
 export async function claimLane(
   lane: Lane,
   deps: ClaimDeps,
-  isWanted: () => boolean,
+  { isWanted, noteRestoring, observe }: ClaimTerms,
 ): Promise<LaneStart | null> {
   const startedMs = performance.now()
   const { laneId, partition, topic } = lane.address
@@ -59,11 +72,28 @@ export async function claimLane(
     const state = await deps.store.confirm(confirmed, await deps.laneIds())
     if (state === 'ready') break
     if (!isWanted()) return null
+    noteRestoring(true)
     if (state === 'lost') await deps.restore()
     await deps.pause(CONFIRM_PAUSE_MS)
   }
+  noteRestoring(false)
   lane.epoch = epoch
-  const memory = decodeLaneMemory(opened.metadata ?? '') ?? freshMemory()
+  const memory = readMemory(lane.address, opened.metadata, observe)
   const durationMs = performance.now() - startedMs
   return { offset: opened.nextOffset, endOffset: opened.endOffset, durationMs, ...memory }
+}
+
+/** A group without an offset has none yet; one whose memory is not Weir's has lost it, and says so. */
+function readMemory(
+  { stream, partition }: LaneAddress,
+  metadata: string | null,
+  observe: Observe,
+): LaneMemory {
+  const memory = decodeLaneMemory(metadata ?? '')
+  if (memory !== null) return memory
+  if (metadata !== null) {
+    const detail = `found ${JSON.stringify(metadata.slice(0, 80))} with the committed offset`
+    observe({ kind: 'lane_memory_lost', stream, partition, detail })
+  }
+  return freshMemory()
 }

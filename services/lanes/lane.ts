@@ -12,6 +12,7 @@ import type { Admission } from '../pipeline/pipeline.ts'
 import { freshMemory } from '../pipeline/publish/lane-metadata.ts'
 import type { LaneTally } from '../pipeline/publish/publish.ts'
 import type { Arrival, Brake, RawMessage } from '../pipeline/records.ts'
+import { LaneClock } from './lane-clock.ts'
 import type { Fetched, LaneAddress } from './lane-input.ts'
 
 type LaneStatus = 'claiming' | 'active' | 'learning' | 'doubtful' | 'released'
@@ -39,6 +40,9 @@ export class Lane {
   /** Deliveries whose outcome only the committed offset can tell. */
   doubts: { readonly lastOffset: number; readonly tally: LaneTally }[] = []
   committedOffset = 0
+  readonly clock: LaneClock
+  /** What failed last, for whoever has to tell why the lane is stuck. */
+  lastFault: string | null = null
 
   private raw: RawMessage[] = []
   private rawIndex = 0
@@ -48,8 +52,10 @@ export class Lane {
   /** Event or label time of the next arrival, for merging; kept as the head changes. */
   private headTimeMs = 0
 
-  constructor(address: LaneAddress) {
+  /** @param nowMs of the clock that the watchdog goes by. */
+  constructor(address: LaneAddress, nowMs = 0) {
     this.address = address
+    this.clock = new LaneClock(nowMs)
   }
 
   /** Starts afresh at what is committed. */

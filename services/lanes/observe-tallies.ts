@@ -14,7 +14,7 @@ import type { Lane } from './lane.ts'
 type ObserveDeps = { readonly observe: Observe; readonly clock: Clock }
 
 /** One lane's share of a batch that readers can see now. */
-export function observeCommitted(lane: Lane, tally: LaneTally, { observe }: ObserveDeps): void {
+export function observeCommitted(lane: Lane, tally: LaneTally, observe: Observe): void {
   const { stream, partition } = lane.address
   const { scored, labels, diverted, review, block, braked, rejected, samples } = tally
   const { committedOffset } = lane

@@ -6,7 +6,7 @@
 // In: our lanes. Out: nothing; `unsure` is called when the store cannot be trusted any more.
 // Invariant: never more than one call at a time, and none that the loop waits for.
 
-import type { Clock } from '../core/clock.ts'
+import type { WaitingClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
 import { frontierOf } from './alignment-gate.ts'
@@ -16,16 +16,16 @@ const TOUCH_MS = 2000
 
 type TouchDeps = {
   readonly store: EntityLogStore
-  readonly clock: Clock
+  readonly clock: WaitingClock
   readonly unsure: () => void
 }
 
 /** Returns what the loop calls as often as it likes. */
 export function createStoreTouch({ store, clock, unsure }: TouchDeps) {
-  let touchedMs = clock.nowMs()
+  let touchedMs = clock.monotonicMs()
   let isTouching = false
   return async (lanes: readonly Lane[]): Promise<void> => {
-    const nowMs = clock.nowMs()
+    const nowMs = clock.monotonicMs()
     if (isTouching || nowMs - touchedMs < TOUCH_MS) return
     touchedMs = nowMs
     // A lane with a batch on its way says more with that batch.

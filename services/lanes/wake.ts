@@ -2,7 +2,7 @@
 //
 // A ring that comes while nobody waits is not lost: the next wait returns at once.
 
-type Wake = {
+export type Wake = {
   readonly ring: () => void
   /** Resolves at the next ring, or after so many ms at the latest. */
   readonly wait: (msMax: number) => Promise<void>

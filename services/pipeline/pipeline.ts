@@ -25,6 +25,7 @@ import type {
   DecidedBatch,
   Label,
   RawMessage,
+  Rejection,
   Stream,
   Transaction,
 } from './records.ts'
@@ -54,7 +55,12 @@ export type Pipeline = {
   /** Asks the registry for schema ids; throws WEIR_REGISTRY_AWAY while it does not answer. */
   readonly learn: (stream: Stream, ids: ReadonlySet<number>) => Promise<void>
   /** Batches must be handed in in their order; each may be handed in before the last is done. */
-  readonly process: (batch: Batch, isWanted: () => boolean) => Promise<readonly LaneTally[]>
+  readonly process: (
+    batch: Batch,
+    isWanted: () => boolean,
+    /** What becomes of every transaction of the batch in place of its outcome: see setAsideAll. */
+    refusal?: Rejection,
+  ) => Promise<readonly LaneTally[]>
 }
 
 /** The batch was turned back because one before it failed; its events will be read again. */

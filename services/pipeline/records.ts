@@ -49,7 +49,7 @@ export type Label = {
 
 export type Rejection = {
   readonly code: RejectionCode
-  readonly stage: 'decode' | 'validate' | 'enrich'
+  readonly stage: 'decode' | 'validate' | 'enrich' | 'classify' | 'publish'
   readonly detail: string
 }
 

@@ -43,6 +43,8 @@ type ScoringOptions = {
   readonly logger: KafkaLogger
   readonly observe: Observe
   readonly add: (close: () => Promise<void>) => void
+  /** Whether Kafka, the store or the registry is known to be away. */
+  readonly isOutsideAway?: () => boolean
   /** Where lanes begin and end; live ones have no bounds. */
   readonly bounds?: LaneBounds
   /** Topics under whose names the schemas are registered; those of the pipeline unless given. */
@@ -119,6 +121,7 @@ export async function openScoring(options: ScoringOptions) {
     pause,
     observe,
     fail,
+    isOutsideAway: options.isOutsideAway ?? (() => false),
     laneIds: laneIds.list,
     restore: createStoreRestore({
       kafka: producers,

@@ -1,8 +1,8 @@
 // Each check of the topics, on a cluster where one topic is not as it should be.
 
 import { expect, test } from 'vitest'
+import { limits } from '../../services/core/limits.ts'
 import { kafkaExamination } from '../../services/doctor/kafka-checks.ts'
-import { LANES_MAX } from '../../services/doctor/topic-checks.ts'
 import { encodeSource } from '../../services/pipeline/enrich/entity-log.ts'
 import { soundCluster, soundNeeds, type TopicChange, verdictsOf } from '../support/sights.ts'
 
@@ -30,9 +30,9 @@ test('doctor, topics - a missing one is fatal if a scorer uses it', () => {
 })
 
 test('doctor, topics - more lanes than a record can name are fatal', () => {
-  expect(Number.isSafeInteger(encodeSource(LANES_MAX - 1, 2 ** 44 - 1))).toBe(true)
-  expect(Number.isSafeInteger(encodeSource(LANES_MAX, 0))).toBe(false)
-  const most = LANES_MAX / 2
+  expect(Number.isSafeInteger(encodeSource(limits.lanesMax - 1, 2 ** 44 - 1))).toBe(true)
+  expect(Number.isSafeInteger(encodeSource(limits.lanesMax, 0))).toBe(false)
+  const most = limits.lanesMax / 2
   for (const topic of ['transactions', 'labels']) {
     expect(judge('lanes', topic, { partitions: partitionsOf(most) })).toMatchObject([
       { level: 'ok' },

@@ -49,7 +49,8 @@ const claim = (
   const pause = async () => undefined
   const laneIds = async () => [0]
   const transactions = openingAt(opened)
-  return claimLane(laneOf(0), { store, transactions, laneIds, restore, pause }, () => true)
+  const terms = { isWanted: () => true, noteRestoring: () => undefined, observe: observeNothing }
+  return claimLane(laneOf(0), { store, transactions, laneIds, restore, pause }, terms)
 }
 
 /** A store that has applied lane 0 up to offset 9 and was told that 8 is the next to commit. */

@@ -3,7 +3,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
-import type { Clock } from '../../services/core/clock.ts'
 import { WeirError } from '../../services/core/errors.ts'
 import { limits } from '../../services/core/limits.ts'
 import { laneIdOf } from '../../services/lanes/lane-input.ts'
@@ -157,7 +156,7 @@ describe('conductor - bounds', () => {
 
   it('fails when a batch hangs for longer than the watchdog allows', async () => {
     let nowMs = 1_000_000
-    const clock: Clock = { nowMs: () => nowMs }
+    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs }
     const { wrapPipeline, held } = holdBatches()
     const running = await openScoring({ lanes: [laneOf(0, 5)], clock, wrapPipeline })
     await until(() => held.length > 0)

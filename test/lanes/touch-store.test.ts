@@ -21,7 +21,7 @@ function activeLane(laneId: number, batchesInFlight = 0): Lane {
 }
 
 function openTouch(touch: EntityLogStore['touch']) {
-  const clock = { time: 0, nowMs: () => clock.time }
+  const clock = { time: 0, monotonicMs: () => clock.time }
   const told: (readonly OwnFrontier[])[] = []
   let unsure = 0
   const store = {

@@ -5,7 +5,7 @@
 // lanes as Avro and ONNX, and every seed runs in milliseconds.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Clock, systemClock } from '../../services/core/clock.ts'
+import { type Clock, systemClock, type WaitingClock } from '../../services/core/clock.ts'
 import { WeirError } from '../../services/core/errors.ts'
 import { hashToShare } from '../../services/core/hash.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
@@ -28,7 +28,7 @@ export type MemoryScorerOptions = {
   readonly member: MemoryMember
   readonly store: EntityLogStore
   readonly observe?: Observe
-  readonly clock?: Clock
+  readonly clock?: Clock & WaitingClock
   readonly classifier?: Classifier
   /** Puts back what the store has lost; by default nothing can. */
   readonly restore?: () => Promise<void>
@@ -78,6 +78,7 @@ export function createMemoryScorer(options: MemoryScorerOptions): MemoryScorer {
     laneIds: async () => [],
     restore: options.restore ?? refuseToRestore,
     observe,
+    isOutsideAway: () => false,
     fail: (error) => {
       failure ??= error
     },

@@ -41,6 +41,10 @@ export const logTable: { readonly [K in Signal['kind']]: LogRule } = {
   lane_claimed: line('info', 'lane claimed'),
   lane_released: line('info', 'lane released'),
   producer_recreated: line('info', 'producer made anew, lane resumes from the committed offset'),
+  lane_memory_lost: line(
+    'error',
+    'lane memory lost: late events count as punctual, the brake begins anew',
+  ),
   restoring: line('info', 'putting back what the store has lost', 5000),
   restored: line('info', 'the store is whole again'),
   rebalanced: line('info', 'consumer group rebalanced'),

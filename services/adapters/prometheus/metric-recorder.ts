@@ -122,6 +122,7 @@ function recordLanes(
   | 'lane_claimed'
   | 'lane_released'
   | 'producer_recreated'
+  | 'lane_memory_lost'
   | 'retried'
   | 'rebalanced'
   | 'braked'
@@ -134,6 +135,7 @@ function recordLanes(
   }))
   const claim = metrics.histogram('weir_lane_claim_duration_seconds', none)
   const recreated = metrics.counter('weir_recreated_producers_total', none)
+  const memoriesLost = metrics.counter('weir_lost_lane_memories_total', none)
   const rebalances = metrics.counter('weir_group_rebalances_total', none)
   return {
     lag: ({ stream, partition, events }) => {
@@ -157,6 +159,7 @@ function recordLanes(
       }
     },
     producer_recreated: () => recreated.inc(),
+    lane_memory_lost: () => memoriesLost.inc(),
     retried: ({ operation, code }) =>
       metrics
         .counter('weir_retried_operations_total', { operation: nameOperation(operation), code })

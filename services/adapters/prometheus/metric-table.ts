@@ -223,6 +223,10 @@ export const metricTable = {
     operation: oneOf(operations),
     code: anyCode,
   }),
+  weir_lost_lane_memories_total: counter(
+    'lanes',
+    'Lanes claimed whose memory beside the committed offset could not be read.',
+  ),
   weir_recreated_producers_total: counter(
     'producers',
     'Transactional producers thrown away because an outcome was in doubt.',

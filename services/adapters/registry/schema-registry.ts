@@ -23,7 +23,7 @@ const notFoundCodes: readonly number[] = [40401, 40402, 40403, 40408]
 const refusedStatuses: readonly number[] = [409, 422]
 
 export type CompatibilityLevel = `${Compatibility}`
-type RegisteredSchema = {
+export type RegisteredSchema = {
   readonly id: number
   readonly version: number
   readonly schemaText: string

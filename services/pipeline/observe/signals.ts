@@ -83,6 +83,13 @@ export type Signal =
       readonly partition: number
       readonly reason: string
     }
+  /** What a lane remembered beside its committed offset cannot be read: it begins afresh. */
+  | {
+      readonly kind: 'lane_memory_lost'
+      readonly stream: Stream
+      readonly partition: number
+      readonly detail: string
+    }
   | { readonly kind: 'producer_recreated'; readonly partition: number; readonly reason: string }
   | {
       readonly kind: 'retried'

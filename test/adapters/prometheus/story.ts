@@ -114,6 +114,12 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Signal, { kind: K }> } =
     code: 'WEIR_KAFKA_AWAY',
     detail: 'ECONNRESET',
   },
+  lane_memory_lost: {
+    kind: 'lane_memory_lost',
+    stream: 'transactions',
+    partition: 3,
+    detail: 'found ""',
+  },
   producer_recreated: { kind: 'producer_recreated', partition: 3, reason: 'commit in doubt' },
   lane_released: {
     kind: 'lane_released',

@@ -17,6 +17,7 @@ import { registerCodecs } from './zstd-codec.ts'
 export type {
   Admin,
   Consumer,
+  ConsumerConfig,
   EachBatchPayload,
   ICustomPartitioner,
   IHeaders,

@@ -11,7 +11,17 @@ import { WeirError } from '../../../core/errors.ts'
 import type { Fetched, LaneAddress, LaneInput, LaneInputEvents } from '../../../lanes/lane-input.ts'
 import { laneIdOf } from '../../../lanes/lane-input.ts'
 import type { RawMessage, Stream } from '../../../pipeline/records.ts'
-import type { EachBatchPayload, Kafka, KafkaMessage } from '../client/kafka-client.ts'
+import {
+  type JoinedConsumer,
+  joinConsumer,
+  type SkippedStretch,
+} from '../client/joined-consumer.ts'
+import type {
+  ConsumerConfig,
+  EachBatchPayload,
+  Kafka,
+  KafkaMessage,
+} from '../client/kafka-client.ts'
 
 type LaneConsumerOptions = {
   readonly kafka: Kafka
@@ -25,130 +35,117 @@ const MIB = 1024 * 1024
 const FETCH_WAIT_MS = 50
 const FETCH_BYTES_PER_LANE = MIB
 const FETCH_BYTES = 8 * MIB
-const FETCHES_HANDLED_AT_ONCE = 32
 export const SESSION_MS = 10_000
 const HEARTBEAT_MS = 1000
 
 type Expectation = { readonly address: LaneAddress; offset: number; misses: number }
 
+type Feed = {
+  readonly consumer: JoinedConsumer
+  readonly addressOf: (topic: string, partition: number) => LaneAddress
+  readonly expected: Map<number, Expectation>
+}
+
 export function createLaneConsumer(options: LaneConsumerOptions): LaneInput {
   const streams = new Map(options.topics.map(({ topic, stream }) => [topic, stream]))
-  const expected = new Map<number, Expectation>()
-  const sessionTimeout = options.sessionMsMax ?? SESSION_MS
-  const consumer = options.kafka.consumer({
-    groupId: options.groupId,
-    sessionTimeout,
-    rebalanceTimeout: sessionTimeout,
-    heartbeatInterval: HEARTBEAT_MS,
-    maxWaitTimeInMs: FETCH_WAIT_MS,
-    maxBytesPerPartition: FETCH_BYTES_PER_LANE,
-    maxBytes: FETCH_BYTES,
-    allowAutoTopicCreation: false,
-  })
-
-  const addressOf = (topic: string, partition: number): LaneAddress => {
-    const stream = streams.get(topic)!
-    return { laneId: laneIdOf(stream, partition), stream, topic, partition }
-  }
-
-  const seek = (address: LaneAddress, offset: number): void => {
-    expected.set(address.laneId, { address, offset, misses: 0 })
-    const { topic, partition } = address
-    consumer.seek({ topic, partition, offset: String(offset) })
-    consumer.resume([{ topic, partitions: [partition] }])
-  }
-
-  const listen = (events: LaneInputEvents): void => {
-    const { GROUP_JOIN, REBALANCING, CRASH, END_BATCH_PROCESS } = consumer.events
-    consumer.on(GROUP_JOIN, ({ payload }) => {
-      const lanes = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
-        partitions.map((partition) => addressOf(topic, partition)),
-      )
-      expected.clear()
-      // Held until the lane is claimed and knows its offset; seek resumes it.
-      for (const { topic, partition } of lanes) consumer.pause([{ topic, partitions: [partition] }])
-      events.assigned(lanes)
-    })
-    consumer.on(REBALANCING, () => {
-      expected.clear()
-      events.revoked('rebalancing')
-    })
-    consumer.on(CRASH, ({ payload }) => {
-      expected.clear()
-      events.revoked(`consumer crashed: ${payload.error.message}`)
-      if (payload.restart) return
-      const detail = payload.error.message
-      events.crashed(new WeirError('WEIR_KAFKA_AWAY', detail, { cause: payload.error }))
-    })
-    consumer.on(END_BATCH_PROCESS, ({ payload }) => {
-      // Only control records or aborted ones: no handler was called, but the lane moved on.
-      if (payload.batchSize > 0) return
-      const lane = expected.get(addressOf(payload.topic, payload.partition).laneId)
-      if (lane === undefined || lane.offset !== Number(payload.firstOffset ?? lane.offset)) return
-      const nextOffset = Number(payload.lastOffset) + 1
-      if (nextOffset <= lane.offset) return
-      lane.offset = nextOffset
-      const endOffset = Number(payload.highWatermark)
-      events.fetched(lane.address.laneId, { messages: [], nextOffset, endOffset })
-    })
-  }
-
-  const receive = (payload: EachBatchPayload, events: LaneInputEvents): void => {
-    const { batch, resolveOffset } = payload
-    if (payload.isStale() || !payload.isRunning()) return
-    const lane = expected.get(addressOf(batch.topic, batch.partition).laneId)
-    if (lane === undefined) return
-    const fetchedOffset = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset)
-    if (fetchedOffset !== lane.offset) {
-      missed(lane, fetchedOffset, events)
-      return
-    }
-    lane.misses = 0
-    lane.offset = Number(batch.lastOffset()) + 1
-    resolveOffset(batch.messages[batch.messages.length - 1]!.offset)
-    const fetched: Fetched = {
-      messages: batch.messages.map(readMessage),
-      nextOffset: lane.offset,
-      endOffset: Number(batch.highWatermark),
-    }
-    events.fetched(lane.address.laneId, fetched)
-  }
-
-  /** A fetch from somewhere else: once it may be a leftover; again, the offset is gone. */
-  const missed = (lane: Expectation, fetchedOffset: number, events: LaneInputEvents): void => {
-    const { address, offset } = lane
-    if (lane.misses > 0) {
-      const detail = `${address.topic}/${address.partition}: expected ${offset}, the broker starts at ${fetchedOffset}.`
-      events.crashed(new WeirError('WEIR_KAFKA_OFFSET_OUT_OF_RANGE', detail))
-      return
-    }
-    const misses = lane.misses + 1
-    seek(address, offset)
-    expected.get(address.laneId)!.misses = misses
-  }
-
-  return {
-    start: async (events) => {
-      await consumer.connect()
-      for (const { topic } of options.topics) {
-        await consumer.subscribe({ topic, fromBeginning: true })
-      }
-      listen(events)
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: FETCHES_HANDLED_AT_ONCE,
-        eachBatch: async (payload) => receive(payload, events),
-      })
+  const feed: Feed = {
+    consumer: joinConsumer(options.kafka, configOf(options)),
+    expected: new Map(),
+    addressOf: (topic, partition) => {
+      const stream = streams.get(topic)!
+      return { laneId: laneIdOf(stream, partition), stream, topic, partition }
     },
-    seek,
-    pause: ({ topic, partition }) => consumer.pause([{ topic, partitions: [partition] }]),
-    resume: ({ topic, partition }) => consumer.resume([{ topic, partitions: [partition] }]),
+  }
+  const { consumer, expected } = feed
+  return {
+    start: (events) => consumer.start([...streams.keys()], listenerOf(feed, events)),
+    seek: (address, offset) => expect(feed, address, offset),
+    pause: ({ topic, partition }) => consumer.pause(topic, partition),
+    resume: ({ topic, partition }) => consumer.resume(topic, partition),
     stop: async () => {
       expected.clear()
-      await consumer.disconnect()
+      await consumer.stop()
     },
   }
+}
+
+const configOf = ({ groupId, sessionMsMax = SESSION_MS }: LaneConsumerOptions): ConsumerConfig => ({
+  groupId,
+  sessionTimeout: sessionMsMax,
+  rebalanceTimeout: sessionMsMax,
+  heartbeatInterval: HEARTBEAT_MS,
+  maxWaitTimeInMs: FETCH_WAIT_MS,
+  maxBytesPerPartition: FETCH_BYTES_PER_LANE,
+  maxBytes: FETCH_BYTES,
+  allowAutoTopicCreation: false,
+})
+
+const listenerOf = (feed: Feed, events: LaneInputEvents) => ({
+  joined: (assignment: Readonly<Record<string, readonly number[]>>) => {
+    feed.expected.clear()
+    events.assigned(
+      Object.entries(assignment).flatMap(([topic, partitions]) =>
+        partitions.map((partition) => feed.addressOf(topic, partition)),
+      ),
+    )
+  },
+  left: (reason: string) => {
+    feed.expected.clear()
+    events.revoked(reason)
+  },
+  fetched: (payload: EachBatchPayload) => receive(feed, payload, events),
+  skipped: (stretch: SkippedStretch) => skip(feed, stretch, events),
+  failed: events.crashed,
+})
+
+function expect({ consumer, expected }: Feed, address: LaneAddress, offset: number): void {
+  expected.set(address.laneId, { address, offset, misses: 0 })
+  consumer.seek(address.topic, address.partition, offset)
+}
+
+function receive(feed: Feed, payload: EachBatchPayload, events: LaneInputEvents): void {
+  const { batch, resolveOffset } = payload
+  const lane = feed.expected.get(feed.addressOf(batch.topic, batch.partition).laneId)
+  if (lane === undefined) return
+  const fetchedOffset = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset)
+  if (fetchedOffset !== lane.offset) {
+    missed(feed, lane, fetchedOffset, events)
+    return
+  }
+  lane.misses = 0
+  lane.offset = Number(batch.lastOffset()) + 1
+  resolveOffset(batch.messages[batch.messages.length - 1]!.offset)
+  const fetched: Fetched = {
+    messages: batch.messages.map(readMessage),
+    nextOffset: lane.offset,
+    endOffset: Number(batch.highWatermark),
+  }
+  events.fetched(lane.address.laneId, fetched)
+}
+
+/** A fetch from somewhere else: once it may be a leftover; again, the offset is gone. */
+function missed(
+  feed: Feed,
+  { address, offset, misses }: Expectation,
+  fetchedOffset: number,
+  events: LaneInputEvents,
+): void {
+  if (misses > 0) {
+    const detail = `${address.topic}/${address.partition}: expected ${offset}, the broker starts at ${fetchedOffset}.`
+    events.crashed(new WeirError('WEIR_KAFKA_OFFSET_OUT_OF_RANGE', detail))
+    return
+  }
+  expect(feed, address, offset)
+  feed.expected.get(address.laneId)!.misses = 1
+}
+
+function skip(feed: Feed, stretch: SkippedStretch, events: LaneInputEvents): void {
+  const { topic, partition, firstOffset, nextOffset, endOffset } = stretch
+  const lane = feed.expected.get(feed.addressOf(topic, partition).laneId)
+  if (lane === undefined || lane.offset !== (firstOffset ?? lane.offset)) return
+  if (nextOffset <= lane.offset) return
+  lane.offset = nextOffset
+  events.fetched(lane.address.laneId, { messages: [], nextOffset, endOffset })
 }
 
 const readMessage = ({ offset, timestamp, key, value }: KafkaMessage): RawMessage => ({

@@ -11,7 +11,13 @@
 import { randomUUID } from 'node:crypto'
 import { assertInvariant, WeirError } from '../../../core/errors.ts'
 import type { RawMessage } from '../../../pipeline/records.ts'
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from '../client/kafka-client.ts'
+import { type JoinedConsumer, joinConsumer } from '../client/joined-consumer.ts'
+import type {
+  ConsumerConfig,
+  EachBatchPayload,
+  Kafka,
+  KafkaMessage,
+} from '../client/kafka-client.ts'
 import { deleteGroup } from '../client/with-admin.ts'
 import { type PartitionBounds, partitionBounds } from './topic-bounds.ts'
 
@@ -38,7 +44,6 @@ const FETCH_BYTES_MAX = 1024 * KIB
 const FETCHES_BUFFERED = 2
 /** How long the broker holds an empty fetch; also kafkajs' pause while all ranges are paused. */
 const FETCH_WAIT_MS = 50
-const FETCHES_HANDLED_AT_ONCE = 32
 /** Computing between two reads may take long; the group is ours alone, nobody waits for it. */
 const SESSION_MS = 60_000
 /** Longer than the broker lets a transaction hold back readers: limits.transactionMsMax. */
@@ -56,11 +61,9 @@ type Reach = TopicRange & {
 }
 
 type Reading = {
-  readonly consumer: Consumer
+  readonly consumer: JoinedConsumer
   readonly reaches: ReadonlyMap<string, Reach>
   failure: WeirError | null
-  /** Between a crash and the next joining kafkajs has no group to speak to. */
-  isJoined: boolean
 }
 
 export async function openTopicRanges(
@@ -72,13 +75,13 @@ export async function openTopicRanges(
   const reaches = ranges.map(createReach)
   if (filled.length === 0) return { read: () => emptyRange(), close: async () => undefined }
   const groupId = `weir-ranges-${randomUUID()}`
-  const consumer = openConsumer(kafka, groupId, filled.length)
+  const consumer = joinConsumer(kafka, configOf(groupId, filled.length))
   const byPlace = new Map(reaches.filter(isFilled).map((reach) => [placeOf(reach), reach]))
   assertInvariant(byPlace.size === filled.length, 'two ranges of one partition in one call')
-  const reading: Reading = { consumer, reaches: byPlace, failure: null, isJoined: false }
+  const reading: Reading = { consumer, reaches: byPlace, failure: null }
   const close = async (): Promise<void> => {
     fail(reading, new WeirError('WEIR_KAFKA_AWAY', 'The reading was closed.'))
-    await consumer.disconnect()
+    await consumer.stop()
     await deleteGroup(kafka, groupId)
   }
   try {
@@ -128,9 +131,9 @@ function outOfRange({ topic, partition, from, to }: TopicRange, held: string): W
   return new WeirError('WEIR_KAFKA_OFFSET_OUT_OF_RANGE', detail)
 }
 
-function openConsumer(kafka: Kafka, groupId: string, rangeCount: number): Consumer {
+function configOf(groupId: string, rangeCount: number): ConsumerConfig {
   const share = Math.floor(BUFFER_BYTES / rangeCount / (FETCHES_BUFFERED + 1))
-  return kafka.consumer({
+  return {
     groupId,
     sessionTimeout: SESSION_MS,
     rebalanceTimeout: SESSION_MS,
@@ -138,55 +141,37 @@ function openConsumer(kafka: Kafka, groupId: string, rangeCount: number): Consum
     maxBytesPerPartition: Math.min(FETCH_BYTES_MAX, Math.max(FETCH_BYTES_MIN, share)),
     allowAutoTopicCreation: false,
     readUncommitted: false,
-  })
+  }
 }
 
 async function startFetching(reading: Reading): Promise<void> {
   const { consumer, reaches } = reading
   const topics = [...new Set([...reaches.values()].map(({ topic }) => topic))]
-  await consumer.connect()
-  await consumer.subscribe({ topics, fromBeginning: true })
-  listen(reading)
-  await consumer.run({
-    autoCommit: false,
-    eachBatchAutoResolve: false,
-    partitionsConsumedConcurrently: FETCHES_HANDLED_AT_ONCE,
-    eachBatch: async (payload) => receive(reading, payload),
+  await consumer.start(topics, {
+    joined: (assignment) => {
+      // After the first time somebody may be in the middle of a range.
+      for (const [topic, partitions] of Object.entries(assignment)) {
+        for (const partition of partitions) {
+          fetchOn(reading, reaches.get(placeOf({ topic, partition })))
+        }
+      }
+    },
+    // Until it has joined again there is nothing to fetch; joining fetches on.
+    left: () => undefined,
+    fetched: (payload) => receive(reading, payload),
+    skipped: (stretch) => {
+      const reach = reaches.get(placeOf(stretch))
+      if (reach === undefined || reach.next !== (stretch.firstOffset ?? reach.next)) return
+      moveTo(reading, reach, stretch.nextOffset)
+    },
+    failed: (error) => fail(reading, error),
   })
   if (reading.failure !== null) throw reading.failure
 }
 
-function listen(reading: Reading): void {
-  const { consumer, reaches } = reading
-  const { GROUP_JOIN, CRASH, END_BATCH_PROCESS } = consumer.events
-  consumer.on(GROUP_JOIN, ({ payload }) => {
-    reading.isJoined = true
-    for (const [topic, partitions] of Object.entries(payload.memberAssignment)) {
-      consumer.pause([{ topic, partitions }])
-      // After the first time somebody may be in the middle of a range.
-      for (const partition of partitions)
-        fetchOn(reading, reaches.get(placeOf({ topic, partition })))
-    }
-  })
-  consumer.on(CRASH, ({ payload }) => {
-    // Until it has joined again there is nothing to seek in, pause or resume; joining fetches on.
-    reading.isJoined = false
-    if (payload.restart) return
-    const { error } = payload
-    fail(reading, new WeirError('WEIR_KAFKA_AWAY', error.message, { cause: error }))
-  })
-  consumer.on(END_BATCH_PROCESS, ({ payload }) => {
-    // Only control records or aborted ones: no handler was called, but the partition moved on.
-    if (payload.batchSize > 0) return
-    const reach = reaches.get(placeOf(payload))
-    if (reach === undefined || reach.next !== Number(payload.firstOffset ?? reach.next)) return
-    moveTo(reading, reach, Number(payload.lastOffset) + 1)
-  })
-}
-
-function receive(reading: Reading, { batch, resolveOffset, isStale }: EachBatchPayload): void {
+function receive(reading: Reading, { batch, resolveOffset }: EachBatchPayload): void {
   const reach = reading.reaches.get(placeOf(batch))
-  if (reach === undefined || !reach.isRead || reach.isOver || isStale()) return
+  if (reach === undefined || !reach.isRead || reach.isOver) return
   const fetchedOffset = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset)
   if (fetchedOffset !== reach.next) {
     missed(reading, reach, fetchedOffset)
@@ -214,12 +199,11 @@ function moveTo(reading: Reading, reach: Reach, next: number): void {
 }
 
 /** Fetches from where the range is, unless nobody reads it, it is full or everything was seen. */
-function fetchOn({ consumer, isJoined }: Reading, reach: Reach | undefined): void {
-  if (!isJoined || reach === undefined || !reach.isRead || reach.isOver) return
+function fetchOn({ consumer }: Reading, reach: Reach | undefined): void {
+  if (reach === undefined || !reach.isRead || reach.isOver) return
   const { topic, partition, next, to, fetches } = reach
   if (next >= to || fetches.length >= FETCHES_BUFFERED) return
-  consumer.seek({ topic, partition, offset: String(next) })
-  consumer.resume([{ topic, partitions: [partition] }])
+  consumer.seek(topic, partition, next)
 }
 
 function fail(reading: Reading, failure: WeirError): void {
@@ -248,15 +232,12 @@ async function* readRange(reading: Reading, reach: Reach): AsyncGenerator<readon
   }
 }
 
-function resumeFetching(
-  { consumer, isJoined }: Reading,
-  { topic, partition, next, to }: Reach,
-): void {
-  if (isJoined && next < to) consumer.resume([{ topic, partitions: [partition] }])
+function resumeFetching({ consumer }: Reading, { topic, partition, next, to }: Reach): void {
+  if (next < to) consumer.resume(topic, partition)
 }
 
-function pauseFetching({ consumer, isJoined }: Reading, { topic, partition }: Reach): void {
-  if (isJoined) consumer.pause([{ topic, partitions: [partition] }])
+function pauseFetching({ consumer }: Reading, { topic, partition }: Reach): void {
+  consumer.pause(topic, partition)
 }
 
 /** Resolves when the range has moved, or everything failed. */
