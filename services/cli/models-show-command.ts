@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { readModelParts } from '../adapters/models/model-parts.ts'
+import { readModelParts } from '../adapters/models/model-folder.ts'
 import { readSignaturePolicy } from '../adapters/models/open-model-source.ts'
 import { readSettings } from '../core/settings.ts'
 import { type CardSource, composeCard, drawCard, writeCard } from '../gates/model-card.ts'

@@ -1,8 +1,9 @@
 // `weir models validate <folder>`: the gates of model-gates.ts before a model gets traffic.
 //
-// In: a model's folder, a pipeline file, backtests, limits; of the environment the trusted keys. Out: one line
-// for each gate, or one JSON object, and a page if asked for; exit code 0 where no gate failed, 1 where one did, 2 for what was refused
-// before anything was judged: a folder without manifest.json, a pipeline file or a backtest that cannot be read.
+// In: a model's folder, a pipeline file, backtests, limits; of the environment the trusted keys.
+// Out: one line for each gate, or one JSON object, and a page if asked for; exit code 0 where no
+// gate failed, 1 where one did, 2 for what was refused before anything was judged: a folder without
+// manifest.json, a pipeline file or a backtest that cannot be read.
 
 import { writeFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
@@ -14,6 +15,7 @@ import { readBacktestRun } from '../gates/backtest-gates.ts'
 import { drawGates } from '../gates/gates-page.ts'
 import { collectEvidence } from '../gates/model-evidence.ts'
 import { type GateRow, type Judgement, judgeModel } from '../gates/model-gates.ts'
+import { findExtremes } from '../pipeline/enrich/feature-extremes.ts'
 import { modelsGroup } from './models-group.ts'
 
 type ValidateFlags = {
@@ -85,10 +87,10 @@ async function validateModel(folder: string, flags: ValidateFlags): Promise<Judg
   const sizeBytesMax = flags.sizeMax * MIB
   const latency =
     latencyBudget === undefined ? null : { rows: latencyRows, budgetMs: latencyBudget }
+  const definition = pipeline === undefined ? null : loadPipelineFile(pipeline)
   const terms = {
     sizeBytesMax,
-    features:
-      pipeline === undefined ? null : loadPipelineFile(pipeline).features.map(({ name }) => name),
+    features: definition?.features.map(({ name }) => name) ?? null,
     isSigned: signatures.isRequired,
     latency,
     run: backtest === undefined ? null : readBacktestRun(backtest),
@@ -102,6 +104,7 @@ async function validateModel(folder: string, flags: ValidateFlags): Promise<Judg
     sizeBytesMax,
     parityFile,
     latencyRows: latency?.rows ?? null,
+    extremes: definition === null ? null : findExtremes(definition),
   })
   const gates = judgeModel(evidence, terms)
   const { manifest, manifestSha256 } = evidence

@@ -101,6 +101,11 @@ export const errorTable = {
     false,
     'Publish the model again with the manifest that training wrote.',
   ),
+  WEIR_CLASSIFY_EXTERNAL_DATA: outside(
+    'The graph keeps tensors in other files, which no hash and no signature covers.',
+    false,
+    'Export the model into one file (external data off), write its manifest anew and publish it.',
+  ),
   WEIR_CLASSIFY_SIGNATURE_REFUSED: outside(
     'The model is not signed by a key that is trusted here, or was changed after it was signed.',
     false,

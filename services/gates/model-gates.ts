@@ -1,16 +1,18 @@
 // The gates before traffic, as a table: what each looks at, what it found, its limit, its verdict.
 //
-// In: the evidence of a model's folder, the pipeline's features, limits, backtests. Out: one row for each gate,
-// in the table's order. Refused: nothing. Invariants: every gate is asked, whatever the others say; what could
-// not be looked at because something before it is wrong has failed; skipped is only what nobody asked for.
+// In: the evidence of a model's folder, the pipeline's features, limits, backtests. Out: one row
+// for each gate, in the table's order. Refused: nothing. Invariants: every gate is asked, whatever
+// the others say; what could not be looked at because something before it is wrong has failed;
+// skipped is only what nobody asked for.
 
 import { basename, dirname } from 'node:path'
-import { readOpsets } from '../adapters/onnx/graph-opsets.ts'
+import { goldenDifferenceMax } from '../adapters/models/golden-vectors.ts'
 import type { TrialStep } from '../adapters/onnx/graph-trial.ts'
-import { goldenDifferenceMax } from '../adapters/onnx/model-folder.ts'
+import { isScore } from '../adapters/onnx/worker-messages.ts'
 import { featureSetFaults, type ModelManifest } from '../models/manifest.ts'
 import { type BacktestTerms, judgeBias, judgeMetrics } from './backtest-gates.ts'
-import { attempt, bytesOf, type ModelEvidence } from './model-evidence.ts'
+import type { ExtremeRows } from './extreme-rows.ts'
+import type { ModelEvidence } from './model-evidence.ts'
 
 export type GateVerdict = 'passed' | 'failed' | 'skipped'
 export type GateOutcome = {
@@ -40,13 +42,7 @@ export type GateTerms = BacktestTerms & {
 
 type Gate = (evidence: ModelEvidence, terms: GateTerms) => GateOutcome
 
-/** Operator sets that the scorer's ONNX Runtime has kernels for; training writes 17 and 3. */
-const opsetLimits: Readonly<Record<string, readonly [number, number]>> = {
-  'ai.onnx': [7, 21],
-  'ai.onnx.ml': [1, 5],
-}
-
-const gateTable = {
+export const gateTable = {
   manifest: ({ manifest, folder }) => {
     const limit = 'model-manifest.md, name and version of its folder'
     if ('fault' in manifest) return failed(manifest.fault, limit)
@@ -82,25 +78,21 @@ const gateTable = {
     const found = `${names.length} features, ${hash.slice(0, 12)}`
     return judge(faults.length === 0, faults.length === 0 ? found : faults.join('; '), limit)
   }),
-  opset: withManifest((_, { files }) => {
-    const limit = Object.entries(opsetLimits)
-      .map(([domain, [least, most]]) => `${domain} ${least} to ${most}`)
-      .join(', ')
-    const graphs = (['cpu', 'gpu'] as const).flatMap((role) => {
-      const file = files.find((one) => one.role === role)
-      return file === undefined ? [] : [{ path: file.path, bytes: bytesOf(files, role) }]
-    })
-    const looked = graphs.map(({ path, bytes }) => describeOpsets(path, bytes))
-    const bad = looked.filter(({ isRight }) => !isRight)
-    const shown = bad.length === 0 ? looked : bad
-    return judge(bad.length === 0, shown.map(({ text }) => text).join('; '), limit)
+  'external data': withManifest((_, { files }) => {
+    const graphs = files.flatMap(({ path, graph }) => (graph === null ? [] : [{ path, graph }]))
+    const bad = graphs.flatMap(({ graph }) => ('fault' in graph ? [graph.fault] : []))
+    const found = bad.length === 0 ? graphs.map(({ path }) => path).join(', ') : bad.join('; ')
+    return judge(bad.length === 0, found, 'every tensor in the graph itself')
   }),
+  opset: (evidence) => judgeOpsets(evidence),
   output: trialGate('output', '[n], [n, 1] or [n, 2]', (columns) => ({
     isRight: true,
     found: columns === 0 ? '[n]' : `[n, ${columns}]`,
   })),
   golden: trialGate('golden', `difference ${goldenDifferenceMax}`, judgeDifference),
   'golden gpu': trialGate('goldenGpu', `difference ${goldenDifferenceMax}`, judgeDifference),
+  extremes: extremesGate('extremes'),
+  'extremes gpu': extremesGate('extremesGpu'),
   parity: parityGate('parity'),
   'parity gpu': parityGate('parityGpu'),
   latency: (evidence, terms) => {
@@ -122,12 +114,14 @@ export const judgeModel = (evidence: ModelEvidence, terms: GateTerms): readonly 
 function sayUnasked(
   step: TrialStep,
   { manifest, parity }: ModelEvidence,
-  { latency }: GateTerms,
+  { latency, features }: GateTerms,
 ): string | null {
-  const isOfGpu = step === 'goldenGpu' || step === 'parityGpu'
+  const isOfGpu = step === 'goldenGpu' || step === 'parityGpu' || step === 'extremesGpu'
   if (isOfGpu && 'value' in manifest && manifest.value.files.gpu === undefined) {
     return 'the manifest names no gpu graph'
   }
+  const isOfExtremes = step === 'extremes' || step === 'extremesGpu'
+  if (isOfExtremes && features === null) return 'no --pipeline'
   const isOfParity = step === 'parity' || step === 'parityGpu'
   if (isOfParity && parity === null) return 'the manifest names no parity rows; no --parity'
   return step === 'latency' && latency === null ? 'no --latency-budget' : null
@@ -148,10 +142,39 @@ function parityGate(step: 'parity' | 'parityGpu'): Gate {
   }
 }
 
+/** The rows that are told; a model that fails at one end often fails at many. */
+const extremesTold = 4
+
+function extremesGate(step: 'extremes' | 'extremesGpu'): Gate {
+  const limit = 'a score from 0 to 1 at the ends of every feature'
+  return (evidence, terms) => {
+    const { extremes, trial } = evidence
+    const isOpened = 'value' in evidence.manifest && 'value' in trial
+    if (isOpened && sayUnasked(step, evidence, terms) === null && extremes === null) {
+      return failed("not run: the features are not the pipeline's", limit)
+    }
+    return trialGate(step, limit, (bad, scores) => ({
+      isRight: bad === 0,
+      found: bad === 0 ? `${extremes!.count} rows` : tellExtremes(extremes!, scores!),
+    }))(evidence, terms)
+  }
+}
+
+function tellExtremes({ names }: ExtremeRows, scores: Float32Array): string {
+  const bad = names.flatMap((name, row) =>
+    isScore(scores[row]!) ? [] : [`${name}: scores ${scores[row]}`],
+  )
+  const rest = bad.length > extremesTold ? `; ${bad.length} of ${names.length} rows in all` : ''
+  return bad.slice(0, extremesTold).join('; ') + rest
+}
+
 function trialGate(
   step: TrialStep,
   limit: string,
-  look: (value: number) => { readonly isRight: boolean; readonly found: string },
+  look: (
+    value: number,
+    scores?: Float32Array,
+  ) => { readonly isRight: boolean; readonly found: string },
 ): Gate {
   return (evidence, terms) => {
     const { trial } = evidence
@@ -161,7 +184,7 @@ function trialGate(
     const answer = trial.value.get(step)
     if (answer === undefined || 'fault' in answer)
       return failed(answer?.fault ?? 'no answer', limit)
-    const { isRight, found } = look(answer.value)
+    const { isRight, found } = look(answer.value, answer.scores)
     return judge(isRight, found, limit)
   }
 }
@@ -183,15 +206,21 @@ function judgeDifference(difference: number) {
   }
 }
 
-function describeOpsets(path: string, bytes: Uint8Array | null) {
-  if (bytes === null) return { isRight: false, text: `${path}: not read` }
-  const opsets = attempt(() => [...readOpsets(bytes)])
-  if ('fault' in opsets) return { isRight: false, text: `${path}: ${opsets.fault}` }
-  const isRight = opsets.value.every(([domain, version]) => {
-    const [least, most] = opsetLimits[domain] ?? [1, 0]
-    return version >= least && version <= most
+/** Whether the runtime has kernels is asked by loading; a table of versions is soon wrong. */
+function judgeOpsets({ files, trial }: ModelEvidence): GateOutcome {
+  const limit = "loaded by the scorer's ONNX Runtime"
+  if ('fault' in trial) return failed(`not opened: ${trial.fault}`, limit)
+  const loaded = files.flatMap(({ role, path, graph }) => {
+    if (graph === null || 'fault' in graph) return []
+    const answer = trial.value.get(role === 'cpu' ? 'load' : 'loadGpu')
+    const asked = [...graph.value.opsets].map((one) => one.join(' ')).join(', ')
+    const isRight = answer !== undefined && 'value' in answer
+    const fault = answer !== undefined && 'fault' in answer ? answer.fault : 'no answer'
+    return [{ isRight, text: `${path} ${asked}${isRight ? '' : `: ${fault}`}` }]
   })
-  return { isRight, text: `${path} ${opsets.value.map((one) => one.join(' ')).join(', ')}` }
+  const bad = loaded.filter(({ isRight }) => !isRight)
+  const shown = (bad.length === 0 ? loaded : bad).map(({ text }) => text).join('; ')
+  return judge(bad.length === 0, shown, limit)
 }
 
 const idOf = ({ name, version, files }: ModelManifest) => ({

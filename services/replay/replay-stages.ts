@@ -5,9 +5,9 @@
 // there is no publisher, no topic and no store that live scorers know, so a replay cannot touch live state.
 
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
-import { createOnnxClassifier, type OnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
+import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import type { Classifier } from '../pipeline/classify/classifier.ts'
+import type { Classifier, FixedClassifier } from '../pipeline/classify/classifier.ts'
 import { planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import { observeNothing } from '../pipeline/observe/signals.ts'
@@ -118,7 +118,7 @@ const featuresAlone: Classifier = {
   }),
 }
 
-const openClassifier = (definition: PipelineDefinition): Promise<OnnxClassifier> =>
+const openClassifier = (definition: PipelineDefinition): Promise<FixedClassifier> =>
   createOnnxClassifier({
     models: definition.model,
     policy: definition.execution,

@@ -1,16 +1,21 @@
-// `weir models validate`: each gate fails on a model that was spoiled for it, and on no other account.
+// `weir models validate`: each gate fails on a model that was spoiled for it, and on no other
+// account.
 
 import { spawnSync } from 'node:child_process'
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readOpsets } from '../../services/adapters/onnx/graph-opsets.ts'
+import type { FeatureDefinition } from '../../services/core/pipeline-definition.ts'
 import { readBacktestRun } from '../../services/gates/backtest-gates.ts'
 import { drawGates } from '../../services/gates/gates-page.ts'
 import { collectEvidence } from '../../services/gates/model-evidence.ts'
 import { type GateTerms, judgeModel } from '../../services/gates/model-gates.ts'
 import { addSignature, keyIdOf } from '../../services/models/manifest-signature.ts'
+import {
+  type FeatureExtremes,
+  findExtremes,
+} from '../../services/pipeline/enrich/feature-extremes.ts'
 import {
   copyModel,
   fixtureFeatures,
@@ -20,6 +25,15 @@ import {
   shippedFolder,
 } from '../adapters/onnx/fixture-models.ts'
 import { replaySmall, smallHistory } from '../replay/replay-world.ts'
+import { attribute, node, tensor } from '../support/graph-bytes.ts'
+import {
+  makeTinyModel,
+  tinyFeatures,
+  tinyGraph,
+  tinyNodes,
+  tinyTensors,
+  zippedGraph,
+} from '../support/made-models.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const terms: GateTerms = {
@@ -46,6 +60,7 @@ const failedGates = async (
       sizeBytesMax: all.sizeBytesMax,
       parityFile,
       latencyRows: all.latency?.rows ?? null,
+      extremes: all.features === null ? null : all.features.map(extremesOf),
     }),
     all,
   )
@@ -53,7 +68,36 @@ const failedGates = async (
   return { rows, names: failed.map(({ gate }) => gate), failed }
 }
 
-const opened = ['output', 'golden', 'golden gpu']
+const opened = ['opset', 'output', 'golden', 'golden gpu', 'extremes', 'extremes gpu']
+
+const window = { kind: 'window', tailMs: 0, delayMs: 0, current: true, absent: 0 } as const
+const definitions: readonly FeatureDefinition[] = [
+  { kind: 'field', name: 'amount', field: 'amountMinor', scale: 0.01, equals: null, absent: 0 },
+  { kind: 'calendar', name: 'is_night', calendar: 'hours', fromHour: 0, toHour: 6 },
+  {
+    ...window,
+    name: 'customer_count_1d',
+    entity: 'customer',
+    op: 'count',
+    of: null,
+    windowMs: 86_400_000,
+    scale: 1,
+  },
+  {
+    ...window,
+    name: 'customer_amount_mean_7d',
+    entity: 'customer',
+    op: 'mean',
+    of: 'amountMinor',
+    windowMs: 604_800_000,
+    scale: 0.01,
+  },
+]
+const fixtureExtremes = findExtremes({
+  features: [...definitions, { ...definitions[2]!, name: 'customer_count_1h' }],
+})
+const extremesOf = (name: string): FeatureExtremes =>
+  fixtureExtremes.find((one) => one.name === name) ?? { name, values: [0, 1] }
 
 /** The bytes with the version of the named operator set replaced. */
 const withOpset = (graph: Uint8Array, from: number, to: number): Uint8Array => {
@@ -70,7 +114,14 @@ test('models validate - passes a model that is right, and skips what nobody aske
   const { rows } = await failedGates(folder)
   const of = (verdict: string) =>
     rows.filter((row) => row.verdict === verdict).map(({ gate }) => gate)
-  expect(of('passed')).toEqual(['manifest', 'size', 'hashes', 'features', 'opset', ...opened])
+  expect(of('passed')).toEqual([
+    'manifest',
+    'size',
+    'hashes',
+    'features',
+    'external data',
+    ...opened,
+  ])
   expect(of('skipped')).toEqual([
     'signature',
     'parity',
@@ -86,7 +137,7 @@ test('models validate - never opens a graph whose hash is wrong', async () => {
   const path = join(folder, 'model.onnx')
   writeFileSync(path, readFileSync(path).subarray(0, 4000))
   const { names, failed } = await failedGates(folder)
-  expect(names).toEqual(['hashes', 'opset', ...opened])
+  expect(names).toEqual(['hashes', 'external data', ...opened])
   expect(failed.find(({ gate }) => gate === 'golden')!.found).toContain('not opened: model.onnx')
 })
 
@@ -94,35 +145,52 @@ test('models validate - refuses a truncated graph and poisoned bytes whose hash 
   const { folder } = await copyModel('trees')
   const whole = readFileSync(join(folder, 'model.onnx'))
   await republish(folder, 'cpu', whole.subarray(0, 4000))
-  expect((await failedGates(folder)).names).toEqual(['opset', 'output', 'golden'])
+  expect((await failedGates(folder)).names).toEqual(['external data', ...opened])
   await republish(folder, 'cpu', 'MZ this is not a graph')
   const poisoned = await failedGates(folder)
-  expect(poisoned.names).toEqual(['opset', 'output', 'golden'])
-  expect(poisoned.failed[1]!.found).toContain('does not load')
+  expect(poisoned.names).toEqual(['external data', ...opened])
+  expect(poisoned.failed[0]!.found).toContain('no graph that can be looked into')
+  await republish(folder, 'cpu', tinyGraph({ nodes: [node('NoSuchOperator', ['x'], ['p'])] }))
+  const unknown = await failedGates(folder)
+  expect(unknown.names).toEqual(['opset', 'output', 'golden', 'extremes'])
+  expect(unknown.failed[1]!.found).toContain('does not load')
 })
 
-test('models validate - reads operator sets and refuses those that are not proved', async () => {
+test('models validate - asks the runtime itself which operator sets it loads', async () => {
+  for (const [opset, irVersion] of [
+    [17, 8],
+    [22, 10],
+    [23, 11],
+    [24, 12],
+    [25, 12],
+    [26, 13],
+  ] as const) {
+    const { folder } = makeTinyModel(tinyGraph({}, { opset, irVersion }))
+    const { rows, names } = await failedGates(folder, { features: tinyFeatures })
+    expect(names).toEqual([])
+    const found = rows.find(({ gate }) => gate === 'opset')!.found
+    expect(found).toBe(`model.onnx ai.onnx ${opset}`)
+  }
   const { folder } = await copyModel('pair')
   const graph = readFileSync(join(folder, 'model.onnx'))
-  expect(readOpsets(graph).get('ai.onnx')).toBe(17)
-  await republish(folder, 'cpu', withOpset(graph, 17, 6))
+  await republish(folder, 'cpu', withOpset(graph, 17, 99))
   const { failed } = await failedGates(folder)
   const row = failed.find(({ gate }) => gate === 'opset')
-  expect(row?.found).toContain('ai.onnx 6')
+  expect(row?.found).toContain('ai.onnx 99')
 })
 
 test('models validate - fails on features, names, golden scores, sizes and signatures', async () => {
   const { folder } = await copyModel('trees')
-  expect((await failedGates(folder, { features: [...fixtureFeatures].reverse() })).names).toEqual([
-    'features',
-  ])
+  const reversed = await failedGates(folder, { features: [...fixtureFeatures].reverse() })
+  expect(reversed.names).toEqual(['features', 'extremes', 'extremes gpu'])
+  expect(reversed.failed[1]!.found).toContain("the features are not the pipeline's")
   const small = await failedGates(folder, { sizeBytesMax: 7000 })
-  expect(small.names).toEqual(['size', 'hashes', 'opset', ...opened])
+  expect(small.names).toEqual(['size', 'hashes', 'external data', ...opened])
   expect((await failedGates(folder, { isSigned: true })).names).toEqual(['signature', ...opened])
   const golden = await goldenOf('trees')
   golden.scores[0] = golden.scores[0]! > 0.5 ? 0.1 : 0.9
   await republish(folder, 'golden', JSON.stringify(golden))
-  expect((await failedGates(folder)).names).toEqual(['golden', 'golden gpu'])
+  expect((await failedGates(folder)).names).toEqual(opened.slice(2))
   const path = join(folder, 'manifest.json')
   const manifest = JSON.parse(readFileSync(path, 'utf8'))
   writeFileSync(path, JSON.stringify({ ...manifest, version: '2' }))
@@ -131,6 +199,62 @@ test('models validate - fails on features, names, golden scores, sizes and signa
   const { rows } = await failedGates(folder)
   expect(rows.find(({ gate }) => gate === 'manifest')!.found).toContain('/format')
   expect(rows.filter(({ verdict }) => verdict === 'passed')).toEqual([])
+})
+
+test('models validate - refuses a model without a score at an end of a feature, naming both', async () => {
+  // e^z / e^z is 1 until both are infinite; no golden row is that large.
+  const noNumber = tinyGraph({
+    nodes: [
+      ...tinyNodes('s'),
+      node('Exp', ['z'], ['e']),
+      node('Div', ['e', 'e'], ['one']),
+      node('Mul', ['s', 'one'], ['p']),
+    ],
+  })
+  const { folder } = makeTinyModel(noNumber, { gpu: noNumber })
+  const { names, failed } = await failedGates(folder, { features: tinyFeatures })
+  expect(names).toEqual(['extremes', 'extremes gpu'])
+  expect(failed[0]!.found).toMatch(
+    /^amount 1000000000, other features at their median: scores NaN; .* rows in all$/,
+  )
+  const { rows } = await failedGates(folder, { features: null })
+  const skipped = rows.filter(({ gate }) => gate.startsWith('extremes'))
+  expect(skipped).toMatchObject([{ verdict: 'skipped' }, { verdict: 'skipped' }])
+})
+
+test('models validate - a row at an end that the graph does not even run is told like one without a score', async () => {
+  // Amounts beyond 1000000 look for row 1 of a table of one.
+  const outside = tinyGraph({
+    nodes: [
+      ...tinyNodes('s'),
+      node('Slice', ['x', 'from', 'to', 'axis'], ['amount']),
+      node('Greater', ['amount', 'limit'], ['isBig']),
+      node('Cast', ['isBig'], ['index'], { attributes: [attribute('to', 'i', 7)] }),
+      node('Gather', ['table', 'index'], ['factor']),
+      node('Mul', ['s', 'factor'], ['p']),
+    ],
+    tensors: [
+      ...tinyTensors,
+      tensor('from', [0], { type: 'int64' }),
+      tensor('to', [1], { type: 'int64' }),
+      tensor('axis', [1], { type: 'int64' }),
+      tensor('limit', [1_000_000]),
+      tensor('table', [1]),
+    ],
+  })
+  const { folder } = makeTinyModel(outside)
+  const { names, failed } = await failedGates(folder, { features: tinyFeatures })
+  expect(names).toEqual(['extremes'])
+  expect(failed[0]!.found).toContain(
+    'amount 1000000000, other features at their median: scores NaN',
+  )
+})
+
+test('models validate - says what to do about an output of maps', async () => {
+  const { folder } = makeTinyModel(zippedGraph)
+  const { failed } = await failedGates(folder, { features: tinyFeatures })
+  expect(failed.map(({ gate }) => gate)).toEqual(['output', 'golden', 'extremes'])
+  for (const { found } of failed) expect(found).toContain('export with zipmap=False')
 })
 
 test('models validate - compares with the training library’s rows, and p99 with the budget', async () => {
@@ -205,6 +329,7 @@ test('models validate - writes a page that tells every verdict and escapes what 
     sizeBytesMax: 1024 * 1024,
     parityFile: null,
     latencyRows: null,
+    extremes: null,
   })
   const gates = judgeModel(evidence, { ...terms, features: ['<script>'] })
   const model = { name: 'trees', version: '1' }
@@ -218,7 +343,7 @@ test('models validate - writes a page that tells every verdict and escapes what 
   for (const { gate, verdict } of gates) {
     expect(page).toMatch(new RegExp(`>${gate}</td><td class="text ${verdict}">. ${verdict}</td>`))
   }
-  expect(page).toContain('failed: features.')
+  expect(page).toContain('failed: features, extremes, extremes gpu.')
   expect(page).toContain('&#60;script&#62;')
   expect(page).not.toMatch(/(?:src|href)=|<script/)
 })
@@ -301,7 +426,13 @@ test('models validate - a trusted key is named by the gate', async () => {
   const bytes = readFileSync(join(folder, 'manifest.json'))
   writeFileSync(join(folder, 'manifest.json.sig'), addSignature(bytes, privateKey, null))
   const signatures = { keys: new Map([[keyIdOf(publicKey), publicKey]]), isRequired: true }
-  const asked = { signatures, sizeBytesMax: 1024 * 1024, parityFile: null, latencyRows: null }
+  const asked = {
+    signatures,
+    sizeBytesMax: 1024 * 1024,
+    parityFile: null,
+    latencyRows: null,
+    extremes: null,
+  }
   const look = async () =>
     judgeModel(await collectEvidence(folder, asked), { ...terms, isSigned: true })[1]!
   expect(await look()).toMatchObject({ gate: 'signature', verdict: 'passed' })

@@ -14,7 +14,7 @@ import type { ScoredTransactionRecord } from '../../services/pipeline/publish/ou
 import { type RolloutLine, rolloutAuthor } from '../../services/rollout/run-rollout.ts'
 import { runRollout } from '../../services/rollout/start-rollout.ts'
 import type { RosterChange, RosterStep } from '../../services/roster/roster-change.ts'
-import { type ModelShelf, makeModelShelf } from '../support/model-shelf.ts'
+import { type FixtureShelf, makeFixtureShelf } from '../support/fixture-shelf.ts'
 import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
@@ -29,7 +29,7 @@ const GOOD = '5'
 const rules = '{ minEvents: 200, minTime: 1s, maxTime: 10m, noDataMax: 1m }'
 const policy = '{ review: 0.01, block: 0.9, flaggedShareMax: 1, brakeWindow: 10000 }'
 
-let shelf: ModelShelf
+let shelf: FixtureShelf
 let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
@@ -83,7 +83,7 @@ async function startBadCanary(): Promise<void> {
 
 beforeAll(async () => {
   const fixtures = { 1: 'trees', 2: 'unbounded', 3: 'shifted', 4: 'slow', 5: 'trees' }
-  shelf = makeModelShelf('rollout', fixtures, { policy, rollout: rules })
+  shelf = makeFixtureShelf('rollout', fixtures, { policy, rollout: rules })
   place = await openScoringEnvironment({ purpose: 'rollout', pipelineFile: shelf.pipelineFile })
   const { definition, kafka, stack, environment } = place
   collector = await collectTopics(kafka, allTopicsOf(definition))

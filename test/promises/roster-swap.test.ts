@@ -16,8 +16,8 @@ import type { ScoredTransactionRecord } from '../../services/pipeline/publish/ou
 import { isCanaryCustomer, type Roster } from '../../services/roster/roster.ts'
 import type { RosterChange } from '../../services/roster/roster-change.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
+import { type FixtureShelf, makeFixtureShelf } from '../support/fixture-shelf.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
-import { type ModelShelf, makeModelShelf } from '../support/model-shelf.ts'
 import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -27,7 +27,7 @@ const RATE = 400
 const SECONDS_MAX = 120
 const SWAPS = 12
 
-let shelf: ModelShelf
+let shelf: FixtureShelf
 let place: ScoringEnvironment
 let collector: TopicCollector
 let topics: WeirTopics
@@ -81,7 +81,7 @@ async function liveThrough(ledger: RosterLedger): Promise<void> {
 }
 
 beforeAll(async () => {
-  shelf = makeModelShelf('swap', { 1: 'trees', 2: 'challenger', 3: 'unbounded' })
+  shelf = makeFixtureShelf('swap', { 1: 'trees', 2: 'challenger', 3: 'unbounded' })
   place = await openScoringEnvironment({ purpose: 'swap', pipelineFile: shelf.pipelineFile })
   const { definition, kafka, stack } = place
   collector = await collectTopics(kafka, allTopicsOf(definition))

@@ -12,7 +12,7 @@ import {
   type ModelFiles,
   readGraphFolder,
   readModelFolder,
-} from '../../../services/adapters/onnx/model-folder.ts'
+} from '../../../services/adapters/models/model-files.ts'
 import { ModelWorker } from '../../../services/adapters/onnx/model-worker.ts'
 import type {
   ExecutionProvider,

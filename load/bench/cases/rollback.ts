@@ -17,7 +17,7 @@ import { startOpenLoop } from '../../generator/open-loop.ts'
 import { benchPreset } from '../../generator/options.ts'
 import type { BenchEnvironment } from '../environment/bench-environment.ts'
 import { environmentOf, startBenchScorers } from '../environment/bench-scorers.ts'
-import { type ModelShelf, makeModelShelf } from '../environment/model-shelf.ts'
+import { type ModelShelf, makeModelShelf, readPipelineFor } from '../environment/model-shelf.ts'
 import { silentLogger } from '../environment/pass-through.ts'
 import { medianOf } from '../measure/quantiles.ts'
 import { watchRecords } from '../measure/visible-records.ts'
@@ -55,9 +55,9 @@ export function openRollbackShelf(): ModelShelf {
     join(repositoryFolder, 'test', 'fixtures', 'models', folder, '1')
   const pipelineFile = join(repositoryFolder, 'load', 'bench', 'pipelines', 'rollback.yaml')
   return makeModelShelf({
-    pipelineFile,
     name,
     versions: { 1: fixture('trees'), 2: fixture('unbounded') },
+    writePipeline: readPipelineFor(pipelineFile, name),
   })
 }
 

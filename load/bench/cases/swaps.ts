@@ -16,7 +16,7 @@ import { startOpenLoop } from '../../generator/open-loop.ts'
 import { benchPreset } from '../../generator/options.ts'
 import { type BenchEnvironment, benchPipelineFile } from '../environment/bench-environment.ts'
 import { startBenchScorers } from '../environment/bench-scorers.ts'
-import { type ModelShelf, makeModelShelf } from '../environment/model-shelf.ts'
+import { type ModelShelf, makeModelShelf, readPipelineFor } from '../environment/model-shelf.ts'
 import { readMemoryMb } from '../measure/process-usage.ts'
 import { medianOf, quantileOf, sortValues } from '../measure/quantiles.ts'
 import { watchRecords } from '../measure/visible-records.ts'
@@ -65,7 +65,8 @@ const applyMsMax = 60_000
 /** The bench's model as three versions. */
 export const openSwapShelf = (pipelineFile = benchPipelineFile): ModelShelf => {
   const source = join(repositoryFolder, 'models', name, '1')
-  return makeModelShelf({ pipelineFile, name, versions: { 1: source, 2: source, 3: source } })
+  const versions = { 1: source, 2: source, 3: source }
+  return makeModelShelf({ name, versions, writePipeline: readPipelineFor(pipelineFile, name) })
 }
 
 export async function runSwaps(place: BenchEnvironment, options: SwapsOptions): Promise<SwapsCase> {

@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
-import { goldenDifferenceMax } from '../../../services/adapters/onnx/model-folder.ts'
+import { goldenDifferenceMax } from '../../../services/adapters/models/golden-vectors.ts'
 import type { CrossoverCase } from '../cases/crossover.ts'
 import type { DrainCase } from '../cases/drain.ts'
 import type { FoldCase } from '../cases/fold.ts'

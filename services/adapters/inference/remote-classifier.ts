@@ -9,19 +9,22 @@
 // Invariant: one batch's scores and reasons of the champion are of one place, the one that the reply names.
 
 import type { RemoteExecution } from '../../core/pipeline-definition.ts'
-import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
+import type {
+  ClassifyReply,
+  FixedClassifier,
+  ScoreRequest,
+} from '../../pipeline/classify/classifier.ts'
 import type { Observe } from '../../pipeline/observe/signals.ts'
 import type { Reason, ScoringModel } from '../../pipeline/records.ts'
-import type { ModelFiles } from '../onnx/model-folder.ts'
+import type { ModelFiles } from '../models/model-files.ts'
 import { explainRows } from '../onnx/occlusion.ts'
-import type { OnnxClassifier } from '../onnx/onnx-classifier.ts'
 import { type InferenceEnvironment, openInferenceClient } from './inference-client.ts'
 import { createRemoteModel } from './remote-model.ts'
 import { remoteTrouble, ServerTrust } from './server-trust.ts'
 
 type RemoteClassifierOptions = {
   /** Champion and challengers on this machine; closed with this classifier. */
-  readonly local: OnnxClassifier
+  readonly local: FixedClassifier
   /** The champion's folder. */
   readonly files: ModelFiles
   readonly remote: RemoteExecution
@@ -31,7 +34,7 @@ type RemoteClassifierOptions = {
   readonly pauseMs?: number
 }
 
-export type RemoteClassifier = OnnxClassifier
+export type RemoteClassifier = FixedClassifier
 
 /** Scores are at most 1: no row gets reasons. */
 const noReasons = 2

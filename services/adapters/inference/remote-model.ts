@@ -11,7 +11,8 @@ import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { RemoteExecution } from '../../core/pipeline-definition.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
-import { goldenDifferenceMax, type ModelFiles } from '../onnx/model-folder.ts'
+import { goldenDifferenceMax } from '../models/golden-vectors.ts'
+import type { ModelFiles } from '../models/model-files.ts'
 import {
   decodeJson,
   decodeScores,

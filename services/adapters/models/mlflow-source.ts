@@ -1,11 +1,12 @@
-// The model source port on an MLflow server: name and version or alias in, a verified folder of the cache out.
+// The model source port on an MLflow server: name and version or alias in, a verified folder of the
+// cache out.
 //
-//   alias ─► version ─► manifest.json ─► signature ─► cached? ─ no ─► every file, hash by hash ─► cache
+//   alias ─► version ─► manifest.json ─► signature ─► cached? ─no─► every file, by hash ─► cache
 //
 // Refused: a manifest of another name or version, a file whose hash is not the manifest's
-// (WEIR_CLASSIFY_MODEL_REFUSED), a signature that is not trusted, before any other file is asked for. A
-// server that is away is a signal, not an end, where the answer to the same question is in the cache.
-// Invariant: nothing enters the cache unverified, and nothing leaves it unverified.
+// (WEIR_CLASSIFY_MODEL_REFUSED), a signature that is not trusted, before any other file is asked
+// for. A server that is away is a signal, not an end, where the answer to the same question is
+// in the cache. Invariant: nothing enters the cache unverified, and nothing leaves it unverified.
 
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
@@ -19,6 +20,7 @@ import {
 } from '../../models/manifest-signature.ts'
 import type { ModelSource } from '../../models/model-source.ts'
 import type { ModelOrigin, Observe } from '../../pipeline/observe/signals.ts'
+import type { CachedModel } from './cache-entries.ts'
 import { isAway, type MlflowClient } from './mlflow-client.ts'
 import {
   findArtifact,
@@ -27,7 +29,8 @@ import {
   getArtifact,
   isAlias,
 } from './mlflow-registry.ts'
-import { type CachedModel, filesOf, type ModelCache, sha256Of } from './model-cache.ts'
+import type { ModelCache } from './model-cache.ts'
+import { checkModelFile, filesOf, sha256Of } from './model-folder.ts'
 
 type MlflowSourceOptions = {
   readonly client: MlflowClient
@@ -96,8 +99,11 @@ async function findAtServer(options: MlflowSourceOptions, asked: ModelReference)
     return { model: { ...cached, signatures }, from: 'cache' }
   }
   const files = new Map<string, Uint8Array>()
-  for (const [path, sha256] of filesOf(parsed)) {
-    files.set(path, await download(client, `${folder}/${path}`, sha256))
+  for (const [name, file] of filesOf(parsed)) {
+    const path = `${folder}/${name}`
+    const bytes = await download(client, path)
+    checkModelFile({ path: `${client.url} ${path}`, bytes, manifest: parsed, file })
+    files.set(name, bytes)
   }
   return { model: await cache.store({ manifest, signatures, files }), from: 'registry' }
 }
@@ -105,16 +111,11 @@ async function findAtServer(options: MlflowSourceOptions, asked: ModelReference)
 const findSignatures = async (client: MlflowClient, folder: string): Promise<string | null> =>
   (await findArtifact(client, `${folder}/${signatureFileName}`))?.toString() ?? null
 
-async function download(client: MlflowClient, path: string, sha256: string): Promise<Buffer> {
-  const bytes = await getArtifact(client, path, {
+const download = (client: MlflowClient, path: string): Promise<Buffer> =>
+  getArtifact(client, path, {
     bytesMax: limits.modelFileBytesMax,
     msMax: limits.modelTransferMsMax,
   })
-  const found = sha256Of(bytes)
-  if (found === sha256) return bytes
-  const detail = `${client.url} ${path}: sha-256 is ${found}, the manifest says ${sha256}.`
-  throw new WeirError('WEIR_CLASSIFY_MODEL_REFUSED', detail)
-}
 
 /** Also of what is cached: keys may have been taken back since. */
 const checkCached = (

@@ -20,7 +20,7 @@ import {
   tagOf,
   versionTags,
 } from './mlflow-registry.ts'
-import type { ModelParts } from './model-parts.ts'
+import type { ModelParts } from './model-folder.ts'
 import { runRecordOf } from './run-record.ts'
 
 type PublishOptions = {

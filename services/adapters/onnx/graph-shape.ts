@@ -1,12 +1,13 @@
 // What a graph says of its tensors, for those who serve it elsewhere.
 //
-// In: a model's verified files and which of its graphs. Out: how many columns its scores have, 0 for a
-// plain list. Refused with WEIR_CLASSIFY_MODEL_REFUSED: a graph that does not load, that lacks the manifest's
-// output, or whose output is neither [n], [n, 1] nor [n, 2].
+// In: a model's verified files and which of its graphs. Out: how many columns its scores have, 0
+// for a plain list. Refused with WEIR_CLASSIFY_MODEL_REFUSED: a graph that does not load, that
+// lacks the manifest's output, or whose output is no tensor (ZipMap), or neither [n], [n, 1] nor
+// [n, 2].
 
-import { InferenceSession } from 'onnxruntime-node'
 import { WeirError } from '../../core/errors.ts'
-import type { Graph, ModelFiles } from './model-folder.ts'
+import type { Graph, ModelFiles } from '../models/model-files.ts'
+import { describeNoTensor, openGraph } from './open-graph.ts'
 
 export async function readOutputColumns(
   { manifest }: ModelFiles,
@@ -20,11 +21,14 @@ export async function readOutputColumns(
         cause,
       },
     )
-  const session = await InferenceSession.create(graph.bytes, { intraOpNumThreads: 1 }).catch(
+  const session = await openGraph(graph, manifest, { intraOpNumThreads: 1 }).catch(
     (cause: Error) => {
+      if (cause instanceof WeirError) throw cause
       throw refuse(`the graph does not load: ${cause.message}`, cause)
     },
   )
+  const noTensor = describeNoTensor(session, manifest.output)
+  if (noTensor !== null) throw refuse(noTensor)
   const output = session.outputMetadata.find(({ name }) => name === manifest.output)
   if (output === undefined || !output.isTensor) throw refuse(`no output ${manifest.output}`)
   const { shape } = output

@@ -1,10 +1,13 @@
-// The process that opens a graph on trial: one message in, one answer out for each step that is asked for.
+// The process that opens a graph on trial: one message in, one answer out for each step that is
+// asked for.
 //
-// Sessions are opened and checked by the scorer's own code, on the CPU; the graph for GPUs is run there
-// as well, which proves its numbers and not its speed. Refused: nothing; what a step throws is its answer.
-// Invariant: a step that fails does not keep the next one from its answer.
+// Sessions are opened and checked by the scorer's own code, on the CPU; the graph for GPUs is run
+// there as well, which proves its numbers and not its speed. Refused: nothing; what a step throws
+// is its answer. Invariant: a step that fails does not keep the next one from its answer.
 
 import { errorTable, WeirError } from '../../core/errors.ts'
+import type { Golden } from '../models/golden-vectors.ts'
+import type { Graph, ModelFiles } from '../models/model-files.ts'
 import { readOutputColumns } from './graph-shape.ts'
 import {
   isAsked,
@@ -13,17 +16,25 @@ import {
   type TrialStep,
   trialSteps,
 } from './graph-trial.ts'
-import type { Golden, ModelFiles } from './model-folder.ts'
 import { type ModelSession, openModelSession } from './model-session.ts'
+import { openGraph } from './open-graph.ts'
+import { isScore } from './worker-messages.ts'
 
 const onCpu = { providers: ['cpu'], isRequired: false, workers: 1 } as const
 const runsRehearsed = 10
 const runsTimed = 200
+const extremesAtOnce = 1000
 
-const steps: Readonly<Record<TrialStep, (trial: Trial) => Promise<number>>> = {
+type Found = { readonly value: number; readonly scores?: Float32Array }
+
+const steps: Readonly<Record<TrialStep, (trial: Trial) => Promise<number | Found>>> = {
+  load: ({ files }) => loadGraph(files, files.cpu),
+  loadGpu: ({ files }) => loadGraph(files, files.gpu!),
   output: ({ files }) => readOutputColumns(files, files.cpu),
   golden: ({ files }) => measureDifference(files, files.golden),
   goldenGpu: ({ files }) => measureDifference(asGpu(files), files.golden),
+  extremes: ({ files, extremes }) => scoreExtremes(files, extremes!),
+  extremesGpu: ({ files, extremes }) => scoreExtremes(asGpu(files), extremes!),
   parity: ({ files, parity }) => measureDifference(files, parity!),
   parityGpu: ({ files, parity }) => measureDifference(asGpu(files), parity!),
   latency: ({ files, latencyRows }) => measureLatency(files, latencyRows!),
@@ -31,6 +42,40 @@ const steps: Readonly<Record<TrialStep, (trial: Trial) => Promise<number>>> = {
 
 /** The graph for GPUs in the place of the one for CPUs. */
 const asGpu = (files: ModelFiles): ModelFiles => ({ ...files, cpu: files.gpu! })
+
+async function loadGraph({ manifest }: ModelFiles, graph: Graph): Promise<number> {
+  await openGraph(graph, manifest, { intraOpNumThreads: 1 })
+  return 0
+}
+
+/** Rows on which the graph gives no score, or nothing at all. */
+async function scoreExtremes(files: ModelFiles, vectors: Float32Array): Promise<Found> {
+  const { score } = await openModelSession(files, onCpu)
+  const width = files.manifest.featureSet.names.length
+  const scores = new Float32Array(vectors.length / width)
+  for (let row = 0; row < scores.length; row += extremesAtOnce) {
+    const count = Math.min(extremesAtOnce, scores.length - row)
+    const part = vectors.slice(row * width, (row + count) * width)
+    scores.set(await score(part, count).catch(() => oneByOne(score, part, count)), row)
+  }
+  return { value: scores.reduce((sum, found) => sum + (isScore(found) ? 0 : 1), 0), scores }
+}
+
+/** NaN for a row that the graph does not run. */
+async function oneByOne(
+  score: ModelSession['score'],
+  vectors: Float32Array,
+  count: number,
+): Promise<Float32Array> {
+  const width = vectors.length / count
+  const scores = new Float32Array(count)
+  for (let row = 0; row < count; row++) {
+    const vector = vectors.slice(row * width, (row + 1) * width)
+    const [found] = await score(vector, 1).catch(() => [Number.NaN])
+    scores[row] = found ?? Number.NaN
+  }
+  return scores
+}
 
 async function measureDifference(files: ModelFiles, { vectors, scores, count }: Golden) {
   const { score } = await openModelSession(files, onCpu)
@@ -85,7 +130,7 @@ process.once('message', async (trial: Trial) => {
   for (const step of trialSteps) {
     if (!isAsked(step, trial)) continue
     const answer = await steps[step](trial).then(
-      (value) => ({ value }),
+      (found) => (typeof found === 'number' ? { value: found } : found),
       (error: Error) => ({ fault: describe(error) }),
     )
     await send({ step, answer })

@@ -1,21 +1,23 @@
 // One model in one worker: verified files in, a scoring function out, under the execution policy.
 //
-// The first run of a session scores the golden vectors, and is the run that is profiled: one session
-// and one run prove the numbers and the provider. Refused: a graph that does not load on the CPU,
-// other inputs or outputs than the manifest's, golden scores off by more than goldenDifferenceMax
-// (WEIR_CLASSIFY_MODEL_REFUSED); a required provider that is absent or did not execute every node
-// (WEIR_CLASSIFY_PROVIDER_REFUSED). Sessions are never released one by one, because that leaks in
-// ONNX Runtime: a model lives as long as its worker.
+// The first run of a session scores the golden vectors, and is the run that is profiled: one
+// session and one run prove the numbers and the provider. Refused: a graph that does not load on
+// the CPU, other inputs or outputs than the manifest's, golden scores off by more than
+// goldenDifferenceMax (WEIR_CLASSIFY_MODEL_REFUSED); a required provider that is absent or did not
+// execute every node (WEIR_CLASSIFY_PROVIDER_REFUSED). Sessions are never released one by one,
+// because that leaks in ONNX Runtime: a model lives as long as its worker.
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { env, InferenceSession, Tensor } from 'onnxruntime-node'
+import { env, type InferenceSession, Tensor } from 'onnxruntime-node'
 import { WeirError } from '../../core/errors.ts'
 import type { ExecutionPolicy, ExecutionProvider } from '../../core/pipeline-definition.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
+import { goldenDifferenceMax } from '../models/golden-vectors.ts'
+import type { ModelFiles } from '../models/model-files.ts'
 import { attest, missedProvider } from './attestation.ts'
-import { type Graph, goldenDifferenceMax, type ModelFiles } from './model-folder.ts'
+import { describeNoTensor, openGraph } from './open-graph.ts'
 import { padRuns, type ScoreRows } from './padded-runs.ts'
 
 // ONNX Runtime would write to stderr, past the log; what it reports is thrown or attested as well.
@@ -59,7 +61,7 @@ const openOn = async (
   if (graph === null) return 'the manifest names no gpu graph'
   const profileFolder = await mkdtemp(join(tmpdir(), 'weir-profile-'))
   try {
-    const session = await createSession(graph, provider, join(profileFolder, 'run'))
+    const session = await createSession(files, provider, join(profileFolder, 'run'))
     if (typeof session === 'string') {
       if (provider === 'cpu') throw refuse(files, `cpu graph does not load: ${session}`)
       return session
@@ -79,12 +81,12 @@ const openOn = async (
 }
 
 const createSession = async (
-  graph: Graph,
+  { manifest, cpu, gpu }: ModelFiles,
   provider: ExecutionProvider,
   profileFilePrefix: string,
 ): Promise<InferenceSession | string> => {
   try {
-    return await InferenceSession.create(graph.bytes, {
+    return await openGraph(provider === 'cpu' ? cpu : gpu!, manifest, {
       executionProviders: [provider],
       graphOptimizationLevel: 'all',
       intraOpNumThreads: 1,
@@ -93,6 +95,7 @@ const createSession = async (
       profileFilePrefix,
     })
   } catch (error) {
+    if (error instanceof WeirError) throw error
     return (error as Error).message.trim()
   }
 }
@@ -124,6 +127,8 @@ const checkNames = (session: InferenceSession, files: ModelFiles): void => {
   if (!outputNames.includes(output)) {
     throw refuse(files, `graph's outputs are [${outputNames}], the manifest says ${output}`)
   }
+  const noTensor = describeNoTensor(session, output)
+  if (noTensor !== null) throw refuse(files, noTensor)
 }
 
 const readScores = (tensor: Tensor, rows: number, files: ModelFiles): Float32Array => {

@@ -1,7 +1,7 @@
 // The classifier port on ONNX Runtime: model references in, a running classifier out.
 //
 // Reads and verifies every model once, then starts the workers that open, check and attest them.
-// Refused at start: WEIR_CLASSIFY_MODEL_REFUSED (model-folder.ts, model-session.ts) and
+// Refused at start: what adapters/models refuses of a folder, WEIR_CLASSIFY_MODEL_REFUSED and
 // WEIR_CLASSIFY_PROVIDER_REFUSED (model-session.ts); nothing is left running then. Runs and their
 // failures are run-dispatcher.ts. Invariant: the models never change inside one classifier; a new
 // roster is a new classifier with fresh workers, because ONNX Runtime leaks released sessions.
@@ -9,10 +9,9 @@
 import { limits } from '../../core/limits.ts'
 import type { ExecutionPolicy, ModelReference } from '../../core/pipeline-definition.ts'
 import { noSignatures, type SignaturePolicy } from '../../models/manifest-signature.ts'
-import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
+import type { FixedClassifier } from '../../pipeline/classify/classifier.ts'
 import type { Observe } from '../../pipeline/observe/signals.ts'
-import type { ScoringModel } from '../../pipeline/records.ts'
-import { readModelFolder } from './model-folder.ts'
+import { readModelFolder } from '../models/model-files.ts'
 import { RunDispatcher } from './run-dispatcher.ts'
 
 type OnnxClassifierOptions = {
@@ -28,17 +27,9 @@ type OnnxClassifierOptions = {
   readonly observe: Observe
 }
 
-export type OnnxClassifier = {
-  readonly classify: (request: ScoreRequest) => Promise<ClassifyReply>
-  /** The champion, then the challengers, as the first worker attested them. */
-  readonly models: readonly ScoringModel[]
-  /** Ends the workers; requests still waiting are rejected. */
-  readonly close: () => Promise<void>
-}
-
 export const createOnnxClassifier = async (
   options: OnnxClassifierOptions,
-): Promise<OnnxClassifier> => {
+): Promise<FixedClassifier> => {
   const { models, policy, features, signatures = noSignatures, observe } = options
   const demands = { features, signatures }
   const files = [

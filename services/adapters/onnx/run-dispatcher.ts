@@ -11,19 +11,22 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { assertInvariant, WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
+import type {
+  ClassifyReply,
+  FixedClassifier,
+  ScoreRequest,
+} from '../../pipeline/classify/classifier.ts'
 import type { Observe } from '../../pipeline/observe/signals.ts'
 import type { ScoringModel } from '../../pipeline/records.ts'
-import type { ModelFiles } from './model-folder.ts'
+import type { ModelFiles } from '../models/model-files.ts'
 import { ModelWorker, type RunReply } from './model-worker.ts'
-import type { OnnxClassifier } from './onnx-classifier.ts'
 import { type Pending, settleMerged, takeMerged } from './run-merging.ts'
 import { isScore, type LoadedModel, type WorkerStart } from './worker-messages.ts'
 
 const crashesMax = limits.retryAttemptsMax
 const firstPauseMs = 10
 
-export class RunDispatcher implements OnnxClassifier {
+export class RunDispatcher implements FixedClassifier {
   models: readonly ScoringModel[] = []
   readonly #start: WorkerStart
   readonly #observe: Observe

@@ -12,7 +12,7 @@ import type { ErrorCode } from '../../core/errors.ts'
 import type { ExecutionPolicy } from '../../core/pipeline-definition.ts'
 import type { ScoreRequest } from '../../pipeline/classify/classifier.ts'
 import type { Reason, ScoringModel } from '../../pipeline/records.ts'
-import type { ModelFiles } from './model-folder.ts'
+import type { ModelFiles } from '../models/model-files.ts'
 import type { ProviderMiss } from './model-session.ts'
 
 /** What a worker is started with; the champion is the first of the models. */

@@ -48,6 +48,15 @@ export type ClassifyReply = {
   readonly controlEpoch?: number
 }
 
+/** Scores with models that never change while it lives, wherever they run. */
+export type FixedClassifier = {
+  readonly classify: (request: ScoreRequest) => Promise<ClassifyReply>
+  /** The champion, then the challengers, as they were attested when they were loaded. */
+  readonly models: readonly ScoringModel[]
+  /** Ends what runs them; requests still waiting are rejected. */
+  readonly close: () => Promise<void>
+}
+
 export type Classifier = {
   readonly classify: (request: ClassifyRequest) => Promise<ClassifyReply>
 }

@@ -6,19 +6,22 @@
 // Invariants: a crew ends after its last call; `model_loaded` reaches the observer only while the crew
 // is in force, so that metrics and readiness tell the models that decide, not those that are warm.
 
-import type { OnnxClassifier } from '../../adapters/onnx/onnx-classifier.ts'
 import { WeirError } from '../../core/errors.ts'
-import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
+import type {
+  ClassifyReply,
+  FixedClassifier,
+  ScoreRequest,
+} from '../../pipeline/classify/classifier.ts'
 import type { Observe, Signal } from '../../pipeline/observe/signals.ts'
 
-type OpenModels = (observe: Observe) => Promise<OnnxClassifier>
+export type OpenModels = (observe: Observe) => Promise<FixedClassifier>
 
 export class Crew {
   /** Equal for two rosters with the same models. */
   readonly key: string
   readonly #observe: Observe
   readonly #loaded = new Map<string, Signal>()
-  #classifier: OnnxClassifier | null = null
+  #classifier: FixedClassifier | null = null
   #isInForce = false
   #calls = 0
   #idle = Promise.withResolvers<void>()
@@ -45,7 +48,7 @@ export class Crew {
     return crew
   }
 
-  get models(): OnnxClassifier['models'] {
+  get models(): FixedClassifier['models'] {
     return this.#classifier!.models
   }
 
@@ -83,7 +86,7 @@ export class Crew {
   }
 }
 
-async function within(msMax: number, opening: Promise<OnnxClassifier>): Promise<OnnxClassifier> {
+async function within(msMax: number, opening: Promise<FixedClassifier>): Promise<FixedClassifier> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {

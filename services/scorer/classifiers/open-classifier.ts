@@ -5,23 +5,24 @@
 // running then.
 
 import { createRemoteClassifier } from '../../adapters/inference/remote-classifier.ts'
+import { readModelFolder } from '../../adapters/models/model-files.ts'
 import {
   fetchModels,
   openModelSource,
   readSignaturePolicy,
 } from '../../adapters/models/open-model-source.ts'
-import { readModelFolder } from '../../adapters/onnx/model-folder.ts'
-import { createOnnxClassifier, type OnnxClassifier } from '../../adapters/onnx/onnx-classifier.ts'
+import { createOnnxClassifier } from '../../adapters/onnx/onnx-classifier.ts'
 import { WeirError } from '../../core/errors.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { Settings } from '../../core/settings.ts'
+import type { FixedClassifier } from '../../pipeline/classify/classifier.ts'
 import type { Observe } from '../../pipeline/observe/signals.ts'
 
 export async function openClassifier(
   definition: PipelineDefinition,
   { inference: { url, token }, models: place }: Pick<Settings, 'inference' | 'models'>,
   observe: Observe,
-): Promise<OnnxClassifier> {
+): Promise<FixedClassifier> {
   const { remote } = definition.execution
   if (remote !== undefined && url === null) {
     const detail =

@@ -10,13 +10,13 @@
 // before, next, and one that is leaving.
 
 import { setTimeout as wait } from 'node:timers/promises'
-import type { OnnxClassifier } from '../../adapters/onnx/onnx-classifier.ts'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type {
   Classifier,
   ClassifyReply,
   ClassifyRequest,
+  FixedClassifier,
 } from '../../pipeline/classify/classifier.ts'
 import type { Observe } from '../../pipeline/observe/signals.ts'
 import { isCanaryCustomer, type Roster, type RosterModel } from '../../roster/roster.ts'
@@ -28,7 +28,7 @@ export type RosterModels = Pick<Roster, 'champion' | 'challengers'>
 type RosterClassifierOptions = {
   /** In force when the scorer starts. */
   readonly first: Roster
-  readonly open: (models: RosterModels, observe: Observe) => Promise<OnnxClassifier>
+  readonly open: (models: RosterModels, observe: Observe) => Promise<FixedClassifier>
   readonly observe: Observe
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>
   readonly loadMsMax?: number
@@ -66,7 +66,7 @@ export class RosterClassifier implements Classifier {
     if (options.first.epoch > 0) this.#report(options.first)
   }
 
-  get models(): OnnxClassifier['models'] {
+  get models(): FixedClassifier['models'] {
     return this.#inForce.models
   }
 

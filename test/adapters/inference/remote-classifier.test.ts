@@ -7,7 +7,7 @@ import {
   createRemoteClassifier,
   type RemoteClassifier,
 } from '../../../services/adapters/inference/remote-classifier.ts'
-import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts'
+import { readModelFolder } from '../../../services/adapters/models/model-files.ts'
 import { createOnnxClassifier } from '../../../services/adapters/onnx/onnx-classifier.ts'
 import type { RemoteExecution } from '../../../services/core/pipeline-definition.ts'
 import { noSignatures } from '../../../services/models/manifest-signature.ts'

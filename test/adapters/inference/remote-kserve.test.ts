@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createRemoteClassifier } from '../../../services/adapters/inference/remote-classifier.ts'
-import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts'
+import { readModelFolder } from '../../../services/adapters/models/model-files.ts'
 import { createOnnxClassifier } from '../../../services/adapters/onnx/onnx-classifier.ts'
 import { noSignatures } from '../../../services/models/manifest-signature.ts'
 import { observeNothing } from '../../../services/pipeline/observe/signals.ts'

@@ -1,5 +1,6 @@
-// A real MLflow that asks for a login and speaks TLS with a certificate of an authority of its own, and a proxy
-// that asks for a bearer token: who is let in, what is said to the others, and that no secret is in it.
+// A real MLflow that asks for a login and speaks TLS with a certificate of an authority of its own,
+// and a proxy that asks for a bearer token: who is let in, what is said to the others, and that no
+// secret is in it.
 
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -13,7 +14,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createMlflowClient } from '../../../services/adapters/models/mlflow-client.ts'
-import { readModelParts } from '../../../services/adapters/models/model-parts.ts'
+import { readModelParts } from '../../../services/adapters/models/model-folder.ts'
 import { openModelSource } from '../../../services/adapters/models/open-model-source.ts'
 import { publishModel } from '../../../services/adapters/models/publish-model.ts'
 import { WeirError } from '../../../services/core/errors.ts'

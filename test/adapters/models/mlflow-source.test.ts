@@ -1,4 +1,5 @@
-// A model's way through a real MLflow server: published, found by alias and version, cached, away, forged.
+// A model's way through a real MLflow server: published, found by alias and version, cached, away,
+// forged.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,7 +10,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createMlflowClient } from '../../../services/adapters/models/mlflow-client.ts'
 import { createMlflowSource } from '../../../services/adapters/models/mlflow-source.ts'
 import { createModelCache } from '../../../services/adapters/models/model-cache.ts'
-import { readModelParts } from '../../../services/adapters/models/model-parts.ts'
+import { readModelParts } from '../../../services/adapters/models/model-folder.ts'
 import { publishModel } from '../../../services/adapters/models/publish-model.ts'
 import { mlflowSource } from '../../../services/core/pipeline-definition.ts'
 import { addSignature, keyIdOf, noSignatures } from '../../../services/models/manifest-signature.ts'

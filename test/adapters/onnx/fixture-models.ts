@@ -7,11 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach } from 'vitest'
-import {
-  createOnnxClassifier,
-  type OnnxClassifier,
-} from '../../../services/adapters/onnx/onnx-classifier.ts'
+import { createOnnxClassifier } from '../../../services/adapters/onnx/onnx-classifier.ts'
 import type { ExecutionPolicy, ModelReference } from '../../../services/core/pipeline-definition.ts'
+import type { FixedClassifier } from '../../../services/pipeline/classify/classifier.ts'
 import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 
 export const fixtureFolder = fileURLToPath(new URL('../../fixtures/models', import.meta.url))
@@ -32,7 +30,7 @@ export const fixtureModel = (name: string, source = fixtureFolder): ModelReferen
 })
 
 export type Opened = {
-  readonly classifier: OnnxClassifier
+  readonly classifier: FixedClassifier
   readonly signals: Signal[]
 }
 

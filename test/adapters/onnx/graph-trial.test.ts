@@ -3,16 +3,15 @@
 import { spawnSync } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { readOpsets } from '../../../services/adapters/onnx/graph-opsets.ts'
+import { readModelFolder } from '../../../services/adapters/models/model-files.ts'
 import { type Trial, tryGraph } from '../../../services/adapters/onnx/graph-trial.ts'
-import { readModelFolder } from '../../../services/adapters/onnx/model-folder.ts'
 import { noSignatures } from '../../../services/models/manifest-signature.ts'
 import { fixtureFeatures, fixtureModel } from './fixture-models.ts'
 
 const trialOf = async (changed: Partial<Trial> = {}, name = 'trees'): Promise<Trial> => {
   const demands = { features: fixtureFeatures, signatures: noSignatures }
   const files = await readModelFolder(fixtureModel(name), 'champion', demands)
-  return { files, parity: null, latencyRows: null, ...changed }
+  return { files, parity: null, extremes: null, latencyRows: null, ...changed }
 }
 
 /** The process that a trial of this test process runs in. */
@@ -35,7 +34,7 @@ const findProcess = async (): Promise<number> => {
 test('graph trial - answers every step that is asked for, and no other', async () => {
   const trial = await trialOf()
   const report = await tryGraph(trial)
-  expect([...report.keys()]).toEqual(['output', 'golden', 'goldenGpu'])
+  expect([...report.keys()]).toEqual(['load', 'loadGpu', 'output', 'golden', 'goldenGpu'])
   expect(report.get('output')).toEqual({ value: 1 })
 })
 
@@ -51,16 +50,4 @@ test('graph trial - a graph whose run never ends is ended, and the fault says ho
   const report = await tryGraph(await trialOf({}, 'endless'), 4000)
   const fault = 'the graph had not answered after 4000 ms'
   expect(report.get('golden')).toEqual({ fault })
-})
-
-test('graph opsets - bytes that are no graph are an error wherever they end', async () => {
-  const { files } = await trialOf()
-  const { bytes } = files.cpu
-  expect([...readOpsets(bytes)]).toEqual([
-    ['ai.onnx', 17],
-    ['ai.onnx.ml', 3],
-  ])
-  expect(() => readOpsets(new Uint8Array())).toThrow('no ONNX file')
-  expect(() => readOpsets(Buffer.from('MZ this is not a graph'))).toThrow()
-  expect(() => readOpsets(bytes.subarray(0, bytes.length - 1))).toThrow()
 })

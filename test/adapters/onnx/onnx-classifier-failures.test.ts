@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { node } from '../../support/graph-bytes.ts'
+import { makeTinyModel, tinyFeatures, tinyGraph, zippedGraph } from '../../support/made-models.ts'
 import {
   copyModel,
   drawRows,
@@ -67,10 +69,29 @@ describe('onnx classifier at start', () => {
 
   it('load - refuses a graph that ONNX Runtime cannot read, with the reason', async () => {
     const { reference, folder } = await copyModel('trees')
-    await republish(folder, 'cpu', 'not a graph')
+    const unknown = tinyGraph({ nodes: [node('NoSuchOperator', ['x'], ['p'])] })
+    await republish(folder, 'cpu', unknown)
     await expect(openClassifier(reference)).rejects.toMatchObject({
       ...refused,
       message: expect.stringContaining('cpu graph does not load'),
+    })
+  })
+
+  it('load - refuses what is no graph before any worker is started', async () => {
+    const { reference, folder } = await copyModel('trees')
+    await republish(folder, 'cpu', 'not a graph')
+    await expect(openClassifier(reference)).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('no graph that can be looked into'),
+    })
+    expect(workers).toHaveLength(0)
+  })
+
+  it('load - says what to do about an output of maps', async () => {
+    const { reference } = makeTinyModel(zippedGraph)
+    await expect(openClassifier(reference, { features: tinyFeatures })).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('export with zipmap=False'),
     })
   })
 
@@ -93,7 +114,8 @@ describe('onnx classifier at start', () => {
 
   it('load - refuses when a challenger is refused, and leaves no worker behind', async () => {
     const { reference, folder } = await copyModel('challenger')
-    await republish(folder, 'cpu', 'not a graph')
+    const unknown = tinyGraph({ nodes: [node('NoSuchOperator', ['x'], ['p'])] })
+    await republish(folder, 'cpu', unknown)
     const opening = openClassifier(fixtureModel('trees'), { challengers: [reference] })
     await expect(opening).rejects.toMatchObject(refused)
     expect(workers).toHaveLength(1)

@@ -7,11 +7,8 @@ import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import { describe, expect, it } from 'vitest'
 import { writeFiles } from '../../../load/generator/file-sink.ts'
-import {
-  goldenDifferenceMax,
-  type ModelFiles,
-  readModelFolder,
-} from '../../../services/adapters/onnx/model-folder.ts'
+import { goldenDifferenceMax } from '../../../services/adapters/models/golden-vectors.ts'
+import { type ModelFiles, readModelFolder } from '../../../services/adapters/models/model-files.ts'
 import {
   type ModelSession,
   openModelSession,

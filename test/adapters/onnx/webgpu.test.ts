@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { InferenceSession, type Tensor } from 'onnxruntime-node'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { readGraphFolder } from '../../../services/adapters/onnx/model-folder.ts'
+import { readGraphFolder } from '../../../services/adapters/models/model-files.ts'
 import { openModelSession } from '../../../services/adapters/onnx/model-session.ts'
 import type { ExecutionPolicy } from '../../../services/core/pipeline-definition.ts'
 import {

@@ -1,11 +1,9 @@
 // Real models, real worker threads: rosters applied while calls are in flight.
 
 import { afterEach, describe, expect, it } from 'vitest'
-import {
-  createOnnxClassifier,
-  type OnnxClassifier,
-} from '../../../services/adapters/onnx/onnx-classifier.ts'
+import { createOnnxClassifier } from '../../../services/adapters/onnx/onnx-classifier.ts'
 import { WeirError } from '../../../services/core/errors.ts'
+import type { FixedClassifier } from '../../../services/pipeline/classify/classifier.ts'
 import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { isCanaryCustomer, type Roster } from '../../../services/roster/roster.ts'
 import {
@@ -49,7 +47,7 @@ async function openRosters({ loadMsMax = 60_000 } = {}) {
   const open = async (
     { champion, challengers }: RosterModels,
     observe: (signal: Signal) => void,
-  ): Promise<OnnxClassifier> => {
+  ): Promise<FixedClassifier> => {
     const models = {
       champion: fixtureModel(champion.name),
       challengers: challengers.map(({ name }) => fixtureModel(name)),
