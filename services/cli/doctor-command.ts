@@ -71,12 +71,9 @@ async function examine(flags: Flags): Promise<void> {
   const logger = createLogger({ level, name: 'weir-doctor', instance: settings.instanceId })
   const place = {
     openKafka: (brokers = settings.kafka.brokers) =>
-      openKafka(
-        { ...settings, kafka: { ...settings.kafka, brokers } },
-        logger,
-        'doctor',
-        quickRetry,
-      ),
+      openKafka({ ...settings, kafka: { ...settings.kafka, brokers } }, logger, 'doctor', {
+        retry: quickRetry,
+      }),
     openRegistry: () => openRegistry(settings),
     redisUrl: settings.redis.url,
     models: settings.models,

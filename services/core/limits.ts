@@ -55,6 +55,10 @@ export const limits = {
   kafkaRequestMsMax: 10_000,
   /** Requests open and nothing heard for this long: the connection is given up; above a rebalance's 10 s. */
   kafkaSilenceMsMax: 15_000,
+  /** A connection failed and no broker answered anything for this long: Kafka is away. */
+  kafkaAwayMs: 3000,
+  /** Longest pause between two attempts to start while something outside is away. */
+  startPauseMsMax: 5000,
   /** Connections kept to the inference server; each batch in flight uses one at a time. */
   remoteConnectionsMax: 4,
   /** Requests that fail one after the other before the inference server is left alone. */

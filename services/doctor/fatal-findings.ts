@@ -3,7 +3,8 @@
 // In: the pipeline, and ways to Kafka and Redis. Out: fatal findings, none where the place is fit.
 // Cheap enough for every start: one look at each system, nothing is written. The registry and the
 // models are left to the scorer, which refuses them by itself when it opens them. Thrown as they
-// come: WEIR_KAFKA_AWAY and WEIR_ENRICH_STORE_AWAY, because a later start may find them back.
+// come: WEIR_KAFKA_AWAY and WEIR_ENRICH_STORE_AWAY, because a later look may find them back; both
+// in one AggregateError where both are away.
 
 import { inspectCluster, type OpenKafka } from '../adapters/kafka/topics/inspect-cluster.ts'
 import { inspectRedis } from '../adapters/redis/inspect/inspect-redis.ts'
@@ -25,15 +26,22 @@ export async function fatalFindings(
 ): Promise<readonly Finding[]> {
   const needs = needsOf(definition)
   const wanted = needs.plan.map(({ topic }) => topic)
-  const [cluster, redis] = await Promise.all([
-    inspectCluster(openKafka, wanted),
-    inspectRedis(redisUrl),
-  ])
+  const looks = [inspectCluster(openKafka, wanted), inspectRedis(redisUrl)] as const
+  const [cluster, redis] = await allOrEveryReason(looks)
   const findings = [
     ...judgeSight(onlyFatal(kafkaExamination), cluster, needs),
     ...judgeSight(onlyFatal(redisExamination), redis, needs),
   ]
   return findings.filter(({ level }) => level === 'fatal')
+}
+
+/** Unlike Promise.all: whoever mends a place wants to hear of all that is away. */
+async function allOrEveryReason<A, B>(both: readonly [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  const settled = await Promise.allSettled(both)
+  const reasons = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+  if (reasons.length === 1) throw reasons[0]
+  if (reasons.length > 1) throw new AggregateError(reasons, reasons.map(String).join('\n'))
+  return Promise.all(both)
 }
 
 const onlyFatal = <Sight>(examination: Examination<Sight>): Examination<Sight> => ({

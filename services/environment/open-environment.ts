@@ -16,13 +16,16 @@ import {
   type RegistryPatience,
 } from '../adapters/registry/schema-registry.ts'
 import type { Settings } from '../core/settings.ts'
+import type { Observe } from '../pipeline/observe/signals.ts'
+
+export type KafkaManner = Pick<KafkaOptions, 'retry' | 'watch'>
 
 /** @param program names the program at the brokers: weir-<program>-<instance>. */
 export function openKafka(
   settings: Settings,
   logger: KafkaLogger,
   program: string,
-  retry?: KafkaOptions['retry'],
+  manner: KafkaManner = {},
 ): Kafka {
   const { brokers, ssl, sasl } = settings.kafka
   return createKafka({
@@ -31,7 +34,7 @@ export function openKafka(
     logger,
     ssl,
     ...(sasl === null ? {} : { sasl: sasl as SASLOptions }),
-    ...(retry === undefined ? {} : { retry }),
+    ...manner,
   })
 }
 
@@ -42,11 +45,12 @@ export const quickly: RegistryPatience = { attemptsMax: 2, requestMsMax: 2000 }
 export function openRegistry(
   { registry }: Pick<Settings, 'registry'>,
   patience?: RegistryPatience,
+  observe?: Observe,
 ): Registry {
   const url = new URL(registry.url)
   if (registry.auth !== null) {
     url.username = encodeURIComponent(registry.auth.username)
     url.password = encodeURIComponent(registry.auth.password)
   }
-  return connectRegistry(url.toString(), patience)
+  return connectRegistry(url.toString(), patience, observe)
 }

@@ -11,7 +11,7 @@
 // rejected = received; stages neither log nor count, the pipeline emits one signal per stage.
 
 import type { Clock } from '../core/clock.ts'
-import { assertInvariant } from '../core/errors.ts'
+import { WeirError } from '../core/errors.ts'
 import { type ClassifyDeps, classify } from './classify/classify.ts'
 import { type DecideDeps, decide } from './decide/decide.ts'
 import { type Decoded, decode } from './decode/decode.ts'
@@ -92,10 +92,10 @@ export function createJudge(deps: JudgeDeps): Judge {
       return timed('enrich', transactions, work, (result) => result.count)
     })
     const { count, diverted } = enriched
-    assertInvariant(
-      count + diverted.length === transactions,
-      `enrich passed ${count} and diverted ${diverted.length} of ${transactions}`,
-    )
+    if (count + diverted.length !== transactions) {
+      const found = `enrich passed ${count} and diverted ${diverted.length} of ${transactions}`
+      throw new WeirError('WEIR_INTERNAL_CONSERVATION', found)
+    }
     const all = () => count
     const scoring = timed('classify', count, () => classify(enriched, deps.classify), all)
     // Its failure is met at the turn below; until then it must not count as unhandled.

@@ -1,19 +1,15 @@
 // Live scoring: adapters plugged into the stages, the stages between the lanes.
 //
 // In: a pipeline definition, the settings of the place, bounds where lanes have some (a replay into
-// topics of its own). Out: a conductor that has not begun, and the promise of its end. Refused: whatever
-// an adapter refuses; what was opened until then is handed to `add`. Invariant: this is the only place
-// that knows all adapters of the live path; the stages and the lanes see their ports.
+// topics of its own). Out: a conductor that has not begun, and the promise of its end. Refused:
+// whatever an adapter refuses; what was opened until then was handed to `add`, each thing as soon
+// as it was there. Invariant: this is the only place that knows all adapters of the live path; the
+// stages and the lanes see their ports.
 
 import { setTimeout as pause } from 'node:timers/promises'
+import type { BrokerWatch } from '../adapters/kafka/client/broker-watch.ts'
 import type { Kafka, KafkaLogger } from '../adapters/kafka/client/kafka-client.ts'
 import { createLaneConsumer } from '../adapters/kafka/lanes/lane-consumer.ts'
-import { openLaneIds } from '../adapters/kafka/lanes/lane-ids.ts'
-import { createLaneTransactions } from '../adapters/kafka/lanes/lane-transactions.ts'
-import { connectRedis } from '../adapters/redis/client/redis-client.ts'
-import { storePrefix } from '../adapters/redis/fences/redis-fences.ts'
-import { createRedisLogStore } from '../adapters/redis/logs/redis-log-store.ts'
-import { createRedisRestore } from '../adapters/redis/restore/redis-restore.ts'
 import { systemClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
@@ -32,15 +28,19 @@ import { planPublish } from '../pipeline/publish/compose-records.ts'
 import { createKafkaHistory } from '../restore/read/kafka-history.ts'
 import { openLiveClassifier } from './classifiers/live-classifier.ts'
 import { openClassifier } from './classifiers/open-classifier.ts'
+import { openDelivery } from './open-delivery.ts'
+import { openStore } from './open-store.ts'
 import { refuseUnfit } from './refuse-unfit.ts'
 import { createStoreRestore } from './restore-store.ts'
 
-type ScoringOptions = {
+export type ScoringOptions = {
   readonly definition: PipelineDefinition
   readonly settings: Settings
   readonly consumers: Kafka
   readonly producers: Kafka
   readonly logger: KafkaLogger
+  /** Hears whether brokers answer; it belongs to the two clients as well. */
+  readonly watch?: BrokerWatch
   readonly observe: Observe
   readonly add: (close: () => Promise<void>) => void
   /** Whether Kafka, the store or the registry is known to be away. */
@@ -51,46 +51,31 @@ type ScoringOptions = {
   readonly schemaTopics?: TopicNames
 }
 
+export type Pipeline = Awaited<ReturnType<typeof openScoring>>
+
 export async function openScoring(options: ScoringOptions) {
   const { definition, settings, consumers, producers, observe, add, bounds } = options
   const { topics } = definition
   const groupId = settings.groupId ?? `weir.${definition.pipeline}`
   const plan = planFeatures(definition)
   const within = bounds === undefined ? {} : { bounds }
-  await refuseUnfit(definition, { settings, kafka: consumers, logger: options.logger })
-  const registry = openRegistry(settings)
+  await refuseUnfit(definition, options)
+  const registry = openRegistry(settings, undefined, observe)
   add(registry.close)
   const { schemaTopics = topics } = options
   const { decoders, encoders, scored } = await openCodecs(registry, schemaTopics)
-  observe({ kind: 'connection', system: 'registry', state: 'up', detail: '' })
-  const redis = await connectRedis(settings.redis.url, observe)
-  const storePlace = {
-    redis,
-    kinds: plan.kinds,
-    prefix: storePrefix(settings.keyPrefix, definition),
-    buckets: definition.store.buckets,
-    retentionMs: definition.store.retentionMs,
-    observe,
-  }
-  const store = await createRedisLogStore(storePlace)
-  add(store.close)
-  // A replay scores with the models of its pipeline file, whatever the roster says now.
-  const classifier =
-    bounds === undefined
-      ? await openLiveClassifier({ definition, settings, kafka: consumers, observe })
-      : await openClassifier(definition, settings, observe)
+  const { store, restorable } = await openStore(options, plan)
+  const classifier = await openModels(options)
   add(() => classifier.close())
-  const transactions = await createLaneTransactions({
+  const delivery = {
     kafka: producers,
     groupId,
     topics,
+    inputs: listInputs(definition),
     observe,
-    ...within,
-  })
-  add(transactions.close)
-  const laneIds = await openLaneIds(producers, listInputs(definition))
-  add(laneIds.close)
-  observe({ kind: 'connection', system: 'kafka', state: 'up', detail: '' })
+    add,
+  }
+  const { transactions, laneIds } = await openDelivery({ ...delivery, ...within })
   const pipeline = createPipeline({
     decoders,
     validate: definition.validate,
@@ -128,7 +113,7 @@ export async function openScoring(options: ScoringOptions) {
       groupId,
       definition,
       plan,
-      store: await createRedisRestore(storePlace),
+      store: restorable,
       history: createKafkaHistory({ kafka: producers, definition, scored, ...within }),
       stages: { decoders, validate: definition.validate },
       observe,
@@ -137,6 +122,12 @@ export async function openScoring(options: ScoringOptions) {
   })
   return { conductor, ended, fail }
 }
+
+/** A replay scores with the models of its pipeline file, whatever the roster says now. */
+const openModels = ({ definition, settings, consumers, observe, bounds }: ScoringOptions) =>
+  bounds === undefined
+    ? openLiveClassifier({ definition, settings, kafka: consumers, observe })
+    : openClassifier(definition, settings, observe)
 
 function listInputs({ topics }: PipelineDefinition) {
   const transactions = { topic: topics.transactions, stream: 'transactions' as const }

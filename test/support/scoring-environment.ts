@@ -34,7 +34,8 @@ export type ScoringEnvironment = {
   readonly groupId: string
   /** Begins every key in Redis. */
   readonly keyPrefix: string
-  readonly startScorer: () => Promise<ScorerProcess>
+  /** @param more of the environment, for this scorer alone. */
+  readonly startScorer: (more?: Readonly<Record<string, string>>) => Promise<ScorerProcess>
   readonly startTraffic: (wish: TrafficWish) => Promise<Schedule>
   /** All that were started, also those that have ended. */
   readonly scorers: () => readonly ScorerProcess[]
@@ -50,6 +51,8 @@ export type EnvironmentOptions = {
   /** Of a pipeline file that is written for this test, in place of `pipelineFile`. */
   readonly pipelineText?: string
   readonly partitions?: number
+  /** One of the test's own, whose servers it stops; the run's shared one unless given. */
+  readonly stack?: TestStack
   /** Of the scorers, besides where Kafka, Redis and the registry are. */
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -58,7 +61,7 @@ export async function openScoringEnvironment(
   options: EnvironmentOptions,
 ): Promise<ScoringEnvironment> {
   const { purpose, partitions = 4 } = options
-  const stack = await testStack()
+  const stack = options.stack ?? (await testStack())
   const name = uniqueName(purpose)
   const topicPrefix = `${name}.`
   const folder = join(repositoryFolder, '.weir', 'tests', name)
@@ -82,10 +85,11 @@ export async function openScoringEnvironment(
     ...options.environment,
   }
   const scorers: ScorerProcess[] = []
-  const startScorer = async (): Promise<ScorerProcess> => {
+  const startScorer: ScoringEnvironment['startScorer'] = async (more = {}) => {
     const name = `scorer-${scorers.length + 1}`
     const logFile = join(folder, `${name}.log`)
-    const options = { supervision, name, pipelineFile, environment, logFile }
+    const own = { ...environment, ...more }
+    const options = { supervision, name, pipelineFile, environment: own, logFile }
     const scorer = await startScorerProcess(options)
     scorers.push(scorer)
     return scorer

@@ -10,9 +10,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Registry } from 'prom-client'
 import { WeirError } from '../../core/errors.ts'
+import type { ProcessState } from '../../pipeline/observe/process-state.ts'
 import type { Stream } from '../../pipeline/records.ts'
 import type { Readiness, Reason } from './readiness.ts'
-import type { ProcessState } from './readiness-state.ts'
 
 type HealthServerOptions = {
   /** 0 = any free port; the one it got is in the result. */

@@ -1,22 +1,15 @@
 // Ready and alive, judged from what the process knows about itself.
 //
-// In: signals (through `observe`) and the time. Out: the reasons why the process is not ready,
-// or dead, each with what to do about it. Not ready means "do not count on me now" and may pass by
-// itself; dead means "restart me", and is said only where a restart helps: not while Kafka or Redis
-// are away. Invariant: no reasons = ready; the judgement changes nothing.
+// In: the state of the process (process-state.ts) and the time. Out: the reasons why the process is
+// not ready, or dead, each with what to do about it. Not ready means "do not count on me now" and
+// may pass by itself; dead means "restart me", and is said only where a restart helps: not while
+// something outside is away. Invariant: no reasons = ready; the judgement changes nothing.
 
 import type { Clock } from '../../core/clock.ts'
 import { errorTable } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
-import type { Observe } from '../../pipeline/observe/signals.ts'
-import {
-  applySignal,
-  type Failure,
-  type LaneFacts,
-  openState,
-  type ProcessState,
-  type System,
-} from './readiness-state.ts'
+import type { Failure, LaneFacts, ProcessState } from '../../pipeline/observe/process-state.ts'
+import type { System } from '../../pipeline/observe/signals.ts'
 
 type ReasonEntry = { readonly sentence: string; readonly action: string }
 
@@ -32,6 +25,10 @@ export const reasonTable = {
   registry_down: {
     sentence: 'The schema registry is needed and does not answer.',
     action: errorTable.WEIR_REGISTRY_AWAY.action,
+  },
+  mlflow_down: {
+    sentence: 'The model registry is needed and does not answer.',
+    action: errorTable.WEIR_CLASSIFY_REGISTRY_AWAY.action,
   },
   model_not_loaded: {
     sentence: 'No champion model is loaded yet.',
@@ -73,13 +70,14 @@ export type RequiredSystem = Exclude<System, 'inference'>
 
 type ReadinessOptions = {
   readonly clock: Clock
-  /** What this entry point cannot work without; the registry counts only when a schema is missing. */
+  /** What the process knows about itself now. */
+  readonly readState: () => ProcessState
+  /** What this entry point cannot work without; a registry counts only where something of it is missing. */
   readonly requiredSystems: readonly RequiredSystem[]
   readonly watchdogMsMax?: number
 }
 
 export type Readiness = {
-  readonly observe: Observe
   readonly reasonsNotReady: () => readonly Reason[]
   /** @param worstStallMs longest stall of the event loop since the last time it was asked for. */
   readonly reasonsDead: (worstStallMs: number) => readonly Reason[]
@@ -87,16 +85,12 @@ export type Readiness = {
 }
 
 export function createReadiness(options: ReadinessOptions): Readiness {
-  const { clock, requiredSystems, watchdogMsMax = limits.watchdogMsMax } = options
+  const { clock, readState, requiredSystems, watchdogMsMax = limits.watchdogMsMax } = options
   const rules = { requiredSystems, watchdogMsMax }
-  let state = openState(clock.nowMs())
   return {
-    observe: (signal) => {
-      state = applySignal(state, signal, clock.nowMs())
-    },
-    reasonsNotReady: () => judgeReady(state, rules, clock.nowMs()),
-    reasonsDead: (worstStallMs) => judgeAlive(state, rules, clock.nowMs(), worstStallMs),
-    state: () => state,
+    reasonsNotReady: () => judgeReady(readState(), rules, clock.nowMs()),
+    reasonsDead: (worstStallMs) => judgeAlive(readState(), rules, clock.nowMs(), worstStallMs),
+    state: readState,
   }
 }
 
@@ -111,12 +105,10 @@ function judgeReady(state: ProcessState, rules: Rules, nowMs: number): readonly 
   if (state.draining !== null) reasons.push(reason('draining', state.draining))
   for (const system of rules.requiredSystems) {
     if (isAway(state, system)) {
-      const { state: found, detail, sinceMs } = state.systems[system]
-      const seconds = Math.round((nowMs - sinceMs) / 1000)
-      reasons.push(reason(`${system}_down`, `${found} for ${seconds} s: ${detail}`))
+      reasons.push(reason(`${system}_down`, describeAway(state, system, nowMs)))
     }
   }
-  if (!state.models.some((model) => model.role === 'champion')) {
+  if (!hasChampion(state)) {
     reasons.push(reason('model_not_loaded', 'found no champion, expected one'))
   }
   // A spare process, to which the group gave no lane, is ready: it stands by.
@@ -142,11 +134,31 @@ function judgeAlive(
   return [...reasons, ...findStuck(state, rules, nowMs).map((lane) => describeStuck(lane, nowMs))]
 }
 
-/** Schema ids that are known need no registry: it counts only once one was asked for in vain. */
-function isAway(state: ProcessState, system: System): boolean {
-  if (system === 'registry' && !state.isSchemaMissing) return false
-  return state.systems[system].state !== 'up'
+/**
+ * Schema ids that are known need no registry, and a model that is loaded no MLflow: they count only
+ * once something was asked of them in vain.
+ */
+function isAway(state: ProcessState, system: RequiredSystem): boolean {
+  // Of what the start does not wait for nothing is known, or that it is there.
+  if (state.waitsFor.size > 0) return state.waitsFor.has(system)
+  const { state: found } = state.systems[system]
+  if (system === 'registry') return state.isSchemaMissing && found === 'down'
+  if (system === 'mlflow') return !hasChampion(state) && found === 'down'
+  return found !== 'up'
 }
+
+function describeAway(state: ProcessState, system: RequiredSystem, nowMs: number): string {
+  const waiting = state.waitsFor.get(system)
+  const { state: found, detail, sinceMs } = state.systems[system]
+  const secondsSince = (ms: number): number => Math.round((nowMs - ms) / 1000)
+  if (waiting === undefined) return `${found} for ${secondsSince(sinceMs)} s: ${detail}`
+  const { address, attempt } = waiting
+  const waited = `the start waits for ${address} for ${secondsSince(waiting.sinceMs)} s`
+  return `${waited}, attempt ${attempt}: ${waiting.detail}`
+}
+
+const hasChampion = ({ models }: ProcessState): boolean =>
+  models.some(({ role }) => role === 'champion')
 
 /** A lane that cannot move because something outside is away is waiting, not stuck. */
 function findStuck(state: ProcessState, rules: Rules, nowMs: number): readonly LaneFacts[] {

@@ -6,7 +6,8 @@
 // Refused: a manifest of another name or version, a file whose hash is not the manifest's
 // (WEIR_CLASSIFY_MODEL_REFUSED), a signature that is not trusted, before any other file is asked
 // for. A server that is away is a signal, not an end, where the answer to the same question is
-// in the cache. Invariant: nothing enters the cache unverified, and nothing leaves it unverified.
+// in the cache. Each fetch tells whether the server answered. Invariant: nothing enters the cache
+// unverified, and nothing leaves it unverified.
 
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
@@ -65,10 +66,16 @@ async function find(options: MlflowSourceOptions, asked: ModelReference): Promis
   const question = `${client.url}\n${asked.name}\n${asked.version}`
   try {
     const found = await findAtServer(options, asked)
+    tellConnection(options, 'up', '')
     await cache.remember(question, found.model.manifestSha256)
     return found
   } catch (error) {
-    if (!isAway(error)) throw error
+    if (!isAway(error)) {
+      // A refusal is an answer; what else went wrong says nothing of the server.
+      if (isRefusal(error)) tellConnection(options, 'up', '')
+      throw error
+    }
+    tellConnection(options, 'down', error.message)
     const known = await cache.recall(question)
     const model = known === null ? null : await cache.open(known)
     if (model === null) throw error
@@ -81,6 +88,15 @@ async function find(options: MlflowSourceOptions, asked: ModelReference): Promis
     return { model, from: 'cache_while_away' }
   }
 }
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof WeirError && error.code === 'WEIR_CLASSIFY_REGISTRY_REFUSED'
+
+const tellConnection = (
+  { observe }: MlflowSourceOptions,
+  state: 'up' | 'down',
+  detail: string,
+): void => observe({ kind: 'connection', system: 'mlflow', state, detail })
 
 async function findAtServer(options: MlflowSourceOptions, asked: ModelReference): Promise<Found> {
   const { client, cache, signatures: policy } = options

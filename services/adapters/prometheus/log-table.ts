@@ -1,17 +1,18 @@
 // Which signal becomes which log line.
 //
-// Levels: error = data was lost or a human is needed; info = life cycle; debug = the rest that helps
-// when one lane is watched. null = metrics only, because it comes with every batch.
-// Invariant: one entry per kind (a new kind does not compile without), and no line per event.
+// Levels: error = data was lost or a human is needed; warn = something outside is away or fails,
+// and Weir waits or tries again; info = life cycle; debug = the rest that helps when one lane is
+// watched. null = metrics only, because it comes with every batch. Invariant: one entry per kind (a
+// new kind does not compile without), and no line per event.
 
 import type { Signal } from '../../pipeline/observe/signals.ts'
 
-export type LineLevel = 'error' | 'info' | 'debug'
+export type LineLevel = 'error' | 'warn' | 'info' | 'debug'
 
 type LogRule = {
   readonly level: LineLevel
   readonly sentence: string
-  /** The same line is held back for this long, per code or partition; 0 = never. */
+  /** The same line is held back for this long, per operation, code and partition; 0 = never. */
   readonly quietMs: number
 } | null
 
@@ -22,6 +23,7 @@ const line = (level: LineLevel, sentence: string, quietMs = 0): LogRule => ({
 })
 
 const MINUTE_MS = 60_000
+const RETRY_QUIET_MS = 10_000
 
 export const logTable: { readonly [K in Signal['kind']]: LogRule } = {
   stage_done: null,
@@ -37,7 +39,7 @@ export const logTable: { readonly [K in Signal['kind']]: LogRule } = {
   remote_ran: null,
   abandoned: line('debug', 'a share of a batch was abandoned and will be read again'),
   alignment_waited: line('debug', 'waited for slower lanes'),
-  retried: line('debug', 'trying again'),
+  retried: line('info', 'trying again', RETRY_QUIET_MS),
   lane_claimed: line('info', 'lane claimed'),
   lane_released: line('info', 'lane released'),
   producer_recreated: line('info', 'producer made anew, lane resumes from the committed offset'),
@@ -57,6 +59,7 @@ export const logTable: { readonly [K in Signal['kind']]: LogRule } = {
   roster_refused: line('error', 'roster refused: the one before goes on'),
   fell_back: line('info', 'the inference server does not score: events are degraded', MINUTE_MS),
   connection: line('info', 'connection changed'),
+  waiting: line('warn', 'not started yet: waiting for what is away'),
   started: line('info', 'started'),
   draining: line('info', 'draining'),
   stopped: line('info', 'stopped'),
@@ -68,3 +71,7 @@ export const logTable: { readonly [K in Signal['kind']]: LogRule } = {
   ),
   failed: line('error', 'failed'),
 }
+
+/** An outage is a warning, its end is not. */
+export const levelOf = (signal: Signal, level: LineLevel): LineLevel =>
+  signal.kind === 'connection' && signal.state === 'down' ? 'warn' : level

@@ -1,26 +1,32 @@
 // Which signal moves which metric.
 //
-// In: one signal, per batch or rarer. Out: counters, gauges and histograms moved. Refuses
-// nothing at run time: the table below has one entry per kind, so that a new kind does not compile
-// until somebody has decided what it counts.
-// Invariant: children of small closed label sets are made once, at start, so that a rate over the
-// first event is right and the hot path looks nothing up.
+// In: one signal, per batch or rarer, and the state of the process before and after it
+// (process-state.ts). Out: counters, gauges and histograms moved. Refuses nothing at run time: the
+// table below has one entry per kind, so that a new kind does not compile until somebody has
+// decided what it counts. Invariant: children of small closed label sets are made once, at start,
+// so that a rate over the first event is right and the hot path looks nothing up.
 
 import type { RejectionCode } from '../../core/errors.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
-import { modelOrigins, type Signal, stages } from '../../pipeline/observe/signals.ts'
-import { streams } from '../../pipeline/records.ts'
-import { operations, rejectionCodes, remoteCodes, systems } from './metric-table.ts'
-import type { LabelsOf, Metrics } from './metrics.ts'
+import {
+  laneKeyOf,
+  type ModelFacts,
+  type ProcessState,
+} from '../../pipeline/observe/process-state.ts'
+import { modelOrigins, type Signal, type System, stages } from '../../pipeline/observe/signals.ts'
+import { type Stream, streams } from '../../pipeline/records.ts'
+import { operations, rejectionCodes, remoteCodes } from './metric-table.ts'
+import type { Metrics } from './metrics.ts'
 
 type Kind = Signal['kind']
 type Of<K extends Kind> = Extract<Signal, { kind: K }>
-type Recorders<K extends Kind> = { readonly [P in K]: (signal: Of<P>) => void }
+type Recorder<K extends Kind> = (signal: Of<K>, before: ProcessState, after: ProcessState) => void
+type Recorders<K extends Kind> = { readonly [P in K]: Recorder<P> }
 
 const none = {}
 const doNothing = (): void => undefined
 
-export function createMetricRecorder(metrics: Metrics): (signal: Signal) => void {
+export function createMetricRecorder(metrics: Metrics): Recorder<Kind> {
   const recorders: Recorders<Kind> = {
     ...recordOutcomes(metrics),
     ...recordBatches(metrics),
@@ -29,7 +35,8 @@ export function createMetricRecorder(metrics: Metrics): (signal: Signal) => void
     ...recordModels(metrics),
     ...recordLife(metrics),
   }
-  return (signal) => (recorders[signal.kind] as (signal: Signal) => void)(signal)
+  return (signal, before, after) =>
+    (recorders[signal.kind] as Recorder<Kind>)(signal, before, after)
 }
 
 function recordOutcomes(
@@ -127,32 +134,34 @@ function recordLanes(
   | 'rebalanced'
   | 'braked'
 > {
-  const owned = new Set<string>()
   const children = forEach(streams, (stream) => ({
     owned: metrics.gauge('weir_owned_lanes', { stream }),
     claimed: metrics.counter('weir_claimed_lanes_total', { stream }),
     released: metrics.counter('weir_released_lanes_total', { stream }),
   }))
+  const showOwned = (stream: Stream, { lanes }: ProcessState): void => {
+    const owned = [...lanes.values()].filter((lane) => lane.stream === stream)
+    children[stream].owned.set(owned.length)
+  }
   const claim = metrics.histogram('weir_lane_claim_duration_seconds', none)
   const recreated = metrics.counter('weir_recreated_producers_total', none)
   const memoriesLost = metrics.counter('weir_lost_lane_memories_total', none)
   const rebalances = metrics.counter('weir_group_rebalances_total', none)
   return {
-    lag: ({ stream, partition, events }) => {
-      if (!owned.has(`${stream} ${partition}`)) return
+    lag: ({ stream, partition, events }, _before, { lanes }) => {
+      // A last word from a lane that is already gone must not bring its lag back.
+      if (!lanes.has(laneKeyOf({ stream, partition }))) return
       metrics.gauge('weir_lag_events', { stream, partition: String(partition) }).set(events)
     },
-    lane_claimed: ({ stream, partition, durationMs }) => {
+    lane_claimed: ({ stream, durationMs }, _before, after) => {
       // A lane that is positioned again after doubt is claimed twice and still owned once.
-      const isNew = !owned.has(`${stream} ${partition}`)
-      owned.add(`${stream} ${partition}`)
-      if (isNew) children[stream].owned.inc()
+      showOwned(stream, after)
       children[stream].claimed.inc()
       claim.observe(durationMs / 1000)
     },
-    lane_released: ({ stream, partition }) => {
+    lane_released: ({ stream, partition }, _before, after) => {
       children[stream].released.inc()
-      if (owned.delete(`${stream} ${partition}`)) children[stream].owned.dec()
+      showOwned(stream, after)
       metrics.removeGauge('weir_lag_events', { stream, partition: String(partition) })
       if (stream === 'transactions') {
         metrics.removeGauge('weir_flagged_share_ratio', { partition: String(partition) })
@@ -240,27 +249,15 @@ function recordModels(
   const degraded = forEach(remoteCodes, (code) =>
     metrics.counter('weir_degraded_events_total', { code }),
   )
-  let inUse: LabelsOf<'weir_model_loaded_info'>[] = []
   return {
     model_fetched: ({ from }) => fetched[from].inc(),
     model_registry_away: () => away.inc(),
-    model_loaded: ({ name, version, role, provider, sha256, durationMs }) => {
+    model_loaded: ({ durationMs }, before, after) => {
       loads.observe(durationMs / 1000)
-      // There is one champion, and a version has one role: what this replaces is no longer in use.
-      const isReplaced = (other: LabelsOf<'weir_model_loaded_info'>): boolean =>
-        (role === 'champion' && other.role === 'champion') ||
-        (other.name === name && other.version === version)
-      for (const old of inUse.filter(isReplaced)) metrics.removeGauge('weir_model_loaded_info', old)
-      const model = { name, version, role, provider, sha256 }
-      inUse = [...inUse.filter((other) => !isReplaced(other)), model]
-      metrics.gauge('weir_model_loaded_info', model).set(1)
+      showModels(metrics, before.models, after.models)
     },
-    roster_applied: ({ epoch, challengers }) => {
-      const hasLeft = ({ role, name, version }: LabelsOf<'weir_model_loaded_info'>): boolean =>
-        role === 'challenger' &&
-        !challengers.some((kept) => kept.name === name && kept.version === version)
-      for (const old of inUse.filter(hasLeft)) metrics.removeGauge('weir_model_loaded_info', old)
-      inUse = inUse.filter((model) => !hasLeft(model))
+    roster_applied: ({ epoch }, before, after) => {
+      showModels(metrics, before.models, after.models)
       rosterEpoch.set(epoch)
       rostersApplied.inc()
     },
@@ -282,23 +279,39 @@ function recordModels(
 
 function recordLife(
   metrics: Metrics,
-): Recorders<'connection' | 'started' | 'draining' | 'stopped' | 'failed'> {
-  const isUp = new Map<string, boolean>()
-  const connections = forEach(systems, (system) => ({
+): Recorders<'connection' | 'waiting' | 'started' | 'draining' | 'stopped' | 'failed'> {
+  const open = (system: System) => ({
     up: metrics.gauge('weir_connection_up', { system }),
     lost: metrics.counter('weir_lost_connections_total', { system }),
-  }))
+  })
+  // Of the others there is no word, and no 0 either, until something is asked of them.
+  for (const system of ['kafka', 'redis'] as const) open(system)
   return {
-    connection: ({ system, state }) => {
-      connections[system].up.set(state === 'up' ? 1 : 0)
-      if (state === 'down' && isUp.get(system)) connections[system].lost.inc()
-      isUp.set(system, state === 'up')
+    connection: ({ system, state }, before) => {
+      const { up, lost } = open(system)
+      up.set(state === 'up' ? 1 : 0)
+      if (state === 'down' && before.systems[system].state === 'up') lost.inc()
     },
+    waiting: ({ code }) =>
+      metrics.counter('weir_retried_operations_total', { operation: 'start', code }).inc(),
     failed: ({ code }) => metrics.counter('weir_process_failures_total', { code }).inc(),
     started: doNothing,
     draining: doNothing,
     stopped: doNothing,
   }
+}
+
+/** The models in use, 1 for each: what another replaced, or what left the roster, is gone. */
+function showModels(
+  metrics: Metrics,
+  before: readonly ModelFacts[],
+  after: readonly ModelFacts[],
+): void {
+  const labelsOf = ({ name, version, role, provider, sha256 }: ModelFacts) => {
+    return { name, version, role, provider, sha256 }
+  }
+  for (const model of before) metrics.removeGauge('weir_model_loaded_info', labelsOf(model))
+  for (const model of after) metrics.gauge('weir_model_loaded_info', labelsOf(model)).set(1)
 }
 
 /** The closed set holds what Weir does; a name that is not in it must not become a label. */

@@ -7,7 +7,7 @@
 
 import { type ErrorCode, errorTable } from '../../core/errors.ts'
 import { latenessBuckets } from '../../pipeline/observe/lateness-buckets.ts'
-import { modelOrigins, stages } from '../../pipeline/observe/signals.ts'
+import { modelOrigins, stages, systems } from '../../pipeline/observe/signals.ts'
 import { streams } from '../../pipeline/records.ts'
 
 export type LabelSet =
@@ -70,10 +70,8 @@ export const rejectionCodes = errorCodes.filter((code) => errorTable[code].kind 
 
 /** What a retry may have been about; anything else is counted as `other` and named in the log. */
 export const operations = [
-  'connect',
+  'start',
   'claim',
-  'fetch',
-  'fetch_offsets',
   'learn_schema',
   'confirm',
   'advance',
@@ -84,16 +82,13 @@ export const operations = [
   'follow_roster',
   'start_model_worker',
   'examine_server',
-  'send',
   'send_offsets',
   'commit',
-  'abort',
   'other',
 ] as const
 
 const flagDecisions = ['review', 'block'] as const
 export const delayQuantiles = ['0.5', '0.99', '1'] as const
-export const systems = ['kafka', 'redis', 'registry', 'inference'] as const
 export const remoteCodes = ['WEIR_CLASSIFY_REMOTE_AWAY', 'WEIR_CLASSIFY_REMOTE_WRONG'] as const
 const modelRoles = ['champion', 'challenger'] as const
 

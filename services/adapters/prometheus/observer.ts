@@ -3,16 +3,18 @@
 // In: signals from the pipeline, the lanes and the adapters. Out: `observe` for all of them,
 // `snapshot` for the demo's table and /health/ready. Refuses nothing and throws only on our own
 // mistakes. Invariant: what is measured and what is logged is data (metric-table.ts, log-table.ts);
-// a log line is never written per event, and no label or field holds a transaction.
+// a log line is never written per event, a connection is told when it changes, and no label or
+// field holds a transaction.
 
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { errorTable } from '../../core/errors.ts'
+import { applySignal, openState, type ProcessState } from '../../pipeline/observe/process-state.ts'
 import type { Observe, Signal } from '../../pipeline/observe/signals.ts'
 import { type Stream, streams } from '../../pipeline/records.ts'
 import { type CountInFlight, createLedger, type Ledger, type StreamBooks } from './ledger.ts'
-import { type LineLevel, logTable } from './log-table.ts'
+import { levelOf, logTable } from './log-table.ts'
 import { createMetricRecorder } from './metric-recorder.ts'
 import { latencyBoundsMs } from './metric-table.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -32,6 +34,8 @@ type Observer = {
   readonly observe: Observe
   readonly registry: Registry
   readonly snapshot: () => Snapshot
+  /** What the process knows about itself, for whoever judges it. */
+  readonly state: () => ProcessState
   /** Lets the lanes' own count prove the books; see ledger.ts for when it has to change. */
   readonly watchInFlight: (count: CountInFlight) => void
 }
@@ -50,6 +54,7 @@ export function createObserver(options: ObserverOptions): Observer {
   const ledger = createLedger()
   const batches = { count: 0, events: 0 }
   let redelivered = 0
+  let state = openState(clock.nowMs())
   const snapshot = (): Snapshot => ({
     atMs: clock.nowMs(),
     streams: { transactions: ledger.read('transactions'), labels: ledger.read('labels') },
@@ -64,8 +69,12 @@ export function createObserver(options: ObserverOptions): Observer {
   if (build !== undefined) recordBuild(metrics, build)
   return {
     observe: (signal) => {
+      const before = state
+      state = applySignal(before, signal, clock.nowMs())
+      // Who speaks to a system tells what it met each time; only a change is news.
+      if (signal.kind === 'connection' && state === before) return
       ledger.enter(signal)
-      record(signal)
+      record(signal, before, state)
       if (signal.kind === 'batch_done') {
         batches.count++
         batches.events += signal.events
@@ -75,6 +84,7 @@ export function createObserver(options: ObserverOptions): Observer {
     },
     registry,
     snapshot,
+    state: () => state,
     watchInFlight: ledger.watchInFlight,
   }
 }
@@ -113,7 +123,7 @@ function createSignalLog(logger: Logger, clock: Clock, snapshot: () => Snapshot)
   const lastWrittenMs = new Map<string, number>()
   const isQuiet = (signal: Signal, quietMs: number): boolean => {
     if (quietMs === 0) return false
-    const key = `${signal.kind} ${'partition' in signal ? signal.partition : ''}`
+    const key = quietKeyOf(signal)
     const lastMs = lastWrittenMs.get(key)
     if (lastMs !== undefined && clock.nowMs() - lastMs < quietMs) return true
     lastWrittenMs.set(key, clock.nowMs())
@@ -122,10 +132,17 @@ function createSignalLog(logger: Logger, clock: Clock, snapshot: () => Snapshot)
   return (signal) => {
     const rule = logTable[signal.kind]
     if (rule === null || isQuiet(signal, rule.quietMs)) return
-    const level: LineLevel = rule.level
+    const level = levelOf(signal, rule.level)
     if (!logger.isLevelEnabled(level)) return
     logger[level](describeSignal(signal, snapshot), rule.sentence)
   }
+}
+
+function quietKeyOf(signal: Signal): string {
+  const partition = 'partition' in signal ? signal.partition : ''
+  const code = 'code' in signal ? signal.code : ''
+  const operation = 'operation' in signal ? signal.operation : ''
+  return `${signal.kind} ${partition} ${code} ${operation}`
 }
 
 function describeSignal(signal: Signal, snapshot: () => Snapshot): object {

@@ -1,11 +1,12 @@
 // The schema registry as a control plane: subjects and schemas in, ids and verdicts out.
 //
-// Used at start, by `weir topics`, and when an unknown schema id comes up; never per event. What the
-// registry says is a value (null = it has no such thing); what keeps it from answering is thrown as
-// WEIR_REGISTRY_AWAY after bounded retries, and a refused schema as WEIR_REGISTRY_INCOMPATIBLE with
-// the registry's own reason. Subjects are `<topic>-value`: the client's other strategies ask the
-// registry once per topic, which Apicurio answers with 404 (traps.md).
-// Invariant: a proxy's 404 is an outage, only the registry's own is an answer.
+// Used at start, by `weir topics`, and when an unknown schema id comes up; never per event. What
+// the registry says is a value (null = it has no such thing); what keeps it from answering is
+// thrown as WEIR_REGISTRY_AWAY after bounded retries, and a refused schema as
+// WEIR_REGISTRY_INCOMPATIBLE with the registry's own reason. Subjects are `<topic>-value`: the
+// client's other strategies ask the registry once per topic, which Apicurio answers with 404
+// (traps.md). Whoever observes is told of each exchange, whether the registry answered. Invariant:
+// a proxy's 404 is an outage, only the registry's own is an answer.
 
 import { RestError } from '@confluentinc/schemaregistry/dist/rest-error.js'
 // Not the package's index: it loads every key-management driver, 1 s and 50 MB at each start.
@@ -15,6 +16,7 @@ import {
 } from '@confluentinc/schemaregistry/dist/schemaregistry-client.js'
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
+import { type Observe, observeNothing } from '../../pipeline/observe/signals.ts'
 
 const firstPauseMs = 50
 const requestMsMax = 5000
@@ -53,12 +55,32 @@ export type RegistryPatience = { readonly attemptsMax: number; readonly requestM
 const fullPatience: RegistryPatience = { attemptsMax: limits.retryAttemptsMax, requestMsMax }
 
 /** Opens nothing yet: the first call tells whether the registry is there. Credentials in the URL. */
-export function connectRegistry(url: string, patience = fullPatience): Registry {
+export function connectRegistry(
+  url: string,
+  patience = fullPatience,
+  observe: Observe = observeNothing,
+): Registry {
   const { client, place } = openClient(url, patience)
   const schema = (schemaText: string) => ({ schema: schemaText, schemaType: 'AVRO' })
-  const ask = <T>(call: () => Promise<T>): Promise<T> => call().catch((e) => fail(place, e))
+  const tell = (state: 'up' | 'down', detail: string): void =>
+    observe({ kind: 'connection', system: 'registry', state, detail })
+  const ask = async <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      const answer = await call()
+      tell('up', '')
+      return answer
+    } catch (error) {
+      const trouble = troubleOf(place, error)
+      tell(isNotFound(error) || !trouble.canRetry ? 'up' : 'down', trouble.message)
+      throw isNotFound(error) ? error : trouble
+    }
+  }
+  const refuse = (error: unknown): never => {
+    throw isNotFound(error) ? troubleOf(place, error) : error
+  }
+  const demand = <T>(call: () => Promise<T>): Promise<T> => ask(call).catch(refuse)
   const find = <T>(call: () => Promise<T>): Promise<T | null> =>
-    call().catch((error) => (isNotFound(error) ? null : fail(place, error)))
+    ask(call).catch((error) => (isNotFound(error) ? null : refuse(error)))
 
   const testCompatibility = async (subject: string, schemaText: string): Promise<boolean> => {
     const versions = (await find(() => client.getAllVersions(subject))) ?? []
@@ -66,14 +88,14 @@ export function connectRegistry(url: string, patience = fullPatience): Registry 
     const covered = level?.endsWith('_TRANSITIVE') ? versions : versions.slice(-1)
     for (const version of covered) {
       const test = () => client.testCompatibility(subject, version, schema(schemaText))
-      if (!(await ask(test))) return false
+      if (!(await demand(test))) return false
     }
     return true
   }
 
   return {
     address: place,
-    register: (subject, schemaText) => ask(() => client.register(subject, schema(schemaText))),
+    register: (subject, schemaText) => demand(() => client.register(subject, schema(schemaText))),
     lookUp: (subject, schemaText) => find(() => client.getId(subject, schema(schemaText))),
     latest: async (subject) => {
       client.clearLatestCaches()
@@ -86,7 +108,7 @@ export function connectRegistry(url: string, patience = fullPatience): Registry 
     testCompatibility,
     compatibility: (subject) => find(() => client.getCompatibility(subject)),
     updateCompatibility: async (subject, level) => {
-      await ask(() => client.updateCompatibility(subject, level as Compatibility))
+      await demand(() => client.updateCompatibility(subject, level as Compatibility))
     },
     close: () => client.close(),
   }
@@ -120,13 +142,13 @@ function parseUrl(url: string): URL {
 const isNotFound = (error: unknown): boolean =>
   error instanceof RestError && error.status === 404 && notFoundCodes.includes(error.errorCode)
 
-function fail(place: string, error: unknown): never {
+function troubleOf(place: string, error: unknown): WeirError {
   const reason = error instanceof Error ? error.message : String(error)
   if (error instanceof RestError && refusedStatuses.includes(error.status)) {
-    throw new WeirError('WEIR_REGISTRY_INCOMPATIBLE', reason, { cause: error })
+    return new WeirError('WEIR_REGISTRY_INCOMPATIBLE', reason, { cause: error })
   }
   const status = error instanceof RestError ? ` with status ${error.status}` : ''
   const detail = `Asked ${place}, which failed${status}: ${reason}`
   // Not as the cause: the HTTP client's errors carry the request with its credentials.
-  throw new WeirError('WEIR_REGISTRY_AWAY', detail)
+  return new WeirError('WEIR_REGISTRY_AWAY', detail)
 }

@@ -14,6 +14,10 @@ export type Stage = (typeof stages)[number]
 export const modelOrigins = ['registry', 'cache', 'cache_while_away'] as const
 export type ModelOrigin = (typeof modelOrigins)[number]
 
+/** What is outside and may be away. */
+export const systems = ['kafka', 'redis', 'registry', 'mlflow', 'inference'] as const
+export type System = (typeof systems)[number]
+
 export type Signal =
   /** A stage finished a batch: how many came in, how many passed on, and how long it took. */
   | {
@@ -201,9 +205,19 @@ export type Signal =
   | { readonly kind: 'braked'; readonly partition: number; readonly share: number }
   | {
       readonly kind: 'connection'
-      readonly system: 'kafka' | 'redis' | 'registry' | 'inference'
+      readonly system: System
       readonly state: 'up' | 'down'
       readonly detail: string
+    }
+  /** Something outside is away at start: what was opened is closed, and all is tried again. */
+  | {
+      readonly kind: 'waiting'
+      readonly system: System
+      readonly address: string
+      readonly attempt: number
+      readonly code: ErrorCode
+      readonly detail: string
+      readonly nextTryMs: number
     }
   | { readonly kind: 'started'; readonly detail: Readonly<Record<string, unknown>> }
   | { readonly kind: 'draining'; readonly reason: string }

@@ -38,7 +38,7 @@ export async function openLiveClassifier(
   options: LiveClassifierOptions,
 ): Promise<Pick<RosterClassifier, 'classify' | 'close'>> {
   const { definition, settings, kafka, observe } = options
-  const registry = openRegistry(settings, quickly)
+  const registry = openRegistry(settings, quickly, observe)
   let classifier: RosterClassifier | null = null
   try {
     const rosters = await openRosterLedger({ kafka, registry, definition }).read()

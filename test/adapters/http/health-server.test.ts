@@ -13,7 +13,6 @@ import { createReadiness } from '../../../services/adapters/http/readiness.ts'
 import { metricTable } from '../../../services/adapters/prometheus/metric-table.ts'
 import { createObserver } from '../../../services/adapters/prometheus/observer.ts'
 import { systemClock } from '../../../services/core/clock.ts'
-import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { oneOfEach } from '../prometheus/story.ts'
 
 type Body = { readonly ready?: boolean; readonly alive?: boolean; readonly reasons: unknown }
@@ -27,7 +26,11 @@ afterEach(async () => {
 async function startServer(options: { stallMs?: number; port?: number } = {}) {
   const registry = new Registry()
   const observer = createObserver({ registry, logger: pino({ level: 'silent' }) })
-  const readiness = createReadiness({ clock: systemClock, requiredSystems: ['redis'] })
+  const readiness = createReadiness({
+    clock: systemClock,
+    readState: observer.state,
+    requiredSystems: ['redis'],
+  })
   const server = await startHealthServer({
     host: '127.0.0.1',
     port: options.port ?? 0,
@@ -37,10 +40,7 @@ async function startServer(options: { stallMs?: number; port?: number } = {}) {
     ...(options.stallMs === undefined ? {} : { readWorstStallMs: () => options.stallMs! }),
   })
   servers.push(server)
-  const observe = (signal: Signal) => {
-    observer.observe(signal)
-    readiness.observe(signal)
-  }
+  const { observe } = observer
   const get = (path: string) => fetch(`${server.url}${path}`)
   return { server, observe, get }
 }

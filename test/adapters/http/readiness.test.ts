@@ -8,17 +8,26 @@ import {
 } from '../../../services/adapters/http/readiness.ts'
 
 import { limits } from '../../../services/core/limits.ts'
+import { applySignal, openState } from '../../../services/pipeline/observe/process-state.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { oneOfEach } from '../prometheus/story.ts'
 
 const watchdogMsMax = limits.watchdogMsMax
 
 function open(requiredSystems: readonly RequiredSystem[] = ['kafka', 'redis']) {
   const clock = { atMs: 1_000_000 }
-  const readiness = createReadiness({ clock: { nowMs: () => clock.atMs }, requiredSystems })
+  let state = openState(clock.atMs)
+  const readState = () => state
+  const options = { clock: { nowMs: () => clock.atMs }, readState, requiredSystems }
+  const readiness = createReadiness(options)
+  const observe = (signal: Signal): void => {
+    state = applySignal(state, signal, clock.atMs)
+  }
   const connect = (system: RequiredSystem, state: 'up' | 'down' = 'up') =>
-    readiness.observe({ kind: 'connection', system, state, detail: 'ECONNREFUSED' })
+    observe({ kind: 'connection', system, state, detail: 'ECONNREFUSED' })
   return {
     ...readiness,
+    observe,
     connect,
     pass: (ms: number) => {
       clock.atMs += ms
@@ -69,19 +78,16 @@ describe('readiness', () => {
     expect(notReady()).toEqual([])
   })
 
-  it.each<RequiredSystem>(['kafka', 'redis'])(
-    'says so while %s is away, and lives on',
-    (system) => {
-      const { connect, notReady, dead, pass, reasonsNotReady } = openReady()
-      connect(system, 'down')
-      pass(90_000)
-      expect(notReady()).toEqual([`${system}_down`])
-      expect(reasonsNotReady()[0]!.detail).toBe('down for 90 s: ECONNREFUSED')
-      expect(dead()).toEqual([])
-      connect(system)
-      expect(notReady()).toEqual([])
-    },
-  )
+  it.each(['kafka', 'redis'] as const)('says so while %s is away, and lives on', (system) => {
+    const { connect, notReady, dead, pass, reasonsNotReady } = openReady()
+    connect(system, 'down')
+    pass(90_000)
+    expect(notReady()).toEqual([`${system}_down`])
+    expect(reasonsNotReady()[0]!.detail).toBe('down for 90 s: ECONNREFUSED')
+    expect(dead()).toEqual([])
+    connect(system)
+    expect(notReady()).toEqual([])
+  })
 
   it('minds the registry only while a schema is missing', () => {
     const { observe, connect, notReady } = openReady(['kafka', 'redis', 'registry'])
@@ -89,10 +95,48 @@ describe('readiness', () => {
     expect(notReady()).toEqual([])
     observe({ ...oneOfEach.retried, operation: 'learn_schema', code: 'WEIR_REGISTRY_AWAY' })
     expect(notReady()).toEqual(['registry_down'])
-    connect('registry')
+    // Lanes that know their schemas go on, and prove nothing.
     observe(oneOfEach.batch_done)
+    expect(notReady()).toEqual(['registry_down'])
+    connect('registry')
     expect(notReady()).toEqual([])
     connect('registry', 'down')
+    expect(notReady()).toEqual([])
+  })
+
+  it('minds the registry no longer once the lane that asked is somebody elses', () => {
+    const { observe, connect, notReady } = openReady(['kafka', 'redis', 'registry'])
+    connect('registry', 'down')
+    observe({ ...oneOfEach.retried, operation: 'learn_schema', code: 'WEIR_REGISTRY_AWAY' })
+    observe(oneOfEach.rebalanced)
+    expect(notReady()).toEqual([])
+  })
+
+  it('minds the model registry only while there is no champion', () => {
+    const { observe, connect, notReady } = open(['mlflow'])
+    connect('mlflow', 'down')
+    expect(notReady()).toContain('mlflow_down')
+    observe(oneOfEach.model_loaded)
+    expect(notReady()).not.toContain('mlflow_down')
+  })
+
+  it('names what the start waits for, until it is there or the scorer has started', () => {
+    const { observe, pass, notReady, dead, reasonsNotReady } = openReady([
+      'kafka',
+      'redis',
+      'registry',
+    ])
+    observe({ ...oneOfEach.waiting, attempt: 1, system: 'redis' })
+    observe({ ...oneOfEach.waiting, attempt: 1 })
+    expect(notReady()).toEqual(['redis_down', 'registry_down'])
+    pass(90_000)
+    observe({ ...oneOfEach.waiting, attempt: 2 })
+    expect(notReady()).toEqual(['registry_down'])
+    expect(reasonsNotReady()[0]!.detail).toBe(
+      'the start waits for http://127.0.0.1:1 for 90 s, attempt 2: ECONNREFUSED',
+    )
+    expect(dead()).toEqual([])
+    observe(oneOfEach.started)
     expect(notReady()).toEqual([])
   })
 

@@ -86,7 +86,10 @@ function fetchAs(name: string, changed: Partial<MlflowSettings>, cacheFolder = t
     signatures: { keyFiles: [], isRequired: false },
   }
   const asked = { name, version: '@champion', source: mlflowSource }
-  const source = () => openModelSource(place, (signal) => void signals.push(signal))
+  const note = (signal: Signal): void => {
+    if (signal.kind !== 'connection') signals.push(signal)
+  }
+  const source = () => openModelSource(place, note)
   return { signals, fetched: (async () => source().fetch(asked))() }
 }
 

@@ -2,6 +2,7 @@
 // forged.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -46,10 +47,18 @@ const publishing = { experiment: 'weir-tests', aliases: ['champion'], nowMs: Dat
 
 function sourceAt(url: string, folder: string, signatures = noSignatures) {
   const signals: Signal[] = []
+  const connections: string[] = []
   const cache = createModelCache({ folder, bytesMax: 2 ** 30 })
-  const observe = (signal: Signal) => void signals.push(signal)
+  const observe = (signal: Signal): void => {
+    if (signal.kind === 'connection') connections.push(`${signal.system} ${signal.state}`)
+    else signals.push(signal)
+  }
   const source = createMlflowSource({ client: clientAt(url), cache, signatures, observe })
-  return { signals, fetch: (name: string, version: string) => fetchFrom(source, name, version) }
+  return {
+    signals,
+    connections,
+    fetch: (name: string, version: string) => fetchFrom(source, name, version),
+  }
 }
 const fetchFrom = (source: ReturnType<typeof createMlflowSource>, name: string, version: string) =>
   source.fetch({ name, version, source: mlflowSource })
@@ -63,7 +72,7 @@ test('mlflow - gives a published model by alias and by version, and keeps it in 
   const first = await publishModel(clientAt(server.url), parts, publishing)
   const again = await publishModel(clientAt(server.url), parts, publishing)
   expect([first.isNew, again.isNew, again.registryVersion]).toEqual([true, false, '1'])
-  const { signals, fetch } = sourceAt(server.url, temporaryFolder())
+  const { signals, connections, fetch } = sourceAt(server.url, temporaryFolder())
   const reference = await fetch(name, '@champion')
   expect(reference).toMatchObject({ name, version: '1' })
   const fetched = await readModelParts(join(reference.source, name, '1'))
@@ -72,6 +81,8 @@ test('mlflow - gives a published model by alias and by version, and keeps it in 
   expect(signals).toMatchObject([{ from: 'registry' }, { from: 'cache' }])
   await expect(fetch(name, '@nobody')).rejects.toThrow(/nobody not found/)
   await expect(fetch(name, '9')).rejects.toThrow(/weir\.version=9/)
+  // A refusal is an answer.
+  expect(connections).toEqual(Array(4).fill('mlflow up'))
 }, 180_000)
 
 test('mlflow - holds metrics, lineage and tags of what was published', async ({ skip }) => {
@@ -185,4 +196,21 @@ test('mlflow - away, what was fetched before serves, and what was not is refused
   await expect(fetch(made.name, '@challenger')).rejects.toMatchObject({
     code: 'WEIR_CLASSIFY_REGISTRY_AWAY',
   })
+})
+
+test('mlflow - is told to be away and back by what was fetched from it', async () => {
+  const answers = { status: 503 }
+  const server = createServer((_request, response) => {
+    const body = JSON.stringify({ error_code: 'RESOURCE_DOES_NOT_EXIST', message: 'not found' })
+    response.writeHead(answers.status, { 'content-type': 'application/json' }).end(body)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const { connections, fetch } = sourceAt(`http://127.0.0.1:${port}`, temporaryFolder())
+  await expect(fetch('m', '@champion')).rejects.toThrow(/REGISTRY_AWAY/)
+  answers.status = 404
+  await expect(fetch('m', '@champion')).rejects.toThrow(/REGISTRY_REFUSED/)
+  expect(connections).toEqual(['mlflow down', 'mlflow up'])
 })

@@ -266,6 +266,37 @@ describe('observer - log', () => {
     expect(readLines()).toEqual([])
   })
 
+  it('tells a connection when it changes, and its loss as a warning', () => {
+    const { observe, readLines } = openObserver()
+    const { connection } = oneOfEach
+    for (const state of ['up', 'up', 'down', 'down', 'up'] as const) {
+      observe({ ...connection, state })
+    }
+    expect(readLines().map(({ level }) => level)).toEqual(['info', 'warn', 'info'])
+  })
+
+  it('shows retries, each operation and code at most every ten seconds', () => {
+    let nowMs = 0
+    const { observe, readLines } = openObserver(() => nowMs)
+    const { retried } = oneOfEach
+    for (let attempt = 1; attempt <= 100; attempt++) observe({ ...retried, attempt })
+    observe({ ...retried, operation: 'advance' })
+    observe({ ...retried, code: 'WEIR_PUBLISH_IN_DOUBT' })
+    expect(readLines().map(({ level }) => level)).toEqual(['info', 'info', 'info'])
+    nowMs = 10_000
+    observe(retried)
+    expect(readLines()).toHaveLength(4)
+  })
+
+  it('says of the others nothing before something was asked of them', async () => {
+    const { observe, registry } = openObserver()
+    const before = await registry.metrics()
+    expect(before).toContain('weir_connection_up{system="kafka"} 0')
+    expect(before).not.toContain('weir_connection_up{system="mlflow"}')
+    observe({ ...oneOfEach.connection, system: 'mlflow', state: 'down' })
+    expect(await registry.metrics()).toContain('weir_connection_up{system="mlflow"} 0')
+  })
+
   it('repeats the brake once a minute and lane', () => {
     let nowMs = 0
     const { observe, readLines } = openObserver(() => nowMs)

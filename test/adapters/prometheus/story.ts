@@ -14,6 +14,15 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Signal, { kind: K }> } =
     detail: { pipeline: 'card-fraud', kafka: { sasl: { password: 'hunter2' } } },
   },
   connection: { kind: 'connection', system: 'redis', state: 'up', detail: 'redis://u:hunter2@r' },
+  waiting: {
+    kind: 'waiting',
+    system: 'registry',
+    address: 'http://127.0.0.1:1',
+    attempt: 3,
+    code: 'WEIR_REGISTRY_AWAY',
+    detail: 'ECONNREFUSED',
+    nextTryMs: 2000,
+  },
   rebalanced: { kind: 'rebalanced', lanes: 1 },
   lane_claimed: {
     kind: 'lane_claimed',

@@ -10,6 +10,7 @@ import {
   type Registry,
   subjectOf,
 } from '../../../services/adapters/registry/schema-registry.ts'
+import type { Signal } from '../../../services/pipeline/observe/signals.ts'
 import { testStack, uniqueName } from '../../support/stack.ts'
 
 const transaction = readSchema('transaction')
@@ -112,6 +113,29 @@ describe('schema registry - not the real one', () => {
     await decoder.learn(7)
     expect(requests).toBe(3)
     expect(decoder.decode(Buffer.from([0, 0, 0, 0, 7]))).toMatchObject({ missingId: null })
+  })
+
+  test('schema registry - tells with each exchange whether it was answered', async () => {
+    const answers = { status: 503, body: {} }
+    const url = await serve((_request, response) => {
+      response.writeHead(answers.status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(answers.body))
+    })
+    const told: string[] = []
+    const observe = (signal: Signal): void => {
+      if (signal.kind === 'connection') told.push(`${signal.system} ${signal.state}`)
+    }
+    const once = { attemptsMax: 1, requestMsMax: 5000 }
+    const registry = connectRegistry(url, once, observe)
+    await expect(registry.schemaById(7, 'any-value')).rejects.toThrow(/WEIR_REGISTRY_AWAY/)
+    // That it has no such schema, or does not take one, is an answer.
+    Object.assign(answers, { status: 404, body: { error_code: 40403, message: 'no schema' } })
+    expect(await registry.schemaById(7, 'any-value')).toBeNull()
+    Object.assign(answers, { status: 409, body: { error_code: 409, message: 'incompatible' } })
+    await expect(registry.register('any-value', transaction)).rejects.toThrow(/INCOMPATIBLE/)
+    Object.assign(answers, { status: 200, body: { schema: transaction } })
+    expect(await registry.schemaById(7, 'any-value')).toBe(transaction)
+    expect(told).toEqual(['registry down', 'registry up', 'registry up', 'registry up'])
   })
 
   test('schema registry - gives up in the end, without showing its password', async () => {

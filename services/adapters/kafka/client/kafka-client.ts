@@ -3,14 +3,16 @@
 // lines go to that logger, and kafkajs' types and values for the other adapters of this folder.
 //
 // Refused: a broker that cannot be spoken to at start, as WEIR_KAFKA_AWAY with what to look at.
-// Invariant: kafkajs' error level means "data lost or a human needed"; what it logs as an error
-// and then retries by itself comes out at debug or warn. Nothing is read from the environment here.
+// Invariant: kafkajs' error level means "data lost or a human needed"; what it logs as an error and
+// then retries by itself comes out at warn, or at debug where a watch tells of outages in Weir's
+// own words. Nothing is read from the environment here.
 
 import { createRequire } from 'node:module'
 import type * as Kafkajs from 'kafkajs'
 import { WeirError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
 import { accelerateKafkajs } from './accelerate.ts'
+import type { BrokerWatch } from './broker-watch.ts'
 import { createSocketFactory } from './watched-socket.ts'
 import { registerCodecs } from './zstd-codec.ts'
 
@@ -60,7 +62,13 @@ export type KafkaOptions = {
   readonly requestTimeoutMs?: number
   /** With requests open and nothing heard for so long, a connection is given up. */
   readonly silenceMsMax?: number
+  /** Hears whether brokers answer; one for all clients of a process. */
+  readonly watch?: BrokerWatch
 }
+
+const CONNECT_MS_MAX = 3000
+/** ApiVersions, then the mechanism, then what a login may take: only what follows proves it. */
+const LOGIN_GREETINGS = 4
 
 /** For transactional producers: CONCURRENT_TRANSACTIONS clears within milliseconds, not 300. */
 export const transactionalRetry: Readonly<Kafkajs.RetryOptions> = {
@@ -70,15 +78,20 @@ export const transactionalRetry: Readonly<Kafkajs.RetryOptions> = {
 }
 
 export function createKafka(options: KafkaOptions): Kafkajs.Kafka {
-  const { ssl, sasl, retry } = options
+  const { ssl, sasl, retry, watch, logger } = options
+  const connectMsMax = options.connectionTimeoutMs ?? CONNECT_MS_MAX
+  const silenceMsMax = options.silenceMsMax ?? limits.kafkaSilenceMsMax
+  const greetings = sasl === undefined ? 0 : LOGIN_GREETINGS
+  const watching = watch === undefined ? undefined : { watch, greetings, connectMsMax }
+  const isWatched = watch !== undefined
   return new kafkajs.Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
-    connectionTimeout: options.connectionTimeoutMs ?? 3000,
+    connectionTimeout: connectMsMax,
     requestTimeout: options.requestTimeoutMs ?? limits.kafkaRequestMsMax,
-    socketFactory: createSocketFactory(options.silenceMsMax ?? limits.kafkaSilenceMsMax),
+    socketFactory: createSocketFactory(silenceMsMax, watching),
     logLevel: kafkajs.logLevel.INFO,
-    logCreator: () => (entry) => writeLogEntry(options.logger, entry),
+    logCreator: () => (entry) => writeLogEntry(logger, entry, { isWatched }),
     ...(retry === undefined ? {} : { retry }),
     ...(ssl === undefined ? {} : { ssl }),
     ...(sasl === undefined ? {} : { sasl }),
@@ -90,8 +103,12 @@ type Level = keyof KafkaLogger
 type LogFields = Readonly<Record<string, unknown>>
 type Quieter = {
   readonly matches: (message: string, fields: LogFields) => boolean
-  readonly level: Level
+  readonly level: Level | Told
 }
+
+/** What a watch, or the CRASH event, tells in one line, and kafkajs in a dozen with stacks. */
+type Told = 'outage' | 'crash'
+const levelsUntold: Readonly<Record<Told, Level>> = { outage: 'warn', crash: 'error' }
 
 const startsWith =
   (...openings: readonly string[]) =>
@@ -103,24 +120,32 @@ const startsWith =
  * match decides. A line with a retry count precedes a retry or a throw, and its caller logs that.
  */
 const quieterLevels: readonly Quieter[] = [
-  { matches: startsWith('Crash: ', 'Offset out of range'), level: 'error' },
+  { matches: startsWith('Crash: '), level: 'crash' },
+  { matches: startsWith('Offset out of range'), level: 'error' },
   { matches: startsWith('Response ', 'Limiting retries for the idempotent'), level: 'debug' },
   { matches: startsWith('Failed to send messages: '), level: 'debug' },
-  { matches: startsWith('Connection ', 'The coordinator is not aware of'), level: 'warn' },
-  { matches: (_message, fields) => 'retryCount' in fields, level: 'warn' },
+  { matches: startsWith('Connection ', 'The coordinator is not aware of'), level: 'outage' },
+  { matches: (_message, fields) => 'retryCount' in fields, level: 'outage' },
 ]
 
 /** Lanes pause and resume all the time; kafkajs tells each time. */
 const isPausing = startsWith('Pausing fetching from', 'Resuming fetching from')
 
 /** One line of kafkajs to the logger: its fields, under the level that fits. */
-export function writeLogEntry(logger: KafkaLogger, entry: Kafkajs.LogEntry): void {
+export function writeLogEntry(
+  logger: KafkaLogger,
+  entry: Kafkajs.LogEntry,
+  { isWatched = false } = {},
+): void {
   const { message, timestamp: _timestamp, logger: _logger, ...fields } = entry.log
   const text = typeof message === 'string' ? message : String(message)
-  logger[levelOf(entry.level, text, fields)]({ component: 'kafkajs', ...fields }, text)
+  const found = levelOf(entry.level, text, fields)
+  const isTold = found === 'outage' || found === 'crash'
+  const level = isTold ? (isWatched ? 'debug' : levelsUntold[found]) : found
+  logger[level]({ component: 'kafkajs', ...fields }, text)
 }
 
-function levelOf(level: Kafkajs.logLevel, message: string, fields: LogFields): Level {
+function levelOf(level: Kafkajs.logLevel, message: string, fields: LogFields): Level | Told {
   const { ERROR, WARN, INFO } = kafkajs.logLevel
   if (level === INFO) return isPausing(message) ? 'debug' : 'info'
   if (level !== ERROR && level !== WARN) return 'debug'

@@ -3,9 +3,10 @@
 // kafkajs fails a request without an answer, and keeps the connection: where the far side has
 // forgotten it (a NAT table, a load balancer, a host that died), every later request waits in vain,
 // too, for minutes. In: what kafkajs asks of a socket. Out: a socket that ends with an error when
-// nothing at all was heard while requests were open; kafkajs then connects anew. Invariant: an idle
-// connection is never ended, nor one that still brings anything; a process that was stopped itself
-// for a while counts as one moment, not as silence.
+// nothing at all was heard while requests were open; kafkajs then connects anew. Where there is a
+// watch it hears of answers, and of sockets that failed. Invariant: an idle connection is never
+// ended, nor one that still brings anything; a process that was stopped itself for a while counts
+// as one moment, not as silence.
 //
 //   request    size i32 | body      one write each
 //   answer     size i32 | body      in any pieces
@@ -13,43 +14,87 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
+import type { BrokerWatch } from './broker-watch.ts'
 
 /** Looks at silence so often before giving up. */
 const LOOKS = 10
 const KEEP_ALIVE_MS = 60_000
 
+export type SocketWatching = {
+  readonly watch: BrokerWatch
+  /** Answers of a new connection that only lead to its login: they prove nothing. */
+  readonly greetings: number
+  /** kafkajs gives a connection up after this long, and tells nobody. */
+  readonly connectMsMax: number
+}
+
 export const createSocketFactory =
-  (silenceMsMax: number): ISocketFactory =>
+  (silenceMsMax: number, watching?: SocketWatching): ISocketFactory =>
   ({ host, port, ssl, onConnect }) => {
     const servername = isIP(host) === 0 ? { servername: host } : {}
     const socket = ssl
       ? connectSecurely({ host, port, ...servername, ...ssl }, onConnect)
       : connect({ host, port }, onConnect)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
-    endWhenSilent(socket, silenceMsMax)
+    const requests = countRequests(socket, watching)
+    endWhenSilent(socket, requests, silenceMsMax)
+    if (watching !== undefined) {
+      const address = `${host}:${port}`
+      tellFailures(socket, requests, { address, ...watching })
+    }
     return socket
   }
 
-function endWhenSilent(socket: Socket, silenceMsMax: number): void {
+/** Requests without an answer yet, and how often one looked and nothing had come. */
+type OpenRequests = { open: number; silentLooks: number }
+
+function countRequests(socket: Socket, watching: SocketWatching | undefined): OpenRequests {
   const countAnswers = createFrameCounter()
   const write = socket.write
-  let openRequests = 0
-  let silentLooks = 0
+  const requests: OpenRequests = { open: 0, silentLooks: 0 }
+  let greetingsLeft = watching?.greetings ?? 0
   socket.write = ((...values: Parameters<Socket['write']>) => {
-    if (openRequests === 0) silentLooks = 0
-    openRequests++
+    if (requests.open === 0) requests.silentLooks = 0
+    requests.open++
     return write.apply(socket, values)
   }) as Socket['write']
   socket.on('data', (bytes: Buffer) => {
-    silentLooks = 0
-    openRequests = Math.max(0, openRequests - countAnswers(bytes))
+    const answers = countAnswers(bytes)
+    requests.silentLooks = 0
+    requests.open = Math.max(0, requests.open - answers)
+    if (answers > greetingsLeft) watching?.watch.answered()
+    greetingsLeft = Math.max(0, greetingsLeft - answers)
   })
+  return requests
+}
+
+function endWhenSilent(socket: Socket, requests: OpenRequests, silenceMsMax: number): void {
   const look = (): void => {
-    if (openRequests === 0 || ++silentLooks <= LOOKS) return
-    socket.destroy(new Error(`${openRequests} requests and nothing heard for ${silenceMsMax} ms`))
+    if (requests.open === 0 || ++requests.silentLooks <= LOOKS) return
+    const found = `${requests.open} requests and nothing heard for ${silenceMsMax} ms`
+    socket.destroy(new Error(found))
   }
   const timer = setInterval(look, silenceMsMax / LOOKS).unref()
   socket.once('close', () => clearInterval(timer))
+}
+
+type Failing = SocketWatching & { readonly address: string }
+
+/** Not told: that we ended it, and that a broker ended one of which nothing was wanted. */
+function tellFailures(socket: Socket, requests: OpenRequests, failing: Failing): void {
+  const { watch, address, connectMsMax } = failing
+  const fail = (reason: string): void => watch.failed(`${address}: ${reason}`)
+  // Where this process itself was held up, a connection may be there and not have been noticed yet.
+  const judge = (): void => {
+    if (socket.connecting) fail(`no connection within ${connectMsMax} ms`)
+  }
+  const late = setTimeout(() => setImmediate(judge), connectMsMax)
+  late.unref()
+  socket.once('close', () => clearTimeout(late))
+  socket.once('error', (error) => fail(error.message))
+  socket.once('end', () => {
+    if (!socket.writableEnded && requests.open > 0) fail('the broker closed the connection')
+  })
 }
 
 /** How many frames end in the pieces that are handed in, one after the other. */

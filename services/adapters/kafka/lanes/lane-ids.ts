@@ -8,7 +8,7 @@ import { laneIdOf } from '../../../lanes/lane-input.ts'
 import type { Stream } from '../../../pipeline/records.ts'
 import type { Kafka } from '../client/kafka-client.ts'
 
-type InputTopic = { readonly topic: string; readonly stream: Stream }
+export type InputTopic = { readonly topic: string; readonly stream: Stream }
 
 const REMEMBERED_MS = 5000
 
@@ -19,7 +19,12 @@ type LaneIds = {
 
 export async function openLaneIds(kafka: Kafka, inputs: readonly InputTopic[]): Promise<LaneIds> {
   const admin = kafka.admin()
-  await admin.connect()
+  try {
+    await admin.connect()
+  } catch (error) {
+    await admin.disconnect()
+    throw error
+  }
   const ask = async (): Promise<readonly number[]> => {
     const wanted = inputs.map(({ topic }) => topic)
     const { topics } = await admin.fetchTopicMetadata({ topics: wanted }).catch((cause) => {

@@ -31,7 +31,7 @@ import {
 } from '../client/kafka-client.ts'
 import { demandStoredOnce } from './stored-once.ts'
 
-type LaneTransactionsOptions = {
+export type LaneTransactionsOptions = {
   readonly kafka: Kafka
   /** Also the beginning of each transactional id. */
   readonly groupId: string
@@ -60,9 +60,7 @@ type OpenLane = {
 export async function createLaneTransactions(
   options: LaneTransactionsOptions,
 ): Promise<LaneTransactions> {
-  const admin = options.kafka.admin()
-  await admin.connect()
-  const partitionCounts = await countPartitions(admin, options.topics)
+  const { admin, partitionCounts } = await openAdmin(options)
   const lanes = new Map<number, OpenLane>()
 
   const release = async (laneId: number): Promise<void> => {
@@ -127,6 +125,18 @@ const createProducer = ({ kafka, groupId }: LaneTransactionsOptions, address: La
     createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
     retry: transactionalRetry,
   })
+
+/** Nothing stays connected where the brokers do not say what they have. */
+async function openAdmin({ kafka, topics }: LaneTransactionsOptions) {
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    return { admin, partitionCounts: await countPartitions(admin, topics) }
+  } catch (error) {
+    await admin.disconnect()
+    throw error
+  }
+}
 
 async function countPartitions(
   admin: Admin,

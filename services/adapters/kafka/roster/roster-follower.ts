@@ -33,6 +33,8 @@ const SESSION_MS = 30_000
 /** How long the broker holds an empty fetch, and so how long a close may take. */
 const FETCH_WAIT_MS = 500
 const FIRST_PAUSE_MS = 250
+/** Of one request, before the consumer is given up and made anew. */
+const RETRIES = 5
 
 /** Returns at once: whoever starts has read the topic already. */
 export function followRosters(following: RosterFollowing): RosterFollower {
@@ -82,6 +84,9 @@ const openConsumer = (kafka: Kafka, groupId: string): Consumer =>
     sessionTimeout: SESSION_MS,
     rebalanceTimeout: SESSION_MS,
     maxWaitTimeInMs: FETCH_WAIT_MS,
+    // A consumer that crashes while it is being closed would start again behind our back, and keep the
+    // process from ending; it is made anew here, where one knows whether it is still wanted.
+    retry: { retries: RETRIES, restartOnFailure: async () => false },
     allowAutoTopicCreation: false,
     readUncommitted: false,
   })

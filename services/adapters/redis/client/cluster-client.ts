@@ -90,7 +90,10 @@ function createClusterClient(cluster: Cluster, observe: Observe): RedisClient {
     call,
     command: (name, args) => cluster.call(name, ...args),
     scan: (match) => scanMasters(cluster, match),
-    disconnect: () => cluster.disconnect(),
+    disconnect: () => {
+      slots.end()
+      cluster.disconnect()
+    },
   }
 }
 
@@ -111,8 +114,11 @@ async function loadEverywhere(cluster: Cluster, code: string): Promise<void> {
  */
 function watchSlots(cluster: Cluster, observe: Observe) {
   const silent = new Set<number>()
-  const say = (state: 'up' | 'down', detail: string) =>
-    observe({ kind: 'connection', system: 'redis', state, detail })
+  let isEnding = false
+  const say = (state: 'up' | 'down', detail: string): void => {
+    // That we ended it is no outage.
+    if (!isEnding) observe({ kind: 'connection', system: 'redis', state, detail })
+  }
   say('up', '')
   cluster.on('ready', () => {
     silent.clear()
@@ -120,6 +126,9 @@ function watchSlots(cluster: Cluster, observe: Observe) {
   })
   cluster.on('close', () => say('down', 'no node of the cluster is connected'))
   return {
+    end: () => {
+      isEnding = true
+    },
     answered: (slot: number) => {
       if (silent.delete(slot) && silent.size === 0) say('up', '')
     },

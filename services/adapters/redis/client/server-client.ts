@@ -35,19 +35,30 @@ export function openServer(url: string): Redis {
 }
 
 export function createServerClient(redis: Redis, observe: Observe): RedisClient {
-  const sayUp = () => observe({ kind: 'connection', system: 'redis', state: 'up', detail: '' })
-  sayUp()
-  redis.on('ready', sayUp)
-  redis.on('close', () =>
-    observe({ kind: 'connection', system: 'redis', state: 'down', detail: 'connection closed' }),
-  )
+  const say = (state: 'up' | 'down', detail: string): void =>
+    observe({ kind: 'connection', system: 'redis', state, detail })
+  let reason = 'connection closed'
+  let isEnding = false
+  say('up', '')
+  redis.on('ready', () => say('up', ''))
+  redis.on('error', (error) => {
+    reason = error.message
+  })
+  redis.on('close', () => {
+    // That we ended it is no outage.
+    if (!isEnding) say('down', reason)
+    reason = 'connection closed'
+  })
   return {
     loadFunctions: (code) => loadLibrary(redis, code),
     call: (name, keys, args) =>
       redis.sendCommand(new FunctionCall(name, keys, args)) as Promise<unknown>,
     command: (name, args) => redis.call(name, ...args),
     scan: (match) => scanKeys(redis, match),
-    disconnect: () => redis.disconnect(),
+    disconnect: () => {
+      isEnding = true
+      redis.disconnect()
+    },
   }
 }
 

@@ -53,6 +53,21 @@ describe('kafka-client', () => {
     },
   )
 
+  it.each([
+    ['Crash: KafkaJSNumberOfRetriesExceeded: no', { retryCount: 5 }, 'debug'],
+    ['Crash: KafkaJSProtocolError: The coordinator is loading', {}, 'debug'],
+    ['Connection error: connect ECONNREFUSED', {}, 'debug'],
+    ['Failed to connect to seed broker, trying another', { retryCount: 2 }, 'debug'],
+    ['Offset out of range, resetting to default offset', {}, 'error'],
+    ['Error when calling eachBatch', {}, 'error'],
+  ])('kafka-client - leaves to the watch what it tells: "%s"', (message, extra, expected) => {
+    const { logger, lines } = collectLines()
+    const log = { timestamp: '2026-01-01', logger: 'kafkajs', message, ...extra }
+    const entry = { namespace: 'Consumer', level: ERROR, label: 'LABEL', log }
+    writeLogEntry(logger, entry, { isWatched: true })
+    expect(lines.map(({ level }) => level)).toEqual([expected])
+  })
+
   it('kafka-client - says where to look where no broker answers', async () => {
     const server = createServer((socket) => socket.destroy())
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

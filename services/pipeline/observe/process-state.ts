@@ -1,14 +1,14 @@
-// What the process knows about itself, gathered from signals.
+// What the process knows about itself, gathered from signals: the one reducer of them.
 //
-// In: a state, a signal and the time. Out: the next state. Pure and free of I/O; readiness.ts
-// judges it. Refuses nothing. Invariant: a lane stands in `lanes` exactly while it is owned, and
-// `progressAtMs` is the last moment at which it was surely not stuck.
+// In: a state, a signal and the time. Out: the next state, the same object where nothing
+// changed. Pure and free of I/O. Its readers: readiness.ts judges it, metric-recorder.ts shows it,
+// observer.ts logs a connection only where it changed. Refuses nothing. Invariants: a lane stands
+// in `lanes` exactly while it is owned, and `progressAtMs` is the last moment at which it was
+// surely not stuck; a system is up or down by the last word of whoever spoke to it.
 
 import type { ErrorCode } from '../../core/errors.ts'
-import type { Signal } from '../../pipeline/observe/signals.ts'
-import type { Stream } from '../../pipeline/records.ts'
-
-export type System = Extract<Signal, { kind: 'connection' }>['system']
+import type { Stream } from '../records.ts'
+import { type Signal, type System, systems } from './signals.ts'
 
 export type LaneFacts = {
   readonly stream: Stream
@@ -23,7 +23,7 @@ type SystemFacts = {
   readonly sinceMs: number
 }
 
-type ModelFacts = {
+export type ModelFacts = {
   readonly role: 'champion' | 'challenger'
   readonly name: string
   readonly version: string
@@ -31,15 +31,24 @@ type ModelFacts = {
   readonly sha256: string
 }
 
+export type Waiting = {
+  readonly address: string
+  readonly attempt: number
+  readonly detail: string
+  readonly sinceMs: number
+}
+
 export type Failure = { readonly code: ErrorCode; readonly detail: string }
 
 export type ProcessState = {
   readonly systems: Readonly<Record<System, SystemFacts>>
+  /** What the start waits for, and since when; empty once it has started. */
+  readonly waitsFor: ReadonlyMap<System, Waiting>
   /** Lanes that the last rebalance gave to this process; null before the first one. */
   readonly assignedLanes: number | null
   readonly lanes: ReadonlyMap<string, LaneFacts>
   readonly models: readonly ModelFacts[]
-  /** A schema was asked for in vain, and no batch has passed since. */
+  /** A lane asked for a schema in vain, and the registry has not answered since. */
   readonly isSchemaMissing: boolean
   readonly draining: string | null
   readonly failure: Failure | null
@@ -48,7 +57,11 @@ export type ProcessState = {
 export function openState(nowMs: number): ProcessState {
   const notYet: SystemFacts = { state: 'not_yet', detail: 'not connected yet', sinceMs: nowMs }
   return {
-    systems: { kafka: notYet, redis: notYet, registry: notYet, inference: notYet },
+    systems: Object.fromEntries(systems.map((system) => [system, notYet])) as Record<
+      System,
+      SystemFacts
+    >,
+    waitsFor: new Map(),
     assignedLanes: null,
     lanes: new Map(),
     models: [],
@@ -62,8 +75,13 @@ export function applySignal(state: ProcessState, signal: Signal, nowMs: number):
   switch (signal.kind) {
     case 'connection':
       return applyConnection(state, signal, nowMs)
+    case 'waiting':
+      return { ...state, waitsFor: applyWaiting(state.waitsFor, signal, nowMs) }
+    case 'started':
+      return { ...state, waitsFor: new Map() }
     case 'rebalanced':
-      return { ...state, assignedLanes: signal.lanes }
+      // Whose lane asked for the schema is not known any more; who needs it asks again.
+      return { ...state, assignedLanes: signal.lanes, isSchemaMissing: false }
     case 'lane_claimed':
     case 'lane_released':
     case 'committed':
@@ -74,9 +92,9 @@ export function applySignal(state: ProcessState, signal: Signal, nowMs: number):
     case 'roster_applied':
       return { ...state, models: keepModels(state.models, signal.challengers) }
     case 'retried':
-      return signal.code === 'WEIR_REGISTRY_AWAY' ? { ...state, isSchemaMissing: true } : state
-    case 'batch_done':
-      return state.isSchemaMissing ? { ...state, isSchemaMissing: false } : state
+      return signal.operation === 'learn_schema' && signal.code === 'WEIR_REGISTRY_AWAY'
+        ? { ...state, isSchemaMissing: true }
+        : state
     case 'draining':
       return { ...state, draining: signal.reason }
     case 'failed':
@@ -91,12 +109,31 @@ function applyConnection(
   { system, state: next, detail }: Extract<Signal, { kind: 'connection' }>,
   nowMs: number,
 ): ProcessState {
-  const before = state.systems[system]
-  const sinceMs = before.state === next ? before.sinceMs : nowMs
-  return { ...state, systems: { ...state.systems, [system]: { state: next, detail, sinceMs } } }
+  if (state.systems[system].state === next) return state
+  const isAnswer = system === 'registry' && next === 'up'
+  return {
+    ...state,
+    systems: { ...state.systems, [system]: { state: next, detail, sinceMs: nowMs } },
+    isSchemaMissing: state.isSchemaMissing && !isAnswer,
+  }
+}
+
+/** One attempt tells of all that it missed: what an earlier one missed is there now. */
+function applyWaiting(
+  before: ReadonlyMap<System, Waiting>,
+  { system, address, attempt, detail }: Extract<Signal, { kind: 'waiting' }>,
+  nowMs: number,
+): ReadonlyMap<System, Waiting> {
+  const kept = [...before].filter(([, waiting]) => waiting.attempt === attempt)
+  const sinceMs = before.get(system)?.sinceMs ?? nowMs
+  return new Map([...kept, [system, { address, attempt, detail, sinceMs }]])
 }
 
 type LaneSignal = Extract<Signal, { kind: 'lane_claimed' | 'lane_released' | 'committed' | 'lag' }>
+
+/** The key of a lane in `lanes`. */
+export const laneKeyOf = ({ stream, partition }: Pick<LaneFacts, 'stream' | 'partition'>): string =>
+  `${stream} ${partition}`
 
 function applyToLanes(
   lanes: ReadonlyMap<string, LaneFacts>,
@@ -104,7 +141,7 @@ function applyToLanes(
   nowMs: number,
 ): ReadonlyMap<string, LaneFacts> {
   const { stream, partition } = signal
-  const key = `${stream} ${partition}`
+  const key = laneKeyOf(signal)
   const lane = lanes.get(key)
   const next = new Map(lanes)
   if (signal.kind === 'lane_released') next.delete(key)
