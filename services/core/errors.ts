@@ -91,6 +91,16 @@ export const errorTable = {
     true,
     'Check Redis; lanes wait, and Kafka holds the data.',
   ),
+  WEIR_ENRICH_STORE_FULL: outside(
+    'The feature store is at its maxmemory and does not let logs grow.',
+    true,
+    'Raise maxmemory, or move to a larger server; lanes wait, and Kafka holds the data.',
+  ),
+  WEIR_ENRICH_STORE_FOREIGN: outside(
+    'The feature store holds a key that this version did not write, or failed in a function.',
+    false,
+    'Look at the key in the detail: give this pipeline a WEIR_KEY_PREFIX of its own, or remove the key.',
+  ),
   WEIR_ENRICH_STORE_UNFIT: outside(
     'The feature store is set up in a way that loses state.',
     false,
@@ -166,6 +176,11 @@ export const errorTable = {
     'The schema registry did not answer.',
     true,
     'Check the registry and WEIR_REGISTRY_URL; schema ids already known keep working.',
+  ),
+  WEIR_REGISTRY_BEHIND: outside(
+    'The schema registry denies a schema id that it may learn in a moment.',
+    true,
+    'Nothing at first: it is asked again, and a follower catches up. If it stays, check which node answers.',
   ),
   WEIR_REGISTRY_INCOMPATIBLE: outside(
     'A schema cannot follow the one that is registered.',

@@ -49,6 +49,10 @@ export const limits = {
   retryAttemptsMax: 8,
   /** Longest pause between two attempts. */
   retryPauseMsMax: 1000,
+  /** A schema id that the registry denies is asked for again for so long: a follower may lag. */
+  schemaAbsentMs: 5000,
+  /** Ids denied for good within ten minutes; beyond it one denial is enough: forged ids must not cost time. */
+  schemaAbsentIdsPatientMax: 100,
   /** A Redis command without an answer after this long has failed. */
   redisCommandMsMax: 5000,
   /** A Kafka request without an answer after this long has failed: a connection can fall silent. */

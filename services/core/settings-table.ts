@@ -215,6 +215,12 @@ export const settingsTable = {
     expected: 'a port from 0 to 65535; 0 takes a free one',
     means: 'Port of metrics and health.',
   }),
+  WEIR_ROLLOUT_PORT: setting({
+    read: integer(0, 65_535),
+    fallback: '9465',
+    expected: 'a port from 0 to 65535; 0 takes a free one',
+    means: 'Port of metrics and health of `weir rollout`, which may run beside a scorer.',
+  }),
   WEIR_LOG_LEVEL: setting({
     read: oneOf(logLevels),
     fallback: 'info',

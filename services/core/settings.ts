@@ -42,7 +42,7 @@ export type Settings = {
   readonly models: ModelSettings
   /** Where `execution.remote` runs the champion. */
   readonly inference: { readonly url: string | null; readonly token: string | null }
-  readonly http: { readonly host: string; readonly port: number }
+  readonly http: { readonly host: string; readonly port: number; readonly rolloutPort: number }
   readonly logLevel: LogLevel
   /** Consumer group in place of the one named after the pipeline; null = that one. */
   readonly groupId: string | null
@@ -175,7 +175,11 @@ function toSettings(values: Values, instanceId: string): Settings {
     },
     models: toModelSettings(values),
     inference: { url: values.WEIR_INFERENCE_URL, token: values.WEIR_INFERENCE_TOKEN },
-    http: { host: values.WEIR_HTTP_HOST!, port: values.WEIR_HTTP_PORT! },
+    http: {
+      host: values.WEIR_HTTP_HOST!,
+      port: values.WEIR_HTTP_PORT!,
+      rolloutPort: values.WEIR_ROLLOUT_PORT!,
+    },
     logLevel: values.WEIR_LOG_LEVEL!,
     groupId: values.WEIR_GROUP_ID,
     keyPrefix: values.WEIR_KEY_PREFIX!,

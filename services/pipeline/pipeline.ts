@@ -118,7 +118,11 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   return {
     admit: (stream, messages) => admit(stream, messages, deps),
     learn: async (stream, ids) => {
-      for (const id of ids) await deps.decoders[stream].learn(id)
+      // Each is asked for, whatever becomes of the others: ids that are denied wait together.
+      const { learn } = deps.decoders[stream]
+      const answers = await Promise.allSettled([...ids].map((id) => learn(id)))
+      const failed = answers.find(({ status }) => status === 'rejected')
+      if (failed?.status === 'rejected') throw failed.reason
     },
     process: (batch, isWanted) =>
       judge(batch, isWanted, (decided) => {

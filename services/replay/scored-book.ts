@@ -6,6 +6,7 @@
 // its partition, so one look ahead is enough, and every record is taken once.
 
 import { WeirError } from '../core/errors.ts'
+import { decodeOneLearning } from '../pipeline/decode/decode-learning.ts'
 import { DecodeFault, type Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import type { RawMessage } from '../pipeline/records.ts'
@@ -66,11 +67,7 @@ async function decodeOne(
   place: string,
   decoder: Decoder<ScoredTransactionRecord>,
 ): Promise<ScoredTransactionRecord> {
-  let decoded = decoder.decode(value)
-  if (decoded instanceof DecodeFault && decoded.missingId !== null) {
-    await decoder.learn(decoded.missingId)
-    decoded = decoder.decode(value)
-  }
+  const decoded = await decodeOneLearning(value, decoder)
   if (!(decoded instanceof DecodeFault)) return decoded
   const detail = `${place}: the scored event at offset ${offset} cannot be read: ${decoded.detail}.`
   throw new WeirError('WEIR_ENRICH_STATE_LOST', detail)

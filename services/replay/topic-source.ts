@@ -17,6 +17,7 @@ import {
 } from '../adapters/kafka/ranges/topic-ranges.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { mergeLanes } from '../lanes/merge-lanes.ts'
+import { learnAll } from '../pipeline/decode/decode-learning.ts'
 import { observeNothing } from '../pipeline/observe/signals.ts'
 import { admit, type PipelineDeps } from '../pipeline/pipeline.ts'
 import type { Batch, EnrichedBatch, Label, Stream } from '../pipeline/records.ts'
@@ -157,7 +158,7 @@ async function* mergeTopicLanes(
     })
     if (merged.kind === 'batch') yield merged.batch
     else if (merged.kind === 'unknown_schema') {
-      for (const id of merged.ids) await decoders[merged.lane.address.stream].learn(id)
+      await learnAll(decoders[merged.lane.address.stream], [...merged.ids])
     } else if (lanes.every(({ isCaughtUp }) => isCaughtUp)) return
   }
 }

@@ -1,9 +1,11 @@
-// Scored events and labels in, evidence on the challenger out: since its trial began, and minute by minute.
+// Scored events and labels in, evidence on the challenger out: in all, and minute by minute.
 //
-// In: records of the scored topic in the order of their partitions, labels in any order. Out: counts. Ignored: events
-// that were scored before the trial. Refused: nothing. Invariants: an event counts once, a run of a batch once,
-// whatever partitions its events are in; memory holds the flips that a label may still come for, at most flipsMax of
-// them, the oldest forgotten first, and the minutes that are not over.
+// In: scored events, labels, and the moment that all partitions have passed. Out: counts. Ignored:
+// events from before the trial. Refused: nothing. Invariants: the order in which partitions come
+// leaves no trace, so a restart that reads the trial again comes to the same counts: an event is
+// counted once, a run once in each minute in which its events were scored, a label whether it comes
+// before its event or after it; a minute is given once, when all partitions have passed it. Memory
+// holds open minutes, flips without a label and frauds without a flip, flipsMax of each.
 
 import type { RolloutRules } from '../core/rollout-rules.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
@@ -22,23 +24,26 @@ import type { Trial } from './trial.ts'
 export type Minute = { readonly startMs: number; readonly counts: PairedCounts }
 
 const MINUTE_MS = 60_000
-/** Events of a minute may still be on their way for so long after it. */
-const GRACE_MS = 5000
-const flipsMax = 100_000
+export const flipsMax = 100_000
 
-type Flip = 'champion' | 'challenger'
+type Flip = { readonly flaggedBy: 'champion' | 'challenger'; readonly atMs: number }
+
+/** Runs are kept with their minute, so that one is not counted for each of its events. */
+type OpenMinute = { readonly counts: PairedCounts; readonly runs: Set<string> }
 
 export class EvidenceBook {
   #trial: Trial
   readonly #rules: RolloutRules
   readonly #reviewFrom: number
   readonly #total = createPairedCounts()
-  readonly #minutes = new Map<number, PairedCounts>()
+  readonly #minutes = new Map<number, OpenMinute>()
+  /** Minutes before it were given. */
+  #givenUntilMs = Number.NEGATIVE_INFINITY
   readonly #flips = new Map<string, Flip>()
-  /** Runs that were met in the last minutes, so that one is not counted for each of its events. */
-  #runs = new Set<string>()
-  #runsBefore = new Set<string>()
-  #stepEvents = 0
+  /** Frauds whose event was not met yet, with the broker time of their label. */
+  readonly #frauds = new Map<string, number>()
+  /** Events by the epoch of the roster that scored them: a step is an epoch and all after it. */
+  readonly #eventsByEpoch = new Map<number, number>()
   #lastMs = 0
   /** Last event that was scored without the challenger although it is in the roster. */
   #lastWithoutMs = 0
@@ -52,101 +57,129 @@ export class EvidenceBook {
   /** Another share of the same trial: the evidence stays, the step begins. */
   beginStep(trial: Trial): void {
     this.#trial = trial
-    this.#stepEvents = 0
   }
 
   meet(event: ScoredTransactionRecord): void {
-    const { sinceEpoch, stepEpoch } = this.#trial
     const { controlEpoch, scoredTime } = event
-    if (controlEpoch < sinceEpoch) {
+    if (controlEpoch < this.#trial.sinceEpoch) {
       this.#lastWithoutMs = Math.max(this.#lastWithoutMs, scoredTime)
       return
     }
     const pair = pairOf(event, this.#trial)
     if (pair === null) return
     this.#lastMs = Math.max(this.#lastMs, scoredTime)
-    if (controlEpoch >= stepEpoch) this.#stepEvents++
+    this.#eventsByEpoch.set(controlEpoch, (this.#eventsByEpoch.get(controlEpoch) ?? 0) + 1)
     const { champion, challenger } = pair
+    const minute = this.#minuteOf(scoredTime)
     const scores = {
       championScore: champion.score,
       challengerScore: challenger?.score ?? null,
     }
-    const minute = this.#minuteOf(scoredTime)
-    for (const counts of [this.#total, minute]) countEvent(counts, scores, this.#reviewFrom)
+    for (const counts of this.#booksOf(minute)) countEvent(counts, scores, this.#reviewFrom)
     if (challenger === null) return
-    this.#meetRun({ championMs: champion.modelMs, challengerMs: challenger.modelMs }, minute)
+    if (minute !== null) this.#meetRun(minute, champion.modelMs, challenger.modelMs)
     const byChampion = champion.score >= this.#reviewFrom
     if (byChampion !== challenger.score >= this.#reviewFrom) {
-      this.#keepFlip(event.transactionId, byChampion ? 'champion' : 'challenger')
+      const flip: Flip = { flaggedBy: byChampion ? 'champion' : 'challenger', atMs: scoredTime }
+      this.#meetFlip(event.transactionId, flip)
     }
   }
 
-  meetLabel({ transactionId, isFraud, labelTime }: Label): void {
-    const flaggedBy = this.#flips.get(transactionId)
-    if (flaggedBy === undefined || !isFraud) return
-    // Once: a label may be repeated.
-    this.#flips.delete(transactionId)
-    const minute = this.#minutes.get(startOf(labelTime))
-    countFraud(this.#total, flaggedBy)
-    if (minute !== undefined) countFraud(minute, flaggedBy)
+  /** @param brokerTimeMs of the label's record: when it was told, whatever it tells of. */
+  meetLabel({ transactionId, isFraud }: Label, brokerTimeMs: number): void {
+    if (!isFraud) return
+    const flip = this.#flips.get(transactionId)
+    if (flip !== undefined) {
+      // Once: a label may be repeated.
+      this.#flips.delete(transactionId)
+      this.#countFraud(flip, brokerTimeMs)
+    } else if (!this.#frauds.has(transactionId)) {
+      keepNewest(this.#frauds, transactionId, brokerTimeMs)
+    }
   }
 
-  evidenceAt(nowMs: number): Evidence {
-    const { share, stepMs } = this.#trial
+  /** @param isWhole whether all that was written when the reading began has been met. */
+  evidenceAt(nowMs: number, isWhole = true): Evidence {
+    const { share, stepMs, stepEpoch } = this.#trial
     const heardMs = Math.max(this.#lastMs, stepMs)
     // In the shadow a quiet night is no fault; scorers that pass the roster over are.
     const silentMs = share > 0 ? nowMs - heardMs : this.#lastWithoutMs - heardMs
+    let events = 0
+    for (const [epoch, count] of this.#eventsByEpoch) if (epoch >= stepEpoch) events += count
     return {
       counts: this.#total,
-      step: { events: this.#stepEvents, ageMs: nowMs - stepMs },
+      step: { events, ageMs: nowMs - stepMs },
       silentMs: Math.max(0, silentMs),
+      isWhole,
     }
   }
 
-  /** Minutes that are over, oldest first; each is given once. */
-  takeMinutes(nowMs: number): readonly Minute[] {
-    const over = [...this.#minutes.keys()].filter(
-      (startMs) => startMs + MINUTE_MS + GRACE_MS <= nowMs,
-    )
+  /**
+   * Minutes that are over, oldest first; each is given once.
+   * @param passedMs all that was scored or told before has been met.
+   */
+  takeMinutes(passedMs: number): readonly Minute[] {
+    const untilMs = Math.max(this.#givenUntilMs, startOf(passedMs))
+    this.#givenUntilMs = untilMs
+    const over = [...this.#minutes.keys()].filter((startMs) => startMs < untilMs)
     return over
       .sort((a, b) => a - b)
       .map((startMs) => {
-        const counts = this.#minutes.get(startMs)!
+        const { counts } = this.#minutes.get(startMs)!
         this.#minutes.delete(startMs)
         return { startMs, counts }
       })
   }
 
-  #minuteOf(timeMs: number): PairedCounts {
+  /** null where the minute was given already. */
+  #minuteOf(timeMs: number): OpenMinute | null {
     const startMs = startOf(timeMs)
-    let counts = this.#minutes.get(startMs)
-    if (counts === undefined) {
-      counts = createPairedCounts()
-      this.#minutes.set(startMs, counts)
-      this.#runsBefore = this.#runs
-      this.#runs = new Set()
+    if (startMs < this.#givenUntilMs) return null
+    let minute = this.#minutes.get(startMs)
+    if (minute === undefined) {
+      minute = { counts: createPairedCounts(), runs: new Set() }
+      this.#minutes.set(startMs, minute)
     }
-    return counts
+    return minute
+  }
+
+  #booksOf(minute: OpenMinute | null): readonly PairedCounts[] {
+    return minute === null ? [this.#total] : [this.#total, minute.counts]
   }
 
   /** A run is known by its two times: events of one run carry the same ones. */
-  #meetRun(run: { championMs: number; challengerMs: number }, minute: PairedCounts): void {
-    const { championMs, challengerMs } = run
+  #meetRun(minute: OpenMinute, championMs: number, challengerMs: number): void {
     if (championMs === 0 || challengerMs === 0) return
     const name = `${championMs} ${challengerMs}`
-    if (this.#runs.has(name) || this.#runsBefore.has(name)) return
-    this.#runs.add(name)
-    for (const counts of [this.#total, minute]) {
-      countRun(counts, run, this.#rules.latencyRatioMax)
+    if (minute.runs.has(name)) return
+    minute.runs.add(name)
+    for (const counts of this.#booksOf(minute)) {
+      countRun(counts, { championMs, challengerMs }, this.#rules.latencyRatioMax)
     }
   }
 
-  #keepFlip(transactionId: string, flaggedBy: Flip): void {
-    this.#flips.set(transactionId, flaggedBy)
-    if (this.#flips.size <= flipsMax) return
-    const [oldest] = this.#flips.keys()
-    this.#flips.delete(oldest!)
+  #meetFlip(transactionId: string, flip: Flip): void {
+    const toldMs = this.#frauds.get(transactionId)
+    if (toldMs === undefined) {
+      keepNewest(this.#flips, transactionId, flip)
+    } else {
+      this.#frauds.delete(transactionId)
+      this.#countFraud(flip, toldMs)
+    }
   }
+
+  /** In the minute in which both were known, whichever is read first. */
+  #countFraud({ flaggedBy, atMs }: Flip, toldMs: number): void {
+    const minute = this.#minuteOf(Math.max(atMs, toldMs))
+    for (const counts of this.#booksOf(minute)) countFraud(counts, flaggedBy)
+  }
+}
+
+function keepNewest<T>(kept: Map<string, T>, id: string, value: T): void {
+  kept.set(id, value)
+  if (kept.size <= flipsMax) return
+  const [oldest] = kept.keys()
+  kept.delete(oldest!)
 }
 
 type ModelScore = { readonly score: number; readonly modelMs: number }

@@ -1,13 +1,13 @@
 // Watches the challenger on trial and changes the roster by the rules of the pipeline file.
 //
-//   model.control ─► trial ─┐
-//   scored topic, labels ───┴► evidence ─► verdict ─► next roster (epoch as judged), minutes ─► model.comparisons
+//   model.control ─► trial ─┐                       ┌─► next roster (epoch as judged)
+//   scored topic, labels ───┴► evidence ─► verdict ─┴─► minutes ─► model.comparisons
 //
-// In: ports to the ledger, the feed and the topic of minutes; the rules; a clock. Out: changes of the roster. Refused: nothing here; what
-// the ports throw for good ends the service. Invariants: everything is in Kafka: a restart reads the trial's
-// events again from its first roster on and comes to the same counts; a change is made only for the epoch that was
-// judged, so two services and an operator never undo each other; a verdict is given when all that is written was read, except
-// that a broken guard does not wait for that.
+// In: ports to ledger, feed and topic of minutes; the rules; a clock. Out: changes of the roster.
+// Refused: nothing here; what the ports throw for good ends the service. Invariants: everything is
+// in Kafka: a restart reads the trial again from its first roster on and comes to the same counts;
+// a change is made only for the epoch that was judged, so two services and an operator never undo
+// each other; while history is read again only a plain fact takes a challenger back.
 
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
@@ -18,6 +18,7 @@ import type { Label } from '../pipeline/records.ts'
 import type { Roster } from '../roster/roster.ts'
 import type { RosterAuthor, RosterChange, RosterStep } from '../roster/roster-change.ts'
 import { isSameModel } from '../roster/roster-change.ts'
+import type { PairedCounts } from '../statistics/paired-counts.ts'
 import { type ComparisonRecord, composeComparison } from './comparison-record.ts'
 import { EvidenceBook } from './evidence-book.ts'
 import { judge, type Verdict } from './judge.ts'
@@ -38,9 +39,20 @@ type RolloutPorts = {
   /** Begins to read scored events and labels of this broker time. */
   readonly readFrom: (fromMs: number) => void
   readonly isCaughtUp: () => boolean
-  readonly publish: (records: readonly ComparisonRecord[]) => Promise<void>
+  /** All that was scored or told before this moment has been heard. */
+  readonly passedMs: () => number
+  /** Leaves out the minutes of the trial that are published already. */
+  readonly publish: (records: readonly ComparisonRecord[], trial: Trial) => Promise<void>
   readonly clock: Clock
   readonly tell: (line: RolloutLine) => void
+  /** After each look; null: nobody is on trial. */
+  readonly judged: (judgement: Judgement | null) => void
+}
+
+export type Judgement = {
+  readonly trial: Trial
+  readonly verdict: Verdict
+  readonly counts: PairedCounts
 }
 
 export type RolloutLine =
@@ -53,7 +65,7 @@ export const rolloutAuthor = 'weir rollout'
 
 const LOOK_MS = 200
 const REASON_LETTERS_MAX = 500
-/** Clocks of operators and brokers differ: events before the trial are told apart by their epoch. */
+/** Clocks of operators and brokers differ: earlier events are told apart by their epoch. */
 const CLOCK_SKEW_MS = 60_000
 
 export class Rollout {
@@ -62,7 +74,7 @@ export class Rollout {
   #book: EvidenceBook | null = null
   #steps: readonly RosterStep[] = []
   #epoch = -1
-  /** The newest roster that was heard of: the ledger is read again when it is not the one judged. */
+  /** The newest roster that was heard of: the ledger is read again unless it is the one judged. */
   #heardEpoch = 0
   #lastVerdict = ''
 
@@ -78,8 +90,8 @@ export class Rollout {
     this.#book?.meet(event)
   }
 
-  hearLabel(label: Label): void {
-    this.#book?.meetLabel(label)
+  hearLabel(label: Label, brokerTimeMs: number): void {
+    this.#book?.meetLabel(label, brokerTimeMs)
   }
 
   /** Until the signal, or until a port fails for good. */
@@ -98,13 +110,14 @@ export class Rollout {
     }
     const { definition, clock } = this.#ports
     const [trial, book] = [this.#trial, this.#book]
-    if (trial === null || book === null) return
-    const evidence = book.evidenceAt(clock.nowMs())
-    const isCaughtUp = this.#ports.isCaughtUp()
-    // While history is read again, silence is not what it seems; a guard that it breaks is broken.
-    const verdict = judge(definition.rollout, isCaughtUp ? evidence : { ...evidence, silentMs: 0 })
+    if (trial === null || book === null) {
+      this.#ports.judged(null)
+      return
+    }
+    const evidence = book.evidenceAt(clock.nowMs(), this.#ports.isCaughtUp())
+    const verdict = judge(definition.rollout, evidence)
+    this.#ports.judged({ trial, verdict, counts: evidence.counts })
     await this.#publishMinutes(trial, book, verdict)
-    if (!isCaughtUp && verdict.action !== 'roll_back') return
     this.#tellVerdict(trial, verdict)
     const change = changeFor(trial, verdict)
     if (change !== null) await this.#make(change, trial, verdict)
@@ -152,11 +165,12 @@ export class Rollout {
   }
 
   async #publishMinutes(trial: Trial, book: EvidenceBook, verdict: Verdict): Promise<void> {
-    const { definition, clock, publish } = this.#ports
-    const minutes = book.takeMinutes(clock.nowMs())
+    const { definition, passedMs, publish } = this.#ports
+    const minutes = book.takeMinutes(passedMs())
     if (minutes.length === 0) return
     await publish(
       minutes.map((minute) => composeComparison(definition.pipeline, trial, minute, verdict)),
+      trial,
     )
   }
 

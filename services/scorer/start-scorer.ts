@@ -12,11 +12,12 @@ import { createReadiness } from '../adapters/http/readiness.ts'
 import { type BrokerWatch, watchBrokers } from '../adapters/kafka/client/broker-watch.ts'
 import { acceleration } from '../adapters/kafka/client/kafka-client.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
-import { createObserver, type Snapshot } from '../adapters/prometheus/observer.ts'
+import { createObserver, type Observer, type Snapshot } from '../adapters/prometheus/observer.ts'
 import { systemClock } from '../core/clock.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { redactSettings, type Settings } from '../core/settings.ts'
 import { openKafka } from '../environment/open-environment.ts'
+import { isVitalAway } from '../pipeline/observe/process-state.ts'
 import { type Observe, observeNothing } from '../pipeline/observe/signals.ts'
 import { openScoring, type Pipeline, type ScoringOptions } from './open-scoring.ts'
 import { openWhenThere } from './open-when-there.ts'
@@ -111,7 +112,8 @@ async function openSurroundings(
   return { logger, observer, observe, brokers, http, tell, close }
 }
 
-type LivePlace = Pick<ScoringOptions, 'logger' | 'observe' | 'add'> & {
+type Surroundings = Pick<ScoringOptions, 'logger' | 'observe' | 'add'> & {
+  readonly observer: Observer
   readonly brokers: BrokerWatch
 }
 
@@ -122,11 +124,12 @@ type LivePlace = Pick<ScoringOptions, 'logger' | 'observe' | 'add'> & {
 function openLive(
   definition: PipelineDefinition,
   settings: Settings,
-  { logger, observe, add, brokers: watch }: LivePlace,
+  { logger, observer, observe, add, brokers: watch }: Surroundings,
 ): Promise<Pipeline> {
   const openClient = () => openKafka(settings, logger, 'scorer', { watch })
   const clients = { consumers: openClient(), producers: openClient() }
-  return openScoring({ definition, settings, ...clients, logger, watch, observe, add })
+  const isOutsideAway = () => isVitalAway(observer.state())
+  return openScoring({ definition, settings, ...clients, logger, watch, observe, add, isOutsideAway })
 }
 
 const describeStart = (definition: PipelineDefinition, settings: Settings, http: string) => ({

@@ -1,9 +1,9 @@
 // What two models said about the same events, as counts: all that a verdict needs, in 5 KB.
 //
-// In: events that both models were given. Out: plain data; two of them add up to the counts of both. Nothing
-// is refused. Invariant: the order of events and the way they were split leave no trace, so that windows,
-// partitions and restarts give the same figures. Score pairs are kept in a grid of bins, dense where
-// scores of rare frauds are: near 0.
+// In: events that both models were given. Out: plain data; two of them add up to the counts of
+// both. Nothing is refused. Invariant: the order of events and the way they were split leave no
+// trace, so that windows, partitions and restarts give the same figures. Score pairs are kept in a
+// grid of bins, dense where scores of rare frauds are: near 0.
 
 export type PairedCounts = {
   /** Events with a score of both. */
@@ -81,10 +81,14 @@ export function countRun(
   latencyRatioMax: number,
 ): void {
   counts.runs++
-  counts.championMs += championMs
-  counts.challengerMs += challengerMs
+  counts.championMs = addMicros(counts.championMs, championMs)
+  counts.challengerMs = addMicros(counts.challengerMs, challengerMs)
   if (challengerMs > latencyRatioMax * championMs) counts.slowRuns++
 }
+
+/** In whole microseconds: sums of fractions would differ in their last digits with the order. */
+const addMicros = (sumMs: number, ms: number): number =>
+  (Math.round(sumMs * 1000) + Math.round(ms * 1000)) / 1000
 
 /** A fraud that one of the models alone had flagged. */
 export function countFraud(counts: PairedCounts, flaggedBy: 'champion' | 'challenger'): void {

@@ -168,28 +168,29 @@ describe('conductor - bounds', () => {
 })
 
 describe('conductor - unknown schema ids', () => {
-  it('a lane waits for the registry while the other lanes go on', async () => {
-    const lanes = [laneOf(0, 20, '?5'), laneOf(1, 50)]
-    let asked = 0
-    let isAway = true
-    const askRegistry = async () => {
-      asked++
-      if (isAway) throw new WeirError('WEIR_REGISTRY_AWAY', 'in memory')
-      return true
-    }
-    const { broker, conductor, failure, signals } = await openScoring({ lanes, askRegistry })
-    await until(() => broker.committed(lanes[1]!.address.laneId) === 50)
-    await until(() => asked > 3)
-    expect(broker.committed(lanes[0]!.address.laneId)).toBe(-1)
-    expect(signals).toContainEqual(
-      expect.objectContaining({ kind: 'retried', code: 'WEIR_REGISTRY_AWAY' }),
-    )
-    isAway = false
-    await until(() => broker.isDone())
-    await conductor.drain()
-    expect(failure()).toBeNull()
-    expect(broker.published('scored')).toHaveLength(70)
-  })
+  it.each(['WEIR_REGISTRY_AWAY', 'WEIR_REGISTRY_BEHIND'] as const)(
+    'a lane waits for the registry while the other lanes go on: %s',
+    async (code) => {
+      const lanes = [laneOf(0, 20, '?5'), laneOf(1, 50)]
+      let asked = 0
+      let isAway = true
+      const askRegistry = async () => {
+        asked++
+        if (isAway) throw new WeirError(code, 'in memory')
+        return true
+      }
+      const { broker, conductor, failure, signals } = await openScoring({ lanes, askRegistry })
+      await until(() => broker.committed(lanes[1]!.address.laneId) === 50)
+      await until(() => asked > 3)
+      expect(broker.committed(lanes[0]!.address.laneId)).toBe(-1)
+      expect(signals).toContainEqual(expect.objectContaining({ kind: 'retried', code }))
+      isAway = false
+      await until(() => broker.isDone())
+      await conductor.drain()
+      expect(failure()).toBeNull()
+      expect(broker.published('scored')).toHaveLength(70)
+    },
+  )
 
   it('an id that the registry denies is rejected, and the lane goes on', async () => {
     const lanes = [laneOf(0, 6, '?5')]

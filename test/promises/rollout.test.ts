@@ -99,7 +99,7 @@ beforeAll(async () => {
   })
   await startBadCanary()
   const stop = new AbortController()
-  const settings = readSettings(environment)
+  const settings = readSettings({ ...environment, WEIR_ROLLOUT_PORT: '0' })
   const tell = (line: RolloutLine): void => void lines.push(line)
   const service = runRollout({ definition, settings, logger: silentLogger, tell }, stop.signal)
   try {

@@ -27,6 +27,7 @@ const evidenceOf = (
 ): Evidence => ({
   step: { events: 5000, ageMs: 61_000 },
   silentMs: 0,
+  isWhole: true,
   ...over,
   counts: { ...goodCounts(), ...counts },
 })
@@ -84,5 +85,24 @@ describe('judge', () => {
   it('few slow runs, few flips and few missed frauds are chance', () => {
     const chance = { slowRuns: 3, runs: 4, flaggedByChallenger: 8, fraudsByChampion: 3 }
     expect(judge(rules, evidenceOf({}, chance)).action).not.toBe('roll_back')
+  })
+
+  it('while events of the trial are still read, only a plain fact takes it back', () => {
+    const slow = { runs: 400, slowRuns: 400 }
+    expect(judge(rules, evidenceOf({}, slow))).toMatchObject({ action: 'roll_back' })
+    for (const counts of [slow, { flaggedByChallenger: 2000 }, {}]) {
+      expect(judge(rules, evidenceOf({ isWhole: false }, counts))).toEqual({
+        action: 'wait',
+        reasons: ['the events of the trial are still read'],
+      })
+    }
+    const failed = evidenceOf({ isWhole: false }, { failed: 1 })
+    expect(judge(rules, failed)).toMatchObject({ action: 'roll_back' })
+    // Of a share only the whole tells.
+    expect(judge({ ...rules, failedShareMax: 0.0001 }, failed)).toMatchObject({ action: 'wait' })
+    const whole = evidenceOf({}, { failed: 1 })
+    expect(judge({ ...rules, failedShareMax: 0.0001 }, whole)).toMatchObject({
+      action: 'roll_back',
+    })
   })
 })

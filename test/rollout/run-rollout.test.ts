@@ -3,7 +3,12 @@
 import { describe, expect, it } from 'vitest'
 import { WeirError } from '../../services/core/errors.ts'
 import type { ComparisonRecord } from '../../services/rollout/comparison-record.ts'
-import { Rollout, type RolloutLine, rolloutAuthor } from '../../services/rollout/run-rollout.ts'
+import {
+  type Judgement,
+  Rollout,
+  type RolloutLine,
+  rolloutAuthor,
+} from '../../services/rollout/run-rollout.ts'
 import type { Roster } from '../../services/roster/roster.ts'
 import {
   changeRoster,
@@ -31,6 +36,7 @@ function openWorld() {
     lines: [] as RolloutLine[],
     published: [] as ComparisonRecord[],
     reads: [] as number[],
+    judgements: [] as (Judgement | null)[],
     rosters: () => steps.map(({ action, after }) => [action, after.who]),
     inForce: () => inForce,
     change: (change: RosterChange, who = 'ana'): RosterStep => {
@@ -51,9 +57,11 @@ function openWorld() {
         },
         readFrom: (fromMs) => void world.reads.push(fromMs),
         isCaughtUp: () => world.isCaughtUp,
+        passedMs: () => world.nowMs - 15_000,
         publish: async (records) => void world.published.push(...records),
         clock: { nowMs: () => world.nowMs },
         tell: (line) => void world.lines.push(line),
+        judged: (judgement) => void world.judgements.push(judgement),
       }),
     /** Events under the roster in force, every third one flagged by both. */
     score: (rollout: Rollout, count: number, challenger: (score: number) => number | null) => {
@@ -130,6 +138,24 @@ describe('rollout service', () => {
     expect(world.steps).toHaveLength(3)
   })
 
+  it('judges no time while history is still read: half of it is another look at the same runs', async () => {
+    const world = openWorld()
+    world.change({ action: 'shadow', model: model('2') })
+    const rollout = world.start()
+    world.isCaughtUp = false
+    await rollout.look()
+    for (let i = 0; i < 400; i++) {
+      const wish = { id: `${i}`, atMs: world.nowMs, epoch: 1, champion: 0.7, challenger: 0.7 }
+      rollout.hearScored(eventOf({ ...wish, times: [1 + i / 1000, 100] }))
+    }
+    await rollout.look()
+    expect(world.steps).toHaveLength(1)
+    expect(world.lines.at(-1)).toMatchObject({ what: 'verdict', verdict: { action: 'wait' } })
+    world.isCaughtUp = true
+    await rollout.look()
+    expect(world.steps.at(-1)).toMatchObject({ action: 'unshadow' })
+  })
+
   it('pauses what stays inconclusive, and leaves it to a person', async () => {
     const world = openWorld()
     world.change({ action: 'shadow', model: model('2') })
@@ -180,6 +206,24 @@ describe('rollout service', () => {
     ])
     expect(world.lines.at(-1)).toMatchObject({ what: 'trial', trial: { challenger: model('3') } })
     expect(world.reads).toHaveLength(2)
+  })
+
+  it('says after each look what it has judged, or that nobody is on trial', async () => {
+    const world = openWorld()
+    const rollout = world.start()
+    rollout.hearRoster({ epoch: 0 })
+    await rollout.look()
+    expect(world.judgements).toEqual([null])
+    world.change({ action: 'shadow', model: model('2') })
+    rollout.hearRoster({ epoch: 1 })
+    await rollout.look()
+    world.score(rollout, 50, equal)
+    world.nowMs += 60_001
+    await rollout.look()
+    expect(world.judgements.slice(1)).toMatchObject([
+      { trial: { challenger: model('2') }, verdict: { action: 'wait' } },
+      { verdict: { action: 'pause' }, counts: { events: 50 } },
+    ])
   })
 
   it('publishes the minutes that are over, with the verdict of the moment', async () => {

@@ -5,6 +5,7 @@ import { createKafka, type Kafka } from '../../services/adapters/kafka/client/ka
 import { createLaneConsumer } from '../../services/adapters/kafka/lanes/lane-consumer.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Label } from '../../services/pipeline/records.ts'
+import { graceMs } from '../../services/rollout/read-frontier.ts'
 import { openScoredFeed } from '../../services/rollout/scored-feed.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 import { testStack, uniqueName } from '../support/stack.ts'
@@ -39,23 +40,34 @@ async function openTopic() {
     }))
     await producer.send({ topic, messages })
   }
-  return { topic, write }
+  const writeTo = (partition: number, values: readonly string[]) =>
+    producer.send({ topic, messages: values.map((value) => ({ value, partition })) })
+  return { topic, write, writeTo }
 }
 
+/** Values are `id` or `id time`. */
 const asText = <T>() => ({
-  decode: (bytes: Buffer | null) => String(bytes) as T,
+  decode: (bytes: Buffer | null) => {
+    const [transactionId, scoredTime = '0'] = String(bytes).split(' ')
+    return { transactionId, scoredTime: Number(scoredTime) } as T
+  },
   learn: async () => undefined,
 })
 
 async function openFeed(topic: string) {
   const heard: string[] = []
+  const answers: (Error | null)[] = []
   const groupId = uniqueName('feed')
   const feed = await openScoredFeed({
     kafka,
     groupId,
     topics: { scored: topic, labels: null },
     decoders: { scored: asText<ScoredTransactionRecord>(), labels: asText<Label>() },
-    hear: { scored: (event) => void heard.push(String(event)), label: () => undefined },
+    hear: {
+      scored: (event) => void heard.push(event.transactionId),
+      label: () => undefined,
+      brokers: (trouble) => void answers.push(trouble),
+    },
     fail: (error) => {
       throw error
     },
@@ -66,7 +78,7 @@ async function openFeed(topic: string) {
       () => heard.length >= count,
       () => `${heard.length} heard, expected ${count}`,
     )
-  return { feed, heard, groupId, untilHeard }
+  return { feed, heard, answers, groupId, untilHeard }
 }
 
 describe('scored feed', () => {
@@ -118,5 +130,50 @@ describe('scored feed', () => {
     await untilHeard(204)
     expect(new Set(heard).size).toBe(204)
     expect(heard).toHaveLength(204)
+  })
+
+  it('a partition that is silent at its end keeps nobody waiting, one that is not read does', async () => {
+    const { topic, writeTo } = await openTopic()
+    const startMs = Date.now()
+    await writeTo(0, [`old ${startMs - 3_600_000}`])
+    const { feed, answers, untilHeard } = await openFeed(topic)
+    expect(feed.passedMs()).toBe(Number.NEGATIVE_INFINITY)
+    feed.readFrom(0)
+    await untilHeard(1)
+    await waitFor(
+      () => feed.passedMs() >= startMs - graceMs,
+      () => `passed ${feed.passedMs()}, expected ${startMs - graceMs}`,
+    )
+    expect(answers.length).toBeGreaterThan(0)
+    expect(answers.every((trouble) => trouble === null)).toBe(true)
+  })
+
+  it('reads partitions side by side in time: the one ahead waits for the others', async () => {
+    const { topic, writeTo } = await openTopic()
+    const hours = 320
+    // A fetch of the first partition is about a hundred hours, one of the second twenty.
+    for (const [partition, bytes] of [10_000, 50_000].entries()) {
+      const filler = 'x'.repeat(bytes)
+      for (let from = 0; from < hours; from += 10) {
+        const some = Array.from({ length: 10 }, (_, i) => from + i)
+        await writeTo(
+          partition,
+          some.map((hour) => `p${partition}-h${hour} ${hour * 3_600_000} ${filler}`),
+        )
+      }
+    }
+    const { feed, heard, untilHeard } = await openFeed(topic)
+    feed.readFrom(0)
+    await untilHeard(2 * hours)
+    const reached = [0, 0]
+    let spreadMax = 0
+    for (const id of heard) {
+      const [, partition, hour] = /^p(\d)-h(\d+)$/.exec(id)!
+      reached[Number(partition)] = Number(hour)
+      spreadMax = Math.max(spreadMax, Math.abs(reached[0]! - reached[1]!))
+    }
+    expect(heard).toHaveLength(2 * hours)
+    // A fetch of each: the first does not run to its end while the second has just begun.
+    expect(spreadMax).toBeLessThan(160)
   })
 })

@@ -82,7 +82,7 @@ export async function runRollback(
   const service = runRollout(
     {
       definition,
-      settings: readSettings(environmentOf(place)),
+      settings: readSettings({ ...environmentOf(place), WEIR_ROLLOUT_PORT: '0' }),
       logger: silentLogger,
       tell: () => undefined,
     },

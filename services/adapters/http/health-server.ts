@@ -18,6 +18,8 @@ type HealthServerOptions = {
   /** 0 = any free port; the one it got is in the result. */
   readonly port: number
   readonly host: string
+  /** What changes the port. */
+  readonly portSetting?: 'WEIR_HTTP_PORT' | 'WEIR_ROLLOUT_PORT'
   readonly registry: Registry
   readonly readiness: Pick<Readiness, 'reasonsNotReady' | 'reasonsDead' | 'state'>
   /** The books of the process, shown as they are in /health/ready. */
@@ -59,7 +61,11 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   }
 }
 
-function addRoutes(server: FastifyInstance, options: Required<HealthServerOptions>): void {
+type Answers = Required<
+  Pick<HealthServerOptions, 'registry' | 'readiness' | 'snapshot' | 'readWorstStallMs'>
+>
+
+function addRoutes(server: FastifyInstance, options: Answers): void {
   const { registry, readiness, snapshot, readWorstStallMs } = options
   server.get('/', () => healthPaths)
   server.get('/metrics', async (_request, reply) => {
@@ -95,7 +101,7 @@ function describeReady(
 }
 
 async function listen(server: FastifyInstance, options: HealthServerOptions): Promise<void> {
-  const { host, port } = options
+  const { host, port, portSetting = 'WEIR_HTTP_PORT' } = options
   try {
     await server.listen({ host, port })
   } catch (cause) {
@@ -104,7 +110,7 @@ async function listen(server: FastifyInstance, options: HealthServerOptions): Pr
     throw new WeirError(
       'WEIR_SETTINGS_INVALID',
       `The health server cannot listen on ${host}:${port} (${found}). ` +
-        'Expected a free port of this machine; set WEIR_HTTP_PORT (0 = any free port) or WEIR_HTTP_HOST.',
+        `Expected a free port of this machine; set ${portSetting} (0 = any free port) or WEIR_HTTP_HOST.`,
       { cause },
     )
   }

@@ -38,6 +38,10 @@ export const reasonTable = {
     sentence: 'No lane is claimed yet.',
     action: 'Wait for the rebalance; if it does not come, check group, topic and permissions.',
   },
+  evidence_unread: {
+    sentence: 'The events of the trial are still read.',
+    action: 'Wait: verdicts begin when they are; a challenger without scores goes back meanwhile.',
+  },
   lane_stuck: {
     sentence: 'A lane has work but committed nothing within the watchdog time.',
     action: errorTable.WEIR_LANE_STUCK.action,
@@ -181,6 +185,6 @@ function describeFailure(failure: Failure): Reason {
   return { code: 'failed', sentence, detail: `${failure.code}: ${failure.detail}`, action }
 }
 
-function reason(code: ReasonCode, detail: string): Reason {
+export function reason(code: ReasonCode, detail: string): Reason {
   return { code, ...reasonTable[code], detail }
 }

@@ -90,7 +90,18 @@ export const operations = [
 const flagDecisions = ['review', 'block'] as const
 export const delayQuantiles = ['0.5', '0.99', '1'] as const
 export const remoteCodes = ['WEIR_CLASSIFY_REMOTE_AWAY', 'WEIR_CLASSIFY_REMOTE_WRONG'] as const
-const modelRoles = ['champion', 'challenger'] as const
+export const modelRoles = ['champion', 'challenger'] as const
+export const trialStages = ['shadow', 'canary'] as const
+export const verdicts = ['advance', 'wait', 'pause', 'roll_back'] as const
+export const comparedOutcomes = [
+  'unflagged',
+  'flagged_by_both',
+  'flagged_by_challenger',
+  'flagged_by_champion',
+  'failed',
+] as const
+export const runSpeeds = ['within', 'slow'] as const
+export const rolloutActions = ['canary', 'promote', 'rollback', 'unshadow'] as const
 
 /** Bounds of the latency that users feel; close together around the goals of 25 and 60 ms. */
 export const latencyBoundsMs = [
@@ -108,6 +119,7 @@ const stream = oneOf(streams)
 const stage = oneOf(stages)
 const partition = boundedBy('partitions of the topic')
 const configured = boundedBy('models in the pipeline file')
+const onTrial = boundedBy('the challenger on trial')
 const build = boundedBy('one value per process')
 
 export const metricTable = {
@@ -316,6 +328,32 @@ export const metricTable = {
     'Events scored by the local model in place of the inference server.',
     { code: oneOf(remoteCodes) },
   ),
+
+  weir_rollout_trial_info: gauge('info', 'The challenger on trial: 1, with its stage.', {
+    name: onTrial,
+    version: onTrial,
+    champion_version: onTrial,
+    stage: oneOf(trialStages),
+  }),
+  weir_rollout_verdict_info: gauge('info', 'The verdict of the moment: 1, the others 0.', {
+    verdict: oneOf(verdicts),
+  }),
+  weir_rollout_share_ratio: gauge('ratio', 'Customers that the challenger decides for.', {
+    name: onTrial,
+    version: onTrial,
+  }),
+  weir_rollout_compared_events: gauge('events', 'Events of the trial, by what both said of them.', {
+    outcome: oneOf(comparedOutcomes),
+  }),
+  weir_rollout_compared_runs: gauge('runs', 'Runs of the trial, by rollout.latencyRatioMax.', {
+    speed: oneOf(runSpeeds),
+  }),
+  weir_rollout_missed_frauds: gauge('frauds', 'Known frauds that one model alone flagged.', {
+    flagged_by: oneOf(modelRoles),
+  }),
+  weir_rollout_changes_total: counter('changes', 'Rosters that this process has made.', {
+    action: oneOf(rolloutActions),
+  }),
 
   weir_connection_up: gauge('up', '1 while the system answers, 0 while it does not.', {
     system: oneOf(systems),

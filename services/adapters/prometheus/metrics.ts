@@ -38,10 +38,14 @@ export type Metrics = {
 
 type AnyMetric = Counter | Gauge | Histogram | SpreadHistogram
 
-export function createMetrics(registry: Registry): Metrics {
+/** What scorers show: the metrics of a rollout are another process's. */
+export const isOfScorer = (name: MetricName): boolean => !name.startsWith('weir_rollout_')
+
+/** @param isShown which metrics this process has something to say about. */
+export function createMetrics(registry: Registry, isShown = isOfScorer): Metrics {
   const collectors = new Map<MetricName, () => void>()
   const metrics = new Map<MetricName, AnyMetric>()
-  for (const name of Object.keys(metricTable) as MetricName[]) {
+  for (const name of (Object.keys(metricTable) as MetricName[]).filter(isShown)) {
     metrics.set(
       name,
       registerMetric(registry, name, () => collectors.get(name)?.()),

@@ -30,7 +30,7 @@ export type Snapshot = {
   readonly latencyCounts: readonly number[]
 }
 
-type Observer = {
+export type Observer = {
   readonly observe: Observe
   readonly registry: Registry
   readonly snapshot: () => Snapshot

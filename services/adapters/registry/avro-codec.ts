@@ -7,7 +7,8 @@
 //
 // Out of decode comes the value, or a DecodeFault with its code: bad bytes are never thrown. A schema
 // id that was not met before is a fault with `missingId`: await learn(missingId), decode again. Ids
-// already known never wait for the registry. Invariant: bytes are those of the stock Avro serde.
+// already known never wait for the registry, and ids that it denied never take their place.
+// Invariant: bytes are those of the stock Avro serde.
 
 import type { Type } from 'avsc'
 import type { Clock } from '../../core/clock.ts'
@@ -15,6 +16,7 @@ import { systemClock } from '../../core/clock.ts'
 import { WeirError } from '../../core/errors.ts'
 import { DecodeFault, type Decoder } from '../../pipeline/decode/message-decoder.ts'
 import { parseSchema } from './avro-types.ts'
+import { createDenials } from './denied-ids.ts'
 
 const prefixSize = 5
 const idMax = 2 ** 31 - 1
@@ -22,8 +24,6 @@ const idMax = 2 ** 31 - 1
 const slabSize = 256 * 1024
 /** Writers' schemas kept per topic; far more than a topic has, so that forged ids cannot pile up. */
 const idsKnownMax = 1000
-/** How long an id that the registry denied is believed to be missing: a producer may register it. */
-const absentMsMax = 60_000
 
 export type Encode<T> = (value: T) => Buffer
 
@@ -78,10 +78,10 @@ function misfit(type: Type, value: unknown, error: unknown): WeirError {
 }
 
 type Resolver = ReturnType<Type['createResolver']>
-/** What is known about an id: how to read its bodies, or why it cannot be read, and until when. */
+/** What is known about an id that the registry has: how to read its bodies, or why that is not possible. */
 type Knowledge =
   | { readonly canRead: true; readonly resolver: Resolver | undefined }
-  | { readonly canRead: false; readonly fault: DecodeFault; readonly untilMs: number }
+  | { readonly canRead: false; readonly fault: DecodeFault }
 
 const emptyFault = new DecodeFault('WEIR_DECODE_EMPTY', 'found no value')
 const guidFault = new DecodeFault('WEIR_DECODE_GUID_PREFIX', 'found first byte 1, expected 0')
@@ -93,6 +93,7 @@ export function createDecoder<T>(
 ): Decoder<T> {
   const reader = parseSchema(readerSchemaText)
   const known = new Map<number, Knowledge>()
+  const denials = createDenials(clock)
   const asked = new Map<number, Promise<void>>()
 
   const decode = (bytes: Buffer | null): T | DecodeFault => {
@@ -100,15 +101,19 @@ export function createDecoder<T>(
     if (bytes[0] !== 0 || bytes.length < prefixSize) return judgePrefix(bytes)
     const id = bytes.readInt32BE(1)
     const knowledge = known.get(id)
-    if (knowledge === undefined) return unknownId(id)
-    if (knowledge.canRead) return readBody<T>(reader, bytes, knowledge.resolver)
-    return clock.nowMs() < knowledge.untilMs ? knowledge.fault : unknownId(id)
+    if (knowledge === undefined) return denials.faultOf(id) ?? unknownId(id)
+    return knowledge.canRead ? readBody<T>(reader, bytes, knowledge.resolver) : knowledge.fault
   }
 
   const ask = async (id: number): Promise<void> => {
     const writerText = await fetchSchema(id)
+    if (writerText === null) {
+      denials.note(id)
+      return
+    }
+    denials.forget(id)
     if (known.size >= idsKnownMax) known.delete(known.keys().next().value!)
-    known.set(id, judgeWriter(reader, id, writerText, clock.nowMs()))
+    known.set(id, judgeWriter(reader, id, writerText))
   }
 
   const learn = (id: number): Promise<void> => {
@@ -146,12 +151,7 @@ function readBody<T>(reader: Type, bytes: Buffer, resolver: Resolver | undefined
 }
 
 /** Built once per id: building a resolver costs as much as reading a hundred events. */
-function judgeWriter(reader: Type, id: number, text: string | null, nowMs: number): Knowledge {
-  if (text === null) {
-    const detail = `the registry has no schema with id ${id}`
-    const fault = new DecodeFault('WEIR_DECODE_UNKNOWN_SCHEMA', detail)
-    return { canRead: false, fault, untilMs: nowMs + absentMsMax }
-  }
+function judgeWriter(reader: Type, id: number, text: string): Knowledge {
   try {
     const writer = parseSchema(text)
     // Namespaces are ignored, as the Avro specification says, so that a producer may use its own.
@@ -161,6 +161,6 @@ function judgeWriter(reader: Type, id: number, text: string | null, nowMs: numbe
     const reason = error instanceof Error ? error.message : String(error)
     const detail = `schema id ${id} cannot be read as ${reader.name}: ${reason}`
     const fault = new DecodeFault('WEIR_DECODE_BAD_BODY', detail)
-    return { canRead: false, fault, untilMs: Number.POSITIVE_INFINITY }
+    return { canRead: false, fault }
   }
 }

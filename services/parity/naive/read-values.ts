@@ -4,10 +4,10 @@
 // decoded, which the caller has another way to meet. One fetch is held at a time.
 
 import { openTopicRanges, type TopicRange } from '../../adapters/kafka/ranges/topic-ranges.ts'
+import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { RawMessage } from '../../pipeline/records.ts'
 import type { ParityEnvironment } from '../topics/parity-environment.ts'
-import { decodeAll } from '../topics/received-lanes.ts'
 
 type ReadOptions<T> = {
   readonly kafka: ParityEnvironment['kafka']
@@ -30,7 +30,7 @@ export async function* readValues<T>({
   try {
     for (const [index, { partition }] of ranges.entries()) {
       for await (const messages of opened.read(index)) {
-        const { values } = await decodeAll(messages, decoder)
+        const { values } = await decodeLearning(messages, decoder)
         for (const [i, value] of values.entries()) {
           if (value !== null) yield { value, raw: messages[i]!, partition }
         }

@@ -7,7 +7,7 @@
 // and the furthest read, which outputs have not named yet.
 
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
-import { decode } from '../../pipeline/decode/decode.ts'
+import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { RawMessage, Transaction } from '../../pipeline/records.ts'
 import { validateTransaction } from '../../pipeline/validate/validate.ts'
@@ -75,7 +75,7 @@ export function openReceivedLanes(
     while (lane !== undefined && lane.next < Math.min(offset, lane.span.to)) {
       const { value, done } = await lane.iterator.next()
       if (done === true) lane.next = lane.span.to
-      else admitAll(lane, await decodeAll(value, options.decoder), value, options)
+      else admitAll(lane, await decodeLearning(value, options.decoder), value, options)
     }
   }
 
@@ -95,14 +95,6 @@ export function openReceivedLanes(
         .filter(([offset]) => offset >= from)
         .map(([, received]) => received),
   }
-}
-
-/** Decodes, after asking the registry for schemas that are met for the first time. */
-export async function decodeAll<T>(messages: readonly RawMessage[], decoder: Decoder<T>) {
-  const decoded = decode(messages, decoder)
-  if (decoded.missingIds.size === 0) return decoded
-  for (const id of decoded.missingIds) await decoder.learn(id)
-  return decode(messages, decoder)
 }
 
 function admitAll(

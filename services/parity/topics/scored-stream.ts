@@ -4,10 +4,10 @@
 // was scored first going first. So the lanes' events come as they were scored, and what has to wait
 // for a row of another partition waits briefly. Records that cannot be decoded are told and skipped.
 
+import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { ScoredTransactionRecord } from '../../pipeline/publish/output-records.ts'
 import type { RawMessage } from '../../pipeline/records.ts'
-import { decodeAll } from './received-lanes.ts'
 
 type ScoredPartition = {
   readonly partition: number
@@ -74,7 +74,7 @@ async function decodeRecords(
   messages: readonly RawMessage[],
   { decoder, tellUnreadable }: ScoredStreamOptions,
 ): Promise<ScoredTransactionRecord[]> {
-  const { values, rejections } = await decodeAll(messages, decoder)
+  const { values, rejections } = await decodeLearning(messages, decoder)
   return values.flatMap((value, i) => {
     if (value !== null) return [value]
     tellUnreadable({ partition, offset: messages[i]!.offset, detail: rejections[i]!.detail })

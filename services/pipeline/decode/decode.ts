@@ -23,7 +23,7 @@ export function decode<T>(messages: readonly RawMessage[], decoder: Decoder<T>):
     if (result instanceof DecodeFault) {
       if (result.missingId !== null) missingIds.add(result.missingId)
       values[i] = null
-      rejections[i] = { code: result.code, stage: 'decode', detail: result.detail }
+      rejections[i] = rejectionOf(result)
     } else {
       values[i] = result
       rejections[i] = null
@@ -31,3 +31,9 @@ export function decode<T>(messages: readonly RawMessage[], decoder: Decoder<T>):
   }
   return { values, rejections, missingIds }
 }
+
+export const rejectionOf = ({ code, detail }: DecodeFault): Rejection => ({
+  code,
+  stage: 'decode',
+  detail,
+})

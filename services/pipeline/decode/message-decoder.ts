@@ -22,6 +22,9 @@ export class DecodeFault {
 
 export type Decoder<T> = {
   readonly decode: (bytes: Buffer | null) => T | DecodeFault
-  /** Throws WEIR_REGISTRY_AWAY while the registry does not answer; nothing is remembered then. */
+  /**
+   * Throws WEIR_REGISTRY_AWAY while the registry does not answer; nothing is remembered then.
+   * Throws WEIR_REGISTRY_BEHIND while its denial is not believed yet: ask again a little later.
+   */
   readonly learn: (id: number) => Promise<void>
 }

@@ -111,12 +111,16 @@ export function planFeatures(
   const windowFeatures = definition.features.filter((f) => f.kind === 'window')
   const reach: FeatureReach = { allowedMs: definition.late.allowedMs, ceilings }
   const kinds: LogKind[] = []
+  const addKind = (kind: LogKind): number => {
+    kinds.push(kind)
+    return kinds.length - 1
+  }
   const entities = definition.entities.map((entity) =>
     planEntity(
       entity,
       windowFeatures.filter((f) => f.entity === entity.name),
       reach,
-      kinds,
+      addKind,
     ),
   )
   let labelEntityCount = 0
@@ -138,7 +142,7 @@ function planEntity(
   entity: EntityDefinition,
   features: readonly WindowFeature[],
   reach: FeatureReach,
-  kinds: LogKind[],
+  addKind: (kind: LogKind) => number,
 ): EntityPlan {
   // Summed fields come first, so that their running sums need no map from value to sum.
   const summed = fieldsOf(features.filter((f) => summedOps.has(f.op)))
@@ -148,7 +152,7 @@ function planEntity(
   const extremes = fieldsOf(folded).map((field) => fields.indexOf(field))
   const keepsFirst = asksForFirst(features, 'seconds_since_first')
   const history = historyOf(features, reach)
-  const kind = kinds.push({
+  const kind = addKind({
     name: entity.name,
     shape: { values: fields.length, summed: summed.length, extremes, keepsFirst },
     history,
@@ -156,17 +160,17 @@ function planEntity(
   const ofLabels = features.filter(looksAtLabels)
   const labelKind =
     ofLabels.length > 0
-      ? kinds.push({
+      ? addKind({
           name: `${entity.name}.labels`,
           shape: labelShape(ofLabels),
           history: labelHistoryOf(ofLabels, reach),
         })
-      : 0
+      : -1
   return {
     name: entity.name,
     readKey: planKey(entity.key),
-    kind: kind - 1,
-    labelKind: labelKind - 1,
+    kind,
+    labelKind,
     labelColumn: -1,
     storedValues: fields.map((field) => ({ field, read: planStoredValue(field) })),
     windows: distinctWindows(features),

@@ -181,3 +181,9 @@ function applyModel(
   )
   return [...kept, { role, name, version, provider, sha256 }]
 }
+
+/** Systems without which no lane gets anywhere; who asks the registry in vain says so by itself. */
+const vital: readonly System[] = ['kafka', 'redis']
+
+export const isVitalAway = ({ systems }: ProcessState): boolean =>
+  vital.some((system) => systems[system].state === 'down')

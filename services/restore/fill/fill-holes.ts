@@ -37,7 +37,7 @@ type UncommittedEvent = {
 }
 
 /**
- * Reads on from what is committed: until every hole has an event, and then as far as there is stage, because
+ * Reads on from what is committed: until every hole has an event, and then as far as there is room, because
  * it may have been another process' that was further ahead.
  */
 export async function findFillers(pass: PassContext): Promise<void> {

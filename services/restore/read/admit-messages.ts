@@ -5,7 +5,7 @@
 // only, so that a rule that was changed since cannot make a counted event disappear.
 
 import { WeirError } from '../../core/errors.ts'
-import { decode } from '../../pipeline/decode/decode.ts'
+import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { PipelineDeps } from '../../pipeline/pipeline.ts'
 import type { Arrival, RawMessage, Rejection, Stream, Transaction } from '../../pipeline/records.ts'
@@ -55,11 +55,7 @@ async function admit<T>(
   decoder: Decoder<T>,
   judge: (value: T, raw: RawMessage) => Verdict,
 ): Promise<Arrival[]> {
-  let decoded = decode(messages, decoder)
-  while (decoded.missingIds.size > 0) {
-    for (const id of decoded.missingIds) await decoder.learn(id)
-    decoded = decode(messages, decoder)
-  }
+  const decoded = await decodeLearning(messages, decoder)
   return messages.map((raw, i) => {
     const value = decoded.values[i]
     if (value === null || value === undefined) return { raw, ...refuse(decoded.rejections[i]!) }

@@ -12,6 +12,7 @@ import { openTopicRanges, type TopicRanges } from '../../adapters/kafka/ranges/t
 import { WeirError } from '../../core/errors.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { LaneBounds } from '../../lanes/lane-input.ts'
+import { decodeOneLearning } from '../../pipeline/decode/decode-learning.ts'
 import { DecodeFault, type Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { ScoredTransactionRecord } from '../../pipeline/publish/output-records.ts'
 import type { RawMessage } from '../../pipeline/records.ts'
@@ -164,11 +165,7 @@ async function decodeScored(
   { value, offset }: RawMessage,
   decoder: HistorySource['scored'],
 ): Promise<ScoredTransactionRecord> {
-  let decoded = decoder.decode(value)
-  if (decoded instanceof DecodeFault && decoded.missingId !== null) {
-    await decoder.learn(decoded.missingId)
-    decoded = decoder.decode(value)
-  }
+  const decoded = await decodeOneLearning(value, decoder)
   if (!(decoded instanceof DecodeFault)) return decoded
   const detail = `The scored event at offset ${offset} cannot be read: ${decoded.detail}.`
   throw new WeirError('WEIR_ENRICH_STATE_LOST', detail)

@@ -5,7 +5,12 @@ import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { logTable } from '../../../services/adapters/prometheus/log-table.ts'
 import { createLogger } from '../../../services/adapters/prometheus/logger.ts'
-import { type MetricRow, metricTable } from '../../../services/adapters/prometheus/metric-table.ts'
+import {
+  type MetricName,
+  type MetricRow,
+  metricTable,
+} from '../../../services/adapters/prometheus/metric-table.ts'
+import { isOfScorer } from '../../../services/adapters/prometheus/metrics.ts'
 import {
   createObserver,
   latencyQuantileMs,
@@ -119,13 +124,15 @@ describe('observer - metrics', () => {
     }
   })
 
-  it('exports every metric of the table and no other of its own', async () => {
+  it('exports every metric of a scorer and no other of its own', async () => {
     const { observe, registry } = openObserver()
     const { lane_released: _released, ...running } = oneOfEach
     for (const signal of Object.values(running)) observe(signal)
     const found = await registry.getMetricsAsJSON()
     const own = found.filter((metric) => metric.name.startsWith('weir_'))
-    expect(own.map((metric) => metric.name).sort()).toEqual(Object.keys(metricTable).sort())
+    expect(own.map((metric) => metric.name).sort()).toEqual(
+      (Object.keys(metricTable) as MetricName[]).filter(isOfScorer).sort(),
+    )
     for (const metric of own) {
       expect((metric as { values?: unknown[] }).values, metric.name).not.toEqual([])
     }
@@ -359,6 +366,7 @@ describe('metric table', () => {
       }
     }
     expect([...open].sort()).toEqual([
+      'champion_version',
       'commit',
       'name',
       'node',

@@ -4,7 +4,7 @@
 // Redis and spoils some calls. Emptying the store removes the keys of that prefix.
 
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { LIBRARY } from '../../../services/adapters/redis/calls/redis-functions.ts'
 import { connectRedis } from '../../../services/adapters/redis/client/redis-client.ts'
 import type { RedisClient } from '../../../services/adapters/redis/client/redis-commands.ts'
@@ -89,6 +89,79 @@ test('Redis store - counts once what was applied although the answer got lost', 
   const retried = signals.filter(({ kind }) => kind === 'retried')
   expect(retried).toMatchObject([{ operation: 'advance' }, { operation: 'advance' }])
   expect(ordinalsOf(await store.advance(requestOf([held], entriesOf(6, 6))))).toEqual([5])
+})
+
+/** Two logs of one bucket, whose second key then holds what `spoil` makes of it. */
+async function spoilSecondLog(spoil: (key: string) => Promise<unknown>) {
+  const { open, keys, signals } = createWorld()
+  const store = await open()
+  const held = await holdLane(store, 1)
+  const both = (from: number) =>
+    entriesOf(from, from + 1).map((entry, i) => ({ ...entry, key: `k${i}` }))
+  await store.advance(requestOf([held], both(0)))
+  const second = (await keys()).find((key) => key.endsWith(':k1'))!
+  await spoil(second)
+  const read = async () => {
+    const found: Record<string, unknown> = {}
+    for (const key of (await keys()).sort()) {
+      found[key] = key.endsWith('fence') ? await raw.hgetallBuffer(key) : await raw.dumpBuffer(key)
+    }
+    return found
+  }
+  const before = await read()
+  const refusal = await store.advance(requestOf([held], both(2))).then(
+    () => null,
+    (error: unknown) => error,
+  )
+  expect(await read()).toEqual(before)
+  return { refusal, second, signals }
+}
+
+test('Redis store - a log of a foreign layout changes nothing, not even the logs before it', async () => {
+  const { refusal, second, signals } = await spoilSecondLog((key) => raw.setrange(key, 0, '\u0003'))
+  expect(refusal).toMatchObject({ code: 'WEIR_ENRICH_STORE_FOREIGN' })
+  expect(String(refusal)).toContain(`Key ${second} has layout version 3, expected 2`)
+  expect(signals.filter(({ kind }) => kind === 'retried')).toEqual([])
+})
+
+test('Redis store - a key that is no log changes nothing, and is not asked for again', async () => {
+  const { refusal, signals } = await spoilSecondLog(async (key) => {
+    await raw.del(key)
+    await raw.sadd(key, 'a set')
+  })
+  expect(refusal).toMatchObject({ code: 'WEIR_ENRICH_STORE_FOREIGN' })
+  expect(String(refusal)).toContain('WRONGTYPE')
+  expect(signals.filter(({ kind }) => kind === 'retried')).toEqual([])
+})
+
+test('Redis store - at maxmemory says so; fences can be read and claimed, and then it goes on', async () => {
+  const full = await startTestRedis()
+  const client = await connectRedis(full.url, observeNothing)
+  const admin = new Redis(full.url)
+  onTestFinished(async () => {
+    client.disconnect()
+    admin.disconnect()
+    await full.stop()
+  })
+  const { open, signals } = createWorld()
+  const store = await open({ client })
+  const held = await holdLane(store, 1)
+  await store.advance(requestOf([held], entriesOf(0, 1)))
+  await admin.config('SET', 'maxmemory', '1mb')
+  const refusal = await store.advance(requestOf([held], entriesOf(2, 3))).catch((e: unknown) => e)
+  expect(refusal).toMatchObject({ code: 'WEIR_ENRICH_STORE_FULL' })
+  expect(String(refusal)).toContain('maxmemory')
+  const retried = signals.filter(({ kind }) => kind === 'retried')
+  expect(new Set(retried.map((one) => 'code' in one && one.code))).toEqual(
+    new Set(['WEIR_ENRICH_STORE_FULL']),
+  )
+  await store.touch([
+    { laneId: 1, epoch: held.epoch, frontierMs: 5, isIdle: true, committedOffset: 2 },
+  ])
+  const again = await holdLane(store, 1)
+  expect(again.appliedOffset).toBe(1)
+  await admin.config('SET', 'maxmemory', '0')
+  expect(ordinalsOf(await store.advance(requestOf([again], entriesOf(2, 3))))).toEqual([2, 3])
 })
 
 test('Redis store - goes on from a batch that only some buckets have applied', async () => {

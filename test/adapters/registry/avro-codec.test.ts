@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createDecoder, createEncoder } from '../../../services/adapters/registry/avro-codec.ts'
 import { readSchema, schemaFiles } from '../../../services/adapters/registry/schema-files.ts'
+import { limits } from '../../../services/core/limits.ts'
 import { DecodeFault, type Decoder } from '../../../services/pipeline/decode/message-decoder.ts'
 
 const transactionSchema = readSchema('transaction')
@@ -167,20 +168,54 @@ describe('avro codec - learning ids', () => {
     expect(asked).toEqual([7, 8])
   })
 
-  test('avro codec - believes a missing id for a while, then asks again', async () => {
+  test('avro codec - believes a denied id once it has stood, for a while, then asks again', async () => {
     let nowMs = 0
     let answer: string | null = null
     const decoder = createDecoder(transactionSchema, async () => answer, { nowMs: () => nowMs })
     const bytes = encodeTransaction(transaction)
+    for (nowMs = 0; nowMs < limits.schemaAbsentMs; nowMs += 1000) {
+      await expect(decoder.learn(7)).rejects.toMatchObject({ code: 'WEIR_REGISTRY_BEHIND' })
+      expect(decoder.decode(bytes)).toMatchObject({ missingId: 7 })
+    }
     await decoder.learn(7)
     const denied = decoder.decode(bytes)
     expectFault(denied, 'WEIR_DECODE_UNKNOWN_SCHEMA', /registry has no schema with id 7/)
     expect((denied as DecodeFault).missingId).toBeNull()
-    nowMs = 120_000
+    nowMs += 120_000
     expect(decoder.decode(bytes)).toMatchObject({ missingId: 7 })
+    // It has stood: asked anew and denied again, it costs no time.
+    await decoder.learn(7)
+    expect(decoder.decode(bytes)).toMatchObject({ missingId: null })
+    nowMs += 120_000
     answer = transactionSchema
     await decoder.learn(7)
     expect(decoder.decode(bytes)).toMatchObject({ transactionId: 't-1' })
+  })
+
+  test('avro codec - a registry that lags behind rejects nothing', async () => {
+    let nowMs = 0
+    const answer = () => (nowMs < limits.schemaAbsentMs - 1 ? null : transactionSchema)
+    const decoder = createDecoder(transactionSchema, async () => answer(), { nowMs: () => nowMs })
+    const bytes = encodeTransaction(transaction)
+    await expect(decoder.learn(7)).rejects.toMatchObject({ code: 'WEIR_REGISTRY_BEHIND' })
+    nowMs = limits.schemaAbsentMs - 1
+    await decoder.learn(7)
+    expect(decoder.decode(bytes)).toMatchObject({ transactionId: 't-1' })
+  })
+
+  test('avro codec - many forged ids cost time once, then no more', async () => {
+    let nowMs = 0
+    const decoder = createDecoder(transactionSchema, async () => null, { nowMs: () => nowMs })
+    const forged = (from: number) =>
+      Array.from({ length: limits.schemaAbsentIdsPatientMax }, (_, i) => from + i)
+    const learnAll = (ids: readonly number[]) =>
+      Promise.allSettled(ids.map((id) => decoder.learn(id)))
+    const first = await learnAll(forged(1))
+    expect(first.every(({ status }) => status === 'rejected')).toBe(true)
+    nowMs += limits.schemaAbsentMs
+    for (const ids of [forged(1), forged(1000)]) {
+      expect((await learnAll(ids)).every(({ status }) => status === 'fulfilled')).toBe(true)
+    }
   })
 
   test('avro codec - remembers nothing of an outage, and known ids do not notice it', async () => {
@@ -211,15 +246,26 @@ describe('avro codec - learning ids', () => {
     expect((fault as DecodeFault).missingId).toBeNull()
   })
 
-  test('avro codec - keeps a bounded number of ids', async () => {
-    const { decode, learn } = createDecoder(transactionSchema, async () => null)
-    for (let id = 1; id <= 1001; id++) await learn(id)
+  test('avro codec - keeps a bounded number of ids, which denied ones do not push out', async () => {
+    let nowMs = 0
+    const { decode, learn } = createDecoder(
+      transactionSchema,
+      async (id) => (id < 5000 ? transactionSchema : null),
+      { nowMs: () => nowMs },
+    )
     const missing = (id: number) => {
-      const bytes = Buffer.alloc(9)
-      bytes.writeInt32BE(id, 1)
-      return (decode(bytes) as DecodeFault).missingId
+      const bytes = encodeTransaction(transaction)
+      const copy = Buffer.from(bytes)
+      copy.writeInt32BE(id, 1)
+      return (decode(copy) as DecodeFault).missingId
     }
-    expect([missing(1), missing(2), missing(1001)]).toEqual([1, null, null])
+    for (let id = 1; id <= 1001; id++) await learn(id)
+    expect([missing(1), missing(2), missing(1001)]).toEqual([1, undefined, undefined])
+    const denied = Array.from({ length: 3000 }, (_, i) => 5000 + i)
+    for (const id of denied) await learn(id).catch(() => undefined)
+    nowMs += limits.schemaAbsentMs
+    for (const id of denied) await learn(id)
+    expect([missing(2), missing(5000), missing(7999)]).toEqual([undefined, null, null])
   })
 })
 

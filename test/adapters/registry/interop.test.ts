@@ -17,6 +17,7 @@ import {
   type Registry,
   subjectOf,
 } from '../../../services/adapters/registry/schema-registry.ts'
+import { limits } from '../../../services/core/limits.ts'
 import { DecodeFault } from '../../../services/pipeline/decode/message-decoder.ts'
 import { testStack, uniqueName } from '../../support/stack.ts'
 
@@ -65,9 +66,14 @@ test.each(schemaFiles)('avro codec - %s is byte for byte that of the stock serde
 
 test('avro codec - an id that the real registry does not have is a fault', async () => {
   const schemaText = readSchema('transaction')
-  const decoder = createDecoder(schemaText, (id) => registry.schemaById(id, 'any-value'))
+  let nowMs = 0
+  const decoder = createDecoder(schemaText, (id) => registry.schemaById(id, 'any-value'), {
+    nowMs: () => nowMs,
+  })
   const bytes = Buffer.from([0, 0x7f, 0xff, 0xff, 0xfe, 1, 2, 3])
   expect(decoder.decode(bytes)).toMatchObject({ missingId: 0x7ffffffe })
+  await expect(decoder.learn(0x7ffffffe)).rejects.toMatchObject({ code: 'WEIR_REGISTRY_BEHIND' })
+  nowMs = limits.schemaAbsentMs
   await decoder.learn(0x7ffffffe)
   const fault = decoder.decode(bytes)
   expect(fault).toMatchObject({ code: 'WEIR_DECODE_UNKNOWN_SCHEMA', missingId: null })

@@ -9,6 +9,7 @@
 // (WEIR_TOPICS_DIFFER). Invariant: an id is never written before a body of another schema.
 
 import { WeirError } from '../../../core/errors.ts'
+import { decodeOneLearning } from '../../../pipeline/decode/decode-learning.ts'
 import { DecodeFault, type Decoder } from '../../../pipeline/decode/message-decoder.ts'
 import { createDecoder, createEncoder, type Encode } from '../../registry/avro-codec.ts'
 import { readSchema, type SchemaFile } from '../../registry/schema-files.ts'
@@ -78,11 +79,7 @@ async function unlessAway<T>(
 }
 
 async function decodeKnown<T>(decoder: Decoder<T>, bytes: Buffer, topic: string): Promise<T> {
-  let value = decoder.decode(bytes)
-  if (value instanceof DecodeFault && value.missingId !== null) {
-    await decoder.learn(value.missingId)
-    value = decoder.decode(bytes)
-  }
+  const value = await decodeOneLearning(bytes, decoder)
   if (!(value instanceof DecodeFault)) return value
   throw new WeirError('WEIR_ROSTER_UNREADABLE', `A record of ${topic}: ${value.detail}.`)
 }

@@ -22,12 +22,14 @@
 --                        [place u32 | generation u32 | from f64 | folded bytes u32 or 2^32-1 for none told,
 --                         folded part and records from there on] ...}
 --                    or {'FENCED'|'LOST'|'UNSURE', lane, stored epoch, stored applied}
+--                    or {'FOREIGN', key, layout version}
 -- touch   KEYS fence          ARGV per own lane: id f64 | epoch f64 | frontier f64 | idle f64 | committed f64
 --                 reply {'OK'|'UNSURE', per lane id f64 | frontier f64 | idle f64 | touched f64 | committed f64}
 -- restore KEYS fence, log ... ARGV verb, token, ...: see below
 --
 -- Invariant: a record is appended once: offsets that the fence holds as applied are skipped, and the
--- caller learns the log's true end instead. A call applies all of a bucket's records or none.
+-- caller learns the log's true end instead. A call applies all of a bucket's records or none: what can
+-- fail is looked at before anything is written.
 
 local HEADER_SIZE = 16
 local LAYOUT_VERSION = 2
@@ -42,6 +44,24 @@ local RESTORE, WHOLE = 'restore', 'whole'
 -- A server that was demoted and is promoted again may have kept its memory: its replication id tells. A
 -- slot that moved away in a cluster and came back: the token in the fence tells.
 local ready, confirmed = {}, {}
+-- Fences of pipelines and layouts that nobody uses any more are forgotten, so that neither table grows
+-- for ever: once there are many, those that were not heard of for FORGET_MS. Who does come back finds
+-- nothing known of it, as with a server that is new.
+local FORGET_MS, FORGET_FROM = 3600000, 1024
+local heard, heard_count, forget_at = {}, 0, FORGET_FROM
+
+local function hear(fence, time_ms)
+  if heard[fence] == nil then heard_count = heard_count + 1 end
+  heard[fence] = time_ms
+  if heard_count <= forget_at then return end
+  for other, last_ms in pairs(heard) do
+    if other ~= fence and time_ms - last_ms >= FORGET_MS then
+      heard[other], ready[other], confirmed[other] = nil, nil, nil
+      heard_count = heard_count - 1
+    end
+  end
+  forget_at = math.max(FORGET_FROM, 2 * heard_count)
+end
 
 local function replication_id()
   return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
@@ -115,6 +135,7 @@ local function confirm(keys, args)
   redis.call('HSET', fence, lane,
     struct.pack(FENCE_FORMAT, epoch, applied, frontier, idle, now_ms(), committed))
   local reign = replication_id()
+  hear(fence, now_ms())
   if not confirmed[fence] or confirmed[fence].reign ~= reign then
     confirmed[fence] = { reign = reign, epochs = {} }
   end
@@ -149,6 +170,7 @@ end
 -- A lane that somebody else has claimed meanwhile is not the caller's to move.
 local function touch(keys, args)
   local fence = keys[1]
+  if confirmed[fence] then hear(fence, now_ms()) end
   for at = 1, #args[1], 40 do
     local lane, epoch, frontier, idle, committed = struct.unpack('<ddddd', args[1], at)
     local name = as_text(lane)
@@ -183,6 +205,33 @@ end
 --   then per key: known generation u32 | known end f64 | record size u16 | flags u8 (1 = refresh expiry,
 --   2 = fold) | records u16, if it folds: base f64 that it knows | base f64 from then on | length u32 |
 --   folded part, then its records.
+--
+-- The headers of all logs, read before any of them is written: the place of the first that another
+-- layout has, with its version. A key that is no log at all fails here as well.
+local function read_headers(keys, request, key_count, pos)
+  local call, unpack_bytes, byte = redis.call, struct.unpack, string.byte
+  local headers = {}
+  for i = 1, key_count do
+    -- Behind the 12 bytes of generation and end.
+    local size, flags, records
+    size, flags, records, pos = unpack_bytes('<I2BI2', request, pos + 12)
+    if flags >= 2 then
+      -- Behind two bases.
+      local folded_size
+      folded_size, pos = unpack_bytes('<I4', request, pos + 16)
+      pos = pos + folded_size
+    end
+    pos = pos + records * size
+    -- Bounds as text: Redis would print numbers first, which costs more than the look-up.
+    local header = call('GETRANGE', keys[i + 1], '0', '19')
+    if #header > 0 and (byte(header) ~= LAYOUT_VERSION or #header < HEADER_SIZE) then
+      return headers, i, byte(header)
+    end
+    headers[i] = header
+  end
+  return headers
+end
+
 local function advance(keys, args)
   -- Locals are found much faster than fields of global tables, and these are used per log. They
   -- cannot stand outside: the tables are not there yet while the library is loaded.
@@ -224,6 +273,8 @@ local function advance(keys, args)
     if lane.first <= offset then is_redelivered = true end
   end
 
+  local headers, foreign, version = read_headers(keys, request, key_count, pos)
+  if foreign then return { 'FOREIGN', keys[foreign + 1], as_text(version) } end
   local reply = { 'OK', '', '' }
   if is_redelivered then
     local before = {}
@@ -250,8 +301,7 @@ local function advance(keys, args)
       blob = kept
     end
 
-    -- Bounds as text: Redis would print numbers first, which costs more than the look-up.
-    local header = call('GETRANGE', key, '0', '19')
+    local header = headers[i]
     if #header == 0 then
       -- With records the key is made now; without, the caller must know nothing.
       local made = 0
@@ -266,10 +316,7 @@ local function advance(keys, args)
         reply[#reply + 1] = blob
       end
     else
-      local version, has_folded, values, now, base = unpack_bytes('<BBI2I4d', header)
-      if version ~= LAYOUT_VERSION then
-        return redis.error_reply('WEIR layout version ' .. version .. ' in ' .. key)
-      end
+      local _, has_folded, values, now, base = unpack_bytes('<BBI2I4d', header)
       local folded_size = has_folded == 1 and unpack_bytes('<I4', header, 17) or 0
       local data_from = HEADER_SIZE + (has_folded == 1 and 4 + folded_size or 0)
       local length
@@ -303,6 +350,7 @@ local function advance(keys, args)
   end
 
   local touched, entries = now_ms(), {}
+  hear(fence, touched)
   for i = 1, lane_count do
     local lane = lanes[i]
     entries[#entries + 1] = names[i]
@@ -375,8 +423,18 @@ local function restore(keys, args)
   return { 'OK' }
 end
 
-redis.register_function('weir_VERSION_claim', claim)
-redis.register_function('weir_VERSION_confirm', confirm)
-redis.register_function('weir_VERSION_advance', advance)
-redis.register_function('weir_VERSION_touch', touch)
-redis.register_function('weir_VERSION_restore', restore)
+-- At maxmemory only what makes logs longer is refused: a fence has one small field per lane, so lanes
+-- can still be claimed, confirmed and given back, and all of them hear how far the others are.
+local function register(name, callback, flags)
+  redis.register_function({
+    function_name = 'weir_VERSION_' .. name,
+    callback = callback,
+    flags = flags,
+  })
+end
+
+register('claim', claim, { 'allow-oom' })
+register('confirm', confirm, { 'allow-oom' })
+register('advance', advance, {})
+register('touch', touch, { 'allow-oom' })
+register('restore', restore, {})

@@ -38,6 +38,7 @@ import {
   type RequestFrame,
   TOLD_FROM,
 } from './log-layout.ts'
+import { LAYOUT_VERSION } from './stored-log.ts'
 
 type RedisLogStoreOptions = RedisEnvironment & {
   readonly kinds: readonly LogKind[]
@@ -237,12 +238,18 @@ async function advanceBucket(
   sizes.sent += body.length
   const reply = (await callFunction(options, 'advance', keys, [body])) as Buffer[]
   const status = reply[0]!.toString()
+  if (status === 'FOREIGN') throw foreign(reply)
   if (status !== 'OK') throw refusal(status, reply, calls)
   const told = applyReply(reply, bucketDraft, frame, draft)
   for (const cached of bucketDraft.logs) calls.cache.weigh(cached)
   sizes.told += told.size
   for (let i = TOLD_FROM; i < reply.length; i++) sizes.received += reply[i]!.length
   return bucket === 0 ? decodeFrontiers(reply[1]!) : []
+}
+
+function foreign([, key, version]: readonly Buffer[]): WeirError {
+  const found = `Key ${key} has layout version ${version}, expected ${LAYOUT_VERSION}`
+  return new WeirError('WEIR_ENRICH_STORE_FOREIGN', `${found}. Nothing was changed.`)
 }
 
 function refusal(status: string, reply: readonly Buffer[], calls: BatchCalls): LaneRefusedError {

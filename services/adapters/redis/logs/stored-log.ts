@@ -15,7 +15,7 @@ import { decodeFoldedPart, encodeFoldedPart, viewOf } from './folded-part.ts'
 import { decodeRecords, RECORD_HEAD_SIZE, recordSize } from './log-layout.ts'
 
 const HEADER_SIZE = 16
-const LAYOUT_VERSION = 2
+export const LAYOUT_VERSION = 2
 
 export function encodeStoredLog(log: EntityLog, history: LogHistory, generation: number): Buffer {
   const { shape, rows, stride, count } = log
