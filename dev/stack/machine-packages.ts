@@ -74,7 +74,7 @@ export function provide<P extends Program>(
   return Object.fromEntries(found) as Record<P, string>
 }
 
-function findProgram(program: Program, environment: Environment): string | undefined {
+export function findProgram(program: Program, environment: Environment): string | undefined {
   const { candidates, versionArgument, version, versionMin } = requirements[program]
   return candidates(environment).find((candidate) => {
     const run = spawnSync(candidate, [versionArgument], { encoding: 'utf8' })

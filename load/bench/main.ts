@@ -1,4 +1,5 @@
-// `npm run bench -- drain|latency|fold|limit|replay|isolation|crossover|swaps|rollback|verdicts`: the cases of this folder as commands.
+// `npm run bench -- drain` and the other cases of this folder, as commands: latency, fold, limit,
+// replay, isolation, crossover, swaps, rollback, verdicts, codec.
 //
 // In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
 // object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
@@ -189,6 +190,18 @@ addCase('verdicts', "how often the rollout's sequential tests are wrong, by simu
     await runFileCase(flags, async () =>
       simulateVerdicts({ rollouts, looks: 200, alpha: 0.05, seed: 1 }),
     )
+  })
+addCase('codec', 'bytes and CPU per scored event, by codec and batch size')
+  .option('--seconds <count>', 'of each codec and batch size', count(3_600), 1)
+  .action(async ({ seconds, ...flags }: CaseFlags & { seconds: number }) => {
+    const { runFileCase } = await import('./run-case.ts')
+    const { runCodec } = await import('./cases/codec.ts')
+    const { renderCodecs } = await import('./page/codec-section.ts')
+    await runFileCase(flags, async (definition) => {
+      const found = await runCodec(definition, { seconds })
+      process.stderr.write(`\n${renderCodecs(found)}\n\n`)
+      return found
+    })
   })
 
 try {

@@ -110,6 +110,7 @@ async function openEnvironment(
       kafka,
       definition,
       scored: decoderOf(registry, 'scored-transaction', topics.scored),
+      rejected: decoderOf(registry, 'rejected-transaction', topics.rejected),
     }),
     stages: {
       decoders: {

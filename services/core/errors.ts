@@ -56,6 +56,10 @@ export const errorTable = {
     'The body does not decode with its schema, or bytes are left over.',
     askProducer,
   ),
+  WEIR_DECODE_BATCH_UNREADABLE: badData(
+    'A whole record batch cannot be unpacked or taken apart; the record holds its first 1 MiB.',
+    "Check the producer's compression and batch.size against the detail; its events must be sent again.",
+  ),
   WEIR_VALIDATE_ID: badData('A required id is empty or longer than the limit.', askProducer),
   WEIR_VALIDATE_AMOUNT: badData('The amount is negative or above the limit.', askProducer),
   WEIR_VALIDATE_CURRENCY: badData('The currency is not an ISO 4217 code.', askProducer),
@@ -136,6 +140,10 @@ export const errorTable = {
     false,
     'Install the provider, or set execution.require to false in the pipeline file.',
   ),
+  WEIR_CLASSIFY_BAD_SCORE: badData(
+    'The champion gave no probability for the event: NaN, or a number outside 0 to 1.',
+    'Look at the features in the record; mend the model or roll it back, and decide on the event by hand.',
+  ),
   WEIR_CLASSIFY_RUN_FAILED: outside(
     'ONNX Runtime failed while scoring a batch.',
     true,
@@ -150,6 +158,10 @@ export const errorTable = {
     "The inference server's answer is not that of this model.",
     true,
     'Deploy the version that the manifest describes; meanwhile the local model scores, marked degraded.',
+  ),
+  WEIR_PUBLISH_TOO_LARGE: badData(
+    'The broker refuses what was made of the event as too large for an output topic.',
+    "Raise max.message.bytes of the output topics to the plan (`weir topics check`); the event's state is kept.",
   ),
   WEIR_PUBLISH_IN_DOUBT: outside(
     'The outcome of a Kafka transaction is unknown.',
@@ -260,7 +272,12 @@ export type ErrorCode = keyof typeof errorTable
 /** A code whose kind is bad data: the only ones that a Rejection may carry. */
 export type RejectionCode = Extract<
   ErrorCode,
-  `WEIR_DECODE_${string}` | `WEIR_VALIDATE_${string}` | 'WEIR_ENRICH_LATE' | 'WEIR_LANE_POISON'
+  | `WEIR_DECODE_${string}`
+  | `WEIR_VALIDATE_${string}`
+  | 'WEIR_ENRICH_LATE'
+  | 'WEIR_CLASSIFY_BAD_SCORE'
+  | 'WEIR_PUBLISH_TOO_LARGE'
+  | 'WEIR_LANE_POISON'
 >
 
 export class WeirError extends Error {

@@ -13,8 +13,20 @@ export const limits = {
   batchEventsWorthwhile: 1000,
   /** Input bytes in one shared micro-batch; keeps a transaction far below the broker's request limit. */
   batchBytesMax: 2 * MIB,
+  /** What one record batch may unpack to, whatever its codec: memory stays bounded. */
+  batchUnpackedBytesMax: 64 * MIB,
+  /** Records of one fetched batch; kafkajs passes them as arguments, which ends at twice this. */
+  batchRecordsMax: 50_000,
+  /** Unpacked bytes of a partition's fetch beyond which its other batches wait. */
+  fetchUnpackedBytesMax: 16 * MIB,
+  /** Bytes of an original in a rejected or late record; length and hash tell the rest. */
+  originalBytesMax: 1 * MIB,
+  /** Bytes of an original's key that a rejected or late record carries. */
+  originalKeyBytesMax: 64 * KIB,
   /** Bytes of a lane's scored events in one batch; the output topics take 8 MiB. */
   recordBatchBytesMax: 7 * MIB,
+  /** Rows scored again for the reasons of one batch: about what scoring the batch itself costs. */
+  reasonScoresMax: 6000,
   /** Micro-batches between enrich and commit: one commits while the next is enriched and scored. */
   batchesInFlightMax: 2,
   /** Lanes, two per partition number: what a record of a log can name exactly is 2^53 / 2^44. */

@@ -9,6 +9,13 @@ import { readRedisUrls } from './redis-urls.ts'
 const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 export type SaslMechanism = (typeof saslMechanisms)[number]
 
+/**
+ * What Weir writes; for lz4 and snappy it has no writer, and zstd makes less of the same (bench
+ * codec).
+ */
+export const compressions = ['none', 'gzip', 'zstd'] as const
+export type Compression = (typeof compressions)[number]
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
@@ -102,6 +109,12 @@ export const settingsTable = {
     expected: 'a text',
     means: 'Password at the brokers.',
     isSecret: true,
+  }),
+  WEIR_KAFKA_COMPRESSION: setting({
+    read: oneOf(compressions),
+    fallback: 'none',
+    expected: `one of ${compressions.join(', ')}`,
+    means: 'How the batches that Weir writes are compressed; all five codecs are read.',
   }),
   WEIR_REDIS_URL: setting({
     read: (text: string) => readRedisUrls(text)?.join(','),

@@ -9,9 +9,15 @@
 import { WeirError } from './errors.ts'
 import { nearestName } from './nearest-name.ts'
 import { readRedisUrls } from './redis-urls.ts'
-import { type LogLevel, type SaslMechanism, type Setting, settingsTable } from './settings-table.ts'
+import {
+  type Compression,
+  type LogLevel,
+  type SaslMechanism,
+  type Setting,
+  settingsTable,
+} from './settings-table.ts'
 
-export type { LogLevel, SaslMechanism } from './settings-table.ts'
+export type { Compression, LogLevel, SaslMechanism } from './settings-table.ts'
 
 type Credentials = { readonly username: string; readonly password: string }
 
@@ -34,6 +40,8 @@ export type Settings = {
   readonly kafka: {
     readonly brokers: readonly string[]
     readonly ssl: boolean
+    /** Of what Weir writes. */
+    readonly compression: Compression
     readonly sasl: (Credentials & { readonly mechanism: SaslMechanism }) | null
   }
   /** One URL, or several of a cluster, separated by commas. */
@@ -166,6 +174,7 @@ function toSettings(values: Values, instanceId: string): Settings {
     kafka: {
       brokers: values.WEIR_KAFKA_BROKERS!,
       ssl: values.WEIR_KAFKA_SSL!,
+      compression: values.WEIR_KAFKA_COMPRESSION!,
       sasl: mechanism === null || sasl === null ? null : { mechanism, ...sasl },
     },
     redis: { url: values.WEIR_REDIS_URL! },

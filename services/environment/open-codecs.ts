@@ -10,13 +10,18 @@ import { WeirError } from '../core/errors.ts'
 import type { TopicNames } from '../core/pipeline-definition.ts'
 import type { Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { PipelineDeps } from '../pipeline/pipeline.ts'
-import type { OutputEncoders, ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
+import type {
+  OutputEncoders,
+  RejectedRecord,
+  ScoredTransactionRecord,
+} from '../pipeline/publish/output-records.ts'
 
 type Codecs = {
   readonly decoders: PipelineDeps['decoders']
   readonly encoders: OutputEncoders
-  /** Reads back what was published: the journal of the logs' order. */
+  /** Read back what was published: the journal of the logs' order. */
   readonly scored: Decoder<ScoredTransactionRecord>
+  readonly rejected: Decoder<RejectedRecord>
 }
 
 export async function openCodecs(registry: Registry, topics: TopicNames): Promise<Codecs> {
@@ -45,5 +50,6 @@ export async function openCodecs(registry: Registry, topics: TopicNames): Promis
     },
     encoders: { scored, alerts, driftSamples, rejected, late },
     scored: decoder('scored-transaction', topics.scored),
+    rejected: decoder('rejected-transaction', topics.rejected),
   }
 }

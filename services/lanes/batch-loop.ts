@@ -172,6 +172,9 @@ function settleAll(
     if (tally.outcome === 'committed') isolation.committed(batch, i)
     book.settle(lanes[i]!, batch.lanes[i]!.lastOffset, tally)
   }
+  if (tallies.some(({ outcome }) => outcome === 'too_large')) {
+    isolation.failed(batch, new WeirError('WEIR_PUBLISH_TOO_LARGE', 'The broker refused a batch.'))
+  }
 }
 
 type Failed = {

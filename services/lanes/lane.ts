@@ -157,6 +157,10 @@ export class Lane {
 
 const sizeOf = ({ value, key }: RawMessage): number => (value?.length ?? 0) + (key?.length ?? 0)
 
+/** What a rejection of it would carry at most: the key stands in the record's value once more. */
+export const publishedSizeOf = (message: RawMessage): number =>
+  sizeOf(message) + (message.key?.length ?? 0)
+
 function timeOf({ transaction, label }: Arrival): number | null {
   if (transaction !== null) return transaction.eventTime
   return label === null ? null : label.labelTime

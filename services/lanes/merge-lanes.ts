@@ -9,7 +9,7 @@
 import { limits } from '../core/limits.ts'
 import type { Admission } from '../pipeline/pipeline.ts'
 import type { Arrival, Batch, LaneSlice, RawMessage, Stream } from '../pipeline/records.ts'
-import type { Lane } from './lane.ts'
+import { type Lane, publishedSizeOf } from './lane.ts'
 
 export type MergeResult =
   | {
@@ -71,7 +71,7 @@ function fillDraft(
     draft.arrivals.push(arrival)
     draft.laneOf.push(index)
     draft.lateness.push(latenessMs)
-    draft.bytes += arrival.raw.value?.length ?? 0
+    draft.bytes += publishedSizeOf(arrival.raw)
     if (lane.hasHead) continue
     const ids = lane.admitNext((messages) => options.admit(lane.address.stream, messages))
     if (ids !== null) return { kind: 'unknown_schema', lane, ids }

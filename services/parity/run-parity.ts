@@ -23,7 +23,7 @@ import type { Outcome } from './placed-outcome.ts'
 import { createRecomputation, type PartialHistory, type Recomputation } from './recomputation.ts'
 import { createHistoryScan } from './topics/history-scan.ts'
 import type { ParityEnvironment, ParityRange } from './topics/parity-environment.ts'
-import { indexLabels, readLabels, readRefusals, type WasUnknown } from './topics/parity-inputs.ts'
+import { indexLabels, type Refusals, readLabels, readRefusals } from './topics/parity-inputs.ts'
 import { type ParityScope, planScope } from './topics/parity-scope.ts'
 
 type ParityRequest = ParityRange & {
@@ -41,9 +41,9 @@ export async function runParity(
   const scope = await planScope(place, request)
   const findings = createFindings()
   const ledger = createOutcomeLedger(place.definition, scope.judged, findings)
-  const wasUnknown = await readRefusals(place, scope, ledger)
+  const refusals = await readRefusals(place, scope, ledger)
   const labels = await readLabels(place, scope)
-  const history = await readHistory(place, scope, wasUnknown)
+  const history = await readHistory(place, scope, refusals)
   const second = createSecondOpinion({
     definition: place.definition,
     wanted: request.sample,
@@ -57,9 +57,9 @@ export async function runParity(
     onCompared: second.consider,
     ...(history === null ? {} : { history }),
   })
-  await compareAll({ place, scope, findings, ledger, recomputation, request, wasUnknown })
+  await compareAll({ place, scope, findings, ledger, recomputation, request, refusals })
   if (second.sampled() > 0) {
-    await readAgain(place, scope, { ...silentListener, wasUnknown }, second.recall)
+    await readAgain(place, scope, { ...silentListener, ...refusals }, second.recall)
     second.ask(findings)
   }
   return composeReport({ findings, ledger, sampled: second.sampled() })
@@ -72,7 +72,7 @@ type Work = {
   readonly ledger: OutcomeLedger
   readonly recomputation: Recomputation
   readonly request: ParityRequest
-  readonly wasUnknown: WasUnknown
+  readonly refusals: Refusals
 }
 
 /** For a pass that only reads: whatever is wrong was told by the first one. */
@@ -101,9 +101,9 @@ async function compareAll(work: Work): Promise<void> {
   }
 }
 
-function listenerOf({ place, scope, findings, ledger, wasUnknown }: Work): PassListener {
+function listenerOf({ place, scope, findings, ledger, refusals }: Work): PassListener {
   return {
-    wasUnknown,
+    ...refusals,
     expect: (sourcePartition, sourceOffset, outcome) =>
       ledger.expect({ sourcePartition, sourceOffset }, outcome),
     admit: (record) => {
@@ -168,11 +168,11 @@ async function findPending(work: Work, { lanes }: OutcomePass) {
 async function readHistory(
   place: ParityEnvironment,
   scope: ParityScope,
-  wasUnknown: WasUnknown,
+  refusals: Refusals,
 ): Promise<PartialHistory | null> {
   if (scope.history === null) return null
   const scan = createHistoryScan(place, scope.history.edgeMs)
-  await readAgain(place, scope, { ...silentListener, wasUnknown }, scan.visit)
+  await readAgain(place, scope, { ...silentListener, ...refusals }, scan.visit)
   return { ...scope.history, bases: scan.bases() }
 }
 

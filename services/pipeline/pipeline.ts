@@ -13,6 +13,7 @@
 import type { Clock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import { type ClassifyDeps, classify } from './classify/classify.ts'
+import { setAsideAll } from './classify/set-aside.ts'
 import { type DecideDeps, decide } from './decide/decide.ts'
 import { type Decoded, decode } from './decode/decode.ts'
 import type { Decoder } from './decode/message-decoder.ts'
@@ -23,9 +24,11 @@ import type {
   Arrival,
   Batch,
   DecidedBatch,
+  EnrichedBatch,
   Label,
   RawMessage,
   Rejection,
+  ScoredBatch,
   Stream,
   Transaction,
 } from './records.ts'
@@ -58,7 +61,7 @@ export type Pipeline = {
   readonly process: (
     batch: Batch,
     isWanted: () => boolean,
-    /** What becomes of every transaction of the batch in place of its outcome: see setAsideAll. */
+    /** In place of a score for every transaction of the batch: see setAsideAll. */
     refusal?: Rejection,
   ) => Promise<readonly LaneTally[]>
 }
@@ -68,48 +71,63 @@ export class BatchAbandoned extends Error {}
 
 type JudgeDeps = Pick<PipelineDeps, 'enrich' | 'classify' | 'decide' | 'observe'>
 
-/** Takes a batch from enrich to decide; `leave` gets what was decided, batch after batch in order. */
-type Judge = <T>(
-  batch: Batch,
-  isWanted: () => boolean,
-  leave: (decided: DecidedBatch) => T | Promise<T>,
-) => Promise<T>
+type Judged<T> = {
+  readonly isWanted: () => boolean
+  /** Gets what was decided, batch after batch in order. */
+  readonly leave: (decided: DecidedBatch) => T | Promise<T>
+  /** In place of a score for every transaction of the batch. */
+  readonly refusal?: Rejection | undefined
+}
+
+/** Takes a batch from enrich to decide. */
+type Judge = <T>(batch: Batch, judged: Judged<T>) => Promise<T>
 
 /** The stages between the ends: the same for live scoring, which publishes, and for replay. */
 export function createJudge(deps: JudgeDeps): Judge {
   const enrichTurn = createTurn()
   const decideTurn = createTurn()
+  const breaks = createBreaks()
   const timed = createTimer(deps.observe)
 
-  return async (batch, isWanted, leave) => {
+  return async (batch, { isWanted, leave, refusal }) => {
     const demandWanted = () => {
       if (!isWanted()) throw new BatchAbandoned('a batch before this one failed')
     }
     const transactions = countTransactions(batch)
-    const enriched = await enrichTurn(() => {
-      demandWanted()
-      const work = () => enrich(batch, deps.enrich)
-      return timed('enrich', transactions, work, (result) => result.count)
-    })
-    const { count, diverted } = enriched
-    if (count + diverted.length !== transactions) {
-      const found = `enrich passed ${count} and diverted ${diverted.length} of ${transactions}`
-      throw new WeirError('WEIR_INTERNAL_CONSERVATION', found)
-    }
-    const all = () => count
-    const scoring = timed('classify', count, () => classify(enriched, deps.classify), all)
+    const enriched = await enrichTurn(() =>
+      breaks.guard(batch, () => {
+        demandWanted()
+        const work = () => enrich(batch, deps.enrich)
+        return timed('enrich', transactions, work, (result) => result.count)
+      }),
+    )
+    const { count } = enriched
+    demandConserved(enriched, transactions)
+    const work = () =>
+      refusal ? setAsideAll(enriched, refusal) : classify(enriched, deps.classify)
+    const scoring = timed('classify', count, work, countScored)
     // Its failure is met at the turn below; until then it must not count as unhandled.
     scoring.catch(() => undefined)
     // decide keeps the order of batches: its turn is taken before the scores are there.
-    const decided = await decideTurn(async () => {
-      const scored = await scoring
-      demandWanted()
-      const result = await timed('decide', count, () => decide(scored, deps.decide), all)
-      // What leaves is begun here, in order, and awaited outside the turn.
-      return { left: leave(result) }
-    })
+    const decided = await decideTurn(() =>
+      breaks.guard(batch, async () => {
+        const scored = await scoring
+        demandWanted()
+        const decidable = countScored(scored)
+        const decision = () => decide(scored, deps.decide)
+        const result = await timed('decide', decidable, decision, () => decidable)
+        // What leaves is begun here, in order, and awaited outside the turn.
+        return { left: leave(result) }
+      }),
+    )
     return decided.left
   }
+}
+
+function demandConserved({ count, diverted }: EnrichedBatch, transactions: number): void {
+  if (count + diverted.length === transactions) return
+  const found = `enrich passed ${count} and diverted ${diverted.length} of ${transactions}`
+  throw new WeirError('WEIR_INTERNAL_CONSERVATION', found)
 }
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
@@ -124,10 +142,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       const failed = answers.find(({ status }) => status === 'rejected')
       if (failed?.status === 'rejected') throw failed.reason
     },
-    process: (batch, isWanted) =>
-      judge(batch, isWanted, (decided) => {
-        const work = () => publish(decided, deps.clock.nowMs(), deps.publish)
-        return timed('publish', batch.arrivals.length, work, countAllCommitted)
+    process: (batch, isWanted, refusal) =>
+      judge(batch, {
+        isWanted,
+        refusal,
+        leave: (decided) => {
+          const work = () => publish(decided, deps.clock.nowMs(), deps.publish)
+          return timed('publish', batch.arrivals.length, work, countAllCommitted)
+        },
       }),
   }
 }
@@ -211,19 +233,40 @@ function admitLabel(raw: RawMessage, label: Label, rules: ValidateRules): Arriva
 const countTransactions = (batch: Batch): number =>
   batch.arrivals.reduce((n, { transaction }) => (transaction === null ? n : n + 1), 0)
 
+const countScored = ({ enriched, setAside }: ScoredBatch): number =>
+  enriched.count - (setAside?.size ?? 0)
+
 const countAllCommitted = (tallies: readonly LaneTally[]): number =>
   tallies.reduce((sum, { outcome, events }) => (outcome === 'committed' ? sum + events : sum), 0)
 
-/**
- * Runs what is handed in one after the other, in order. After a failure those behind go on only when
- * its caller has heard of it: else the next batch would enter a stage before its lanes are in doubt,
- * and the store would apply it behind a gap.
- */
+/** Runs what is handed in one after the other, in order, whether those before failed or not. */
 function createTurn(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {
     const mine = last.then(work)
-    last = mine.catch(() => new Promise((resolve) => setImmediate(resolve)))
+    last = mine.catch(() => undefined)
     return mine
+  }
+}
+
+/**
+ * Claims of lanes in which a batch has failed. Those behind it turn back by this alone, whoever has
+ * heard of the failure by then: else the store would apply them behind a gap. The next claim of the
+ * lane has another epoch.
+ */
+function createBreaks() {
+  const broken = new Map<number, number>()
+  return {
+    guard: async <T>({ lanes }: Batch, work: () => T | Promise<T>): Promise<T> => {
+      if (lanes.some(({ laneId, epoch }) => broken.get(laneId) === epoch)) {
+        throw new BatchAbandoned('a batch before this one failed')
+      }
+      try {
+        return await work()
+      } catch (error) {
+        for (const { laneId, epoch } of lanes) broken.set(laneId, epoch)
+        throw error
+      }
+    },
   }
 }

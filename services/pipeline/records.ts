@@ -19,6 +19,15 @@ export type RawMessage = {
   readonly brokerTimeMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /** Set where the message stands for a whole record batch, whose bytes are its value. */
+  readonly unreadable?: UnreadableBatch
+}
+
+/** A record batch that cannot be unpacked or taken apart. */
+export type UnreadableBatch = {
+  readonly firstOffset: number
+  /** What was met, in lengths and positions. */
+  readonly detail: string
 }
 
 /** Fields as in schemas/transaction.avsc. Times in ms since the epoch, amount in minor units. */
@@ -144,8 +153,12 @@ export type ScoredBatch = {
   readonly enriched: EnrichedBatch
   readonly champion: ScoringModel
   readonly challengers: readonly ScoringModel[]
-  /** Champion's scores, count long, probabilities in [0, 1]. */
+  /**
+   * Champion's scores, count long, probabilities in [0, 1]; anything in rows that are set aside.
+   */
   readonly scores: Float32Array
+  /** By row: counted in its entities' logs, and yet without an outcome but this; absent = none. */
+  readonly setAside?: ReadonlyMap<number, Rejection>
   /** One array of count scores per challenger, in their order; NaN where it failed. */
   readonly challengerScores: readonly Float32Array[]
   /** By row, the model that decides: 0 = the champion, n = the n-th challenger; absent = the champion. */
@@ -159,6 +172,12 @@ export type ScoredBatch = {
   /** Epoch of the roster whose models scored; absent = 0, the models of the pipeline file. */
   readonly controlEpoch?: number
 }
+
+/** Why the row gets no score and no decision; undefined for nearly every row. */
+export const setAsideFor = (
+  { setAside }: Pick<ScoredBatch, 'setAside'>,
+  row: number,
+): Rejection | undefined => setAside?.get(row)
 
 /** 0 = the champion decides for the row, n = the n-th challenger, which is the canary. */
 export const decidingModel = ({ deciders }: Pick<ScoredBatch, 'deciders'>, row: number): number =>

@@ -20,7 +20,7 @@ import { WeirError } from '../core/errors.ts'
 import type { Decoder } from '../pipeline/decode/message-decoder.ts'
 import { observeNothing } from '../pipeline/observe/signals.ts'
 import type { PipelineDeps } from '../pipeline/pipeline.ts'
-import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
+import type { RejectedRecord, ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import type { Stream } from '../pipeline/records.ts'
 import { openCollectedStages } from './collected-stages.ts'
 import type { StreamOffsets } from './find-ranges.ts'
@@ -29,6 +29,7 @@ import type { ReplayStages } from './replay-stages.ts'
 import type { ReplayReport } from './run-records.ts'
 import { runReplay, type TopicReplayOptions } from './run-replay.ts'
 import { openScoredBook } from './scored-book.ts'
+import { readSetAside } from './set-aside-of-run.ts'
 import { openUntilAborted } from './topic-source.ts'
 
 type RunEnvironment = {
@@ -41,6 +42,7 @@ type CollectEnvironment = RunEnvironment & {
   readonly models: RunTerms['models']
   readonly decoders: PipelineDeps['decoders'] & {
     readonly scored: Decoder<ScoredTransactionRecord>
+    readonly rejected: Decoder<RejectedRecord>
   }
 }
 
@@ -138,6 +140,11 @@ async function openStages(
   const wanted = new Set(
     ranges.filter(({ stream }) => stream === 'transactions').map(({ partition }) => partition),
   )
+  const { rejected, transactions: sourceTopic } = run.definition.topics
+  const setAside = await readSetAside(
+    { kafka, topic: rejected, decoder: decoders.rejected, sourceTopic },
+    signal,
+  )
   const bounds = await partitionBounds(kafka, topic)
   const filled = bounds
     .filter(({ partition }) => wanted.has(partition))
@@ -153,6 +160,7 @@ async function openStages(
     definition: run.definition,
     models: models.map((model) => ({ ...model, provider: '' })),
     books,
+    setAside,
     close: opened.close,
   })
 }

@@ -9,10 +9,12 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import { type AppliedRejection, asScoredRecord } from '../pipeline/publish/applied-record.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
-import type { Batch, DecidedBatch, ScoringModel } from '../pipeline/records.ts'
+import type { Batch, DecidedBatch, Rejection, ScoringModel } from '../pipeline/records.ts'
 import type { ReplayStages } from './replay-stages.ts'
 import type { ScoredBook } from './scored-book.ts'
+import { placeKey } from './set-aside-of-run.ts'
 
 type CollectedRun = {
   readonly definition: PipelineDefinition
@@ -20,6 +22,8 @@ type CollectedRun = {
   readonly models: readonly ScoringModel[]
   /** By partition of the transactions. */
   readonly books: ReadonlyMap<number, ScoredBook>
+  /** Counted and then set aside, by partition and offset. */
+  readonly setAside: ReadonlyMap<string, AppliedRejection>
   readonly close: () => Promise<void>
 }
 
@@ -45,21 +49,31 @@ type Outcomes = {
   readonly indexes: readonly number[]
   readonly records: readonly ScoredTransactionRecord[]
   readonly diverted: readonly number[]
+  /** By row. */
+  readonly setAside: ReadonlyMap<number, Rejection>
 }
 
 async function findOutcomes(
   { arrivals, lanes, laneIndexes, latenessMs }: Batch,
-  { definition, books }: CollectedRun,
+  { definition, books, setAside: asides }: CollectedRun,
 ): Promise<Outcomes> {
   const { late, topics } = definition
   const outcomes = { indexes: [] as number[], records: [] as ScoredTransactionRecord[] }
   const diverted: number[] = []
+  const setAside = new Map<number, Rejection>()
   for (const [i, { transaction, raw }] of arrivals.entries()) {
     if (transaction === null) continue
     const { partition } = lanes[laneIndexes[i]!]!
     const isLate = latenessMs[i]! > late.allowedMs && late.then === 'divert'
     if (isLate) {
       diverted.push(i)
+      continue
+    }
+    const aside = asides.get(placeKey(partition, raw.offset))
+    if (aside !== undefined) {
+      setAside.set(outcomes.records.length, refusalOf(aside))
+      outcomes.indexes.push(i)
+      outcomes.records.push(asScoredRecord(aside, transaction, latenessMs[i]!))
       continue
     }
     const record = await books.get(partition)!.take(raw.offset)
@@ -71,12 +85,16 @@ async function findOutcomes(
     outcomes.indexes.push(i)
     outcomes.records.push(record)
   }
-  return { ...outcomes, diverted }
+  return { ...outcomes, diverted, setAside }
 }
+
+/** Codes and stages in the topic are those that a scorer of this version wrote. */
+const refusalOf = ({ code, stage, detail }: AppliedRejection): Rejection =>
+  ({ code, stage, detail }) as Rejection
 
 function composeDecided(
   batch: Batch,
-  { indexes, records, diverted }: Outcomes,
+  { indexes, records, diverted, setAside }: Outcomes,
   { definition, models }: CollectedRun,
 ): DecidedBatch {
   const count = records.length
@@ -108,8 +126,9 @@ function composeDecided(
       challengers,
       scores: Float32Array.from(records, ({ score }) => score),
       challengerScores: challengers.map((_, i) =>
-        Float32Array.from(records, (record) => record.challengers[i]!.score),
+        Float32Array.from(records, (record) => record.challengers[i]?.score ?? Number.NaN),
       ),
+      setAside,
       reasons: new Map(),
     },
     decisions: records.map(({ decision }) => decision),

@@ -8,11 +8,11 @@
 import { openTransactionFile } from '../adapters/event-files/event-file.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createBrake } from '../pipeline/decide/decide.ts'
-import type { Transaction } from '../pipeline/records.ts'
+import type { EnrichedBatch, ScoredBatch, Transaction } from '../pipeline/records.ts'
 import { openLabelFiles } from './label-files.ts'
 import { type ExaminedFile, examineFile, mergeByTime } from './ordered-events.ts'
 import { LABEL_LANE, replayBatches, TRANSACTION_LANE } from './replay-batches.ts'
-import type { ReplaySource } from './replay-source.ts'
+import type { Refused, ReplaySource } from './replay-source.ts'
 
 export type FileHistory = {
   readonly transactionFiles: readonly string[]
@@ -53,7 +53,7 @@ export async function openFileSource(
         },
       })
     },
-    refusedIn: () => [],
+    refusedIn: listSetAside,
     received: () => ({ transactions: countRows(transactions), labels: countRows(labels.files) }),
     describe: async () => ({
       transactions: await describeFiles(transactions),
@@ -61,6 +61,17 @@ export async function openFileSource(
     }),
     close: async () => undefined,
   }
+}
+
+/** A batch of rows of files knows their ids alone: what cannot be read never enters one. */
+function listSetAside(
+  { batch, arrivalIndexes }: EnrichedBatch,
+  setAside: ScoredBatch['setAside'],
+): readonly Refused[] {
+  return [...(setAside ?? [])].map(([row, rejection]) => {
+    const { transactionId } = batch.arrivals[arrivalIndexes[row]!]!.transaction!
+    return { stream: 'transactions', place: { transactionId }, rejection }
+  })
 }
 
 async function describeFiles(files: readonly ExaminedFile<unknown>[]) {

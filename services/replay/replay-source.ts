@@ -5,7 +5,14 @@
 // Implemented by file-source.ts and topic-source.ts. Invariant: a source reads. It has nothing to
 // write with, and commits nowhere.
 
-import type { Batch, EnrichedBatch, Label, Rejection, Stream } from '../pipeline/records.ts'
+import type {
+  Batch,
+  EnrichedBatch,
+  Label,
+  Rejection,
+  ScoredBatch,
+  Stream,
+} from '../pipeline/records.ts'
 
 /** An event that gets no row, and where the original is. */
 export type Refused = {
@@ -33,7 +40,10 @@ export type ReplaySource = {
   /** Once. */
   readonly readBatches: (feed: BatchFeed) => AsyncGenerator<Batch, void, undefined>
   /** What stands in a batch and gets no row, in the batch's order. */
-  readonly refusedIn: (enriched: EnrichedBatch) => readonly Refused[]
+  readonly refusedIn: (
+    enriched: EnrichedBatch,
+    setAside?: ScoredBatch['setAside'],
+  ) => readonly Refused[]
   /** How many events of each stream were read, when all batches were. */
   readonly received: () => Readonly<Record<Stream, number>>
   /** What was read, by name, extent and hash. */

@@ -67,9 +67,10 @@ export async function openReplayStages(
     models: classifier?.models ?? [],
     run: (batches, write, signal) =>
       runBatches(batches, signal, (batch) =>
-        judge(batch, isAlwaysWanted, (decided) =>
-          write(decided.scored.enriched, isScoring ? decided : null),
-        ),
+        judge(batch, {
+          isWanted: isAlwaysWanted,
+          leave: (decided) => write(decided.scored.enriched, isScoring ? decided : null),
+        }),
       ),
     close: async () => {
       await classifier?.close()

@@ -15,6 +15,7 @@ import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { composePage } from '../pages/report-page.ts'
 import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { type FileHistory, openFileSource } from './file-source.ts'
+import { keepScored } from './keep-scored.ts'
 import { createKnownFrauds, type KnownFraudTable } from './known-frauds.ts'
 import { openRejectionFile, type RejectionFile } from './rejection-file.ts'
 import type { ReplaySource } from './replay-source.ts'
@@ -176,7 +177,9 @@ function openDesk(
   const { transactionsExpected } = source
   const backtest = isScoring ? openBacktest(options, verdicts, knownFrauds) : null
   const counts = { transactions: 0, labels: 0, review: 0, block: 0 }
-  const write = (enriched: EnrichedBatch, decided: DecidedBatch | null): Promise<void> => {
+  const write = (all: EnrichedBatch, judged: DecidedBatch | null): Promise<void> => {
+    const decided = judged === null ? null : keepScored(judged)
+    const enriched = decided?.scored.enriched ?? all
     const rows = toRows(enriched, decided, verdicts)
     const stage = rowFile.append(rows)
     // Labels come by the time when they became known: before every event that asks for them.
@@ -187,7 +190,7 @@ function openDesk(
     }
     if (decided !== null) backtest?.add(decided, rows.isFraud)
     counts.transactions += rows.count
-    for (const refused of source.refusedIn(enriched)) rejections.add(refused)
+    for (const refused of source.refusedIn(all, judged?.scored.setAside)) rejections.add(refused)
     for (const decision of rows.decisions ?? []) if (decision !== 'approve') counts[decision]++
     const eventTimeMs = rows.eventTimesMs.at(-1)
     if (eventTimeMs !== undefined) {

@@ -15,7 +15,7 @@ import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
 import { readSettings, type Settings } from '../core/settings.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
-import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
+import type { RejectedRecord, ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
 import { type RunProgress, scoreRun } from '../scorer/score-run.ts'
 import { type CollectOptions, collectRun, discardRun } from './collect-run.ts'
 import { isolateRun, type RunTerms } from './isolated-run.ts'
@@ -69,6 +69,9 @@ export async function collectShared(
           ...openInputDecoders(registry, topics),
           scored: createDecoder<ScoredTransactionRecord>(readSchema('scored-transaction'), (id) =>
             registry.schemaById(id, subjectOf(topics.scored)),
+          ),
+          rejected: createDecoder<RejectedRecord>(readSchema('rejected-transaction'), (id) =>
+            registry.schemaById(id, subjectOf(topics.rejected)),
           ),
         },
       },

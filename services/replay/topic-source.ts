@@ -20,7 +20,7 @@ import { mergeLanes } from '../lanes/merge-lanes.ts'
 import { learnAll } from '../pipeline/decode/decode-learning.ts'
 import { observeNothing } from '../pipeline/observe/signals.ts'
 import { admit, type PipelineDeps } from '../pipeline/pipeline.ts'
-import type { Batch, EnrichedBatch, Label, Stream } from '../pipeline/records.ts'
+import type { Batch, EnrichedBatch, Label, ScoredBatch, Stream } from '../pipeline/records.ts'
 import { admitMessages } from '../restore/read/admit-messages.ts'
 import { findRanges, type StreamOffsets, type StreamRange } from './find-ranges.ts'
 import type { BatchFeed, Refused, ReplaySource } from './replay-source.ts'
@@ -62,7 +62,7 @@ export async function openTopicSource(
     ),
     readLabels: () => readLabels(reading),
     readBatches: (feed) => readBatches(reading, lanes, feed),
-    refusedIn: (enriched) => listRefused(enriched, definition),
+    refusedIn: (enriched, setAside) => listRefused(enriched, setAside, definition),
     received: () => ({
       transactions: countReceived(lanes, 'transactions'),
       labels: countReceived(lanes, 'labels'),
@@ -165,11 +165,14 @@ async function* mergeTopicLanes(
 
 /** What live scoring publishes to its rejected and late topics. */
 function listRefused(
-  { batch, diverted }: EnrichedBatch,
+  { batch, diverted, arrivalIndexes }: EnrichedBatch,
+  setAside: ScoredBatch['setAside'],
   { topics, late }: PipelineDefinition,
 ): readonly Refused[] {
   const tooLate = new Set(diverted)
-  return batch.arrivals.flatMap(({ raw, rejection }, i): Refused[] => {
+  const aside = new Map([...(setAside ?? [])].map(([row, why]) => [arrivalIndexes[row]!, why]))
+  return batch.arrivals.flatMap(({ raw, rejection: refusal }, i): Refused[] => {
+    const rejection = refusal ?? aside.get(i) ?? null
     if (rejection === null && !tooLate.has(i)) return []
     const { stream, partition } = batch.lanes[batch.laneIndexes[i]!]!
     const place = { topic: topics[stream]!, partition, offset: raw.offset }

@@ -20,7 +20,7 @@ import { batchEventsFor } from '../lanes/batch-size.ts'
 import { boundInput } from '../lanes/bound-input.ts'
 import { createConductor } from '../lanes/conductor.ts'
 import type { LaneBounds } from '../lanes/lane-input.ts'
-import { planDecide } from '../pipeline/decide/decide.ts'
+import { isBraked, planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
@@ -63,7 +63,7 @@ export async function openScoring(options: ScoringOptions) {
   const registry = openRegistry(settings, undefined, observe)
   add(registry.close)
   const { schemaTopics = topics } = options
-  const { decoders, encoders, scored } = await openCodecs(registry, schemaTopics)
+  const { decoders, encoders, scored, rejected } = await openCodecs(registry, schemaTopics)
   const { store, restorable } = await openStore(options, plan)
   const classifier = await openModels(options)
   add(() => classifier.close())
@@ -73,6 +73,7 @@ export async function openScoring(options: ScoringOptions) {
     topics,
     inputs: listInputs(definition),
     observe,
+    compression: settings.kafka.compression,
     add,
   }
   const { transactions, laneIds } = await openDelivery({ ...delivery, ...within })
@@ -80,7 +81,11 @@ export async function openScoring(options: ScoringOptions) {
     decoders,
     validate: definition.validate,
     enrich: { plan, store, late: definition.late },
-    classify: { classifier, reasonsFrom: definition.policy.review },
+    classify: {
+      classifier,
+      reasonsFrom: definition.policy.review,
+      isBraked: (brake) => isBraked(brake, definition.policy),
+    },
     decide: planDecide(definition.policy, plan.entities),
     publish: {
       context: planPublish(definition, plan.labelEntityCount),
@@ -114,7 +119,7 @@ export async function openScoring(options: ScoringOptions) {
       definition,
       plan,
       store: restorable,
-      history: createKafkaHistory({ kafka: producers, definition, scored, ...within }),
+      history: createKafkaHistory({ kafka: producers, definition, scored, rejected, ...within }),
       stages: { decoders, validate: definition.validate },
       observe,
       ...within,

@@ -129,7 +129,16 @@ function openLive(
   const openClient = () => openKafka(settings, logger, 'scorer', { watch })
   const clients = { consumers: openClient(), producers: openClient() }
   const isOutsideAway = () => isVitalAway(observer.state())
-  return openScoring({ definition, settings, ...clients, logger, watch, observe, add, isOutsideAway })
+  return openScoring({
+    definition,
+    settings,
+    ...clients,
+    logger,
+    watch,
+    observe,
+    add,
+    isOutsideAway,
+  })
 }
 
 const describeStart = (definition: PipelineDefinition, settings: Settings, http: string) => ({

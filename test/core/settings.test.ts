@@ -17,7 +17,7 @@ const messageOf = (environment: Record<string, string>): string => {
 describe('settings', () => {
   test('settings - of an empty environment are the defaults', () => {
     expect(readSettings({ HOSTNAME: 'box', PATH: '/bin' }, 7)).toEqual({
-      kafka: { brokers: ['localhost:9092'], ssl: false, sasl: null },
+      kafka: { brokers: ['localhost:9092'], ssl: false, compression: 'none', sasl: null },
       redis: { url: 'redis://localhost:6379' },
       registry: { url: 'http://localhost:8081', auth: null },
       models: {
@@ -41,6 +41,7 @@ describe('settings', () => {
     const environment: Record<keyof typeof settingsTable, string> = {
       WEIR_KAFKA_BROKERS: 'a:9092, [::1]:9093',
       WEIR_KAFKA_SSL: 'TRUE',
+      WEIR_KAFKA_COMPRESSION: 'gzip',
       WEIR_KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
       WEIR_KAFKA_SASL_USERNAME: 'me',
       WEIR_KAFKA_SASL_PASSWORD: 'secret1',
@@ -74,6 +75,7 @@ describe('settings', () => {
       kafka: {
         brokers: ['a:9092', '[::1]:9093'],
         ssl: true,
+        compression: 'gzip',
         sasl: { mechanism: 'scram-sha-512', username: 'me', password: 'secret1' },
       },
       redis: { url: 'rediss://u:secret2@r:6380/2' },

@@ -176,6 +176,7 @@ describe('merge - batches', () => {
     expect(batchOf(mergeLanes([many], open)).arrivals).toHaveLength(limits.batchEventsMax)
     expect(batchOf(mergeLanes([many], open)).arrivals).toHaveLength(7)
     const large = openLane(0)
+    // Without keys, which count twice.
     const half = `${' '.repeat(limits.batchBytesMax / 2 - 1)}1`
     feed(large, [half, half, half, 1])
     expect(batchOf(mergeLanes([large], open)).arrivals).toHaveLength(2)

@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
 import { goldenDifferenceMax } from '../../../services/adapters/models/golden-vectors.ts'
+import type { CodecCase } from '../cases/codec.ts'
 import type { CrossoverCase } from '../cases/crossover.ts'
 import type { DrainCase } from '../cases/drain.ts'
 import type { FoldCase } from '../cases/fold.ts'
@@ -23,6 +24,7 @@ import type { VerdictsCase } from '../cases/verdicts.ts'
 import { describeMachine, findCommit, type Machine } from '../measure/machine.ts'
 
 export type BenchCase =
+  | CodecCase
   | CrossoverCase
   | DrainCase
   | FoldCase

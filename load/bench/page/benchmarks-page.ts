@@ -11,6 +11,7 @@ import { companies } from '../cases/isolation.ts'
 import { renderProfile, renderReplayProfile } from '../measure/profile-sections.ts'
 import { judge, showCount } from './bars.ts'
 import { type BenchResult, nameOf } from './bench-result.ts'
+import { renderCodecs } from './codec-section.ts'
 import { renderCrossover } from './crossover-section.ts'
 import { table } from './markdown-table.ts'
 import { renderRollbacks, renderSwaps } from './swaps-section.ts'
@@ -45,6 +46,7 @@ export function renderBenchmarks(results: readonly BenchResult[]): string {
     ...section('## Verdicts of a rollout', of('verdicts'), (found) =>
       found.map(renderVerdicts).join('\n\n'),
     ),
+    ...section('## Compression', of('codec'), (found) => found.map(renderCodecs).join('\n\n')),
     ...section('## Pass-through limit', of('limit'), renderLimits),
     ...of('profile').flatMap(renderProfile),
     ...of('replay-profile').flatMap(renderReplayProfile),

@@ -17,7 +17,7 @@ import type {
 import type { Observe } from '../../pipeline/observe/signals.ts'
 import type { Reason, ScoringModel } from '../../pipeline/records.ts'
 import type { ModelFiles } from '../models/model-files.ts'
-import { explainRows } from '../onnx/occlusion.ts'
+import { explainRows, mostFlagged } from '../onnx/occlusion.ts'
 import { type InferenceEnvironment, openInferenceClient } from './inference-client.ts'
 import { createRemoteModel } from './remote-model.ts'
 import { remoteTrouble, ServerTrust } from './server-trust.ts'
@@ -60,14 +60,17 @@ export async function createRemoteClassifier(
     },
   })
 
-  const scoreThere = async ({ count, vectors, reasonsFrom, deciders }: ScoreRequest) => {
+  const scoreThere = async (request: ScoreRequest) => {
+    const { count, vectors, reasonsFrom, deciders, unexplained } = request
     const startedMs = performance.now()
     const scores = await score(vectors, count)
     const modelMs = performance.now() - startedMs
-    const flagged: number[] = []
+    const wanted: number[] = []
     for (let row = 0; row < count; row++) {
-      if ((deciders?.[row] ?? 0) === 0 && scores[row]! >= reasonsFrom) flagged.push(row)
+      if (unexplained?.[row] === 1) continue
+      if ((deciders?.[row] ?? 0) === 0 && scores[row]! >= reasonsFrom) wanted.push(row)
     }
+    const flagged = mostFlagged(wanted, scores, names.length)
     const session = { model, score }
     const rowsMax = remote.requestRowsMax - 1
     const reasons: ReadonlyMap<number, readonly Reason[]> =

@@ -87,10 +87,13 @@ export class ModelWorker {
       vectors.set(request.vectors, row * this.#shape.features)
       row += request.count
     }
-    const spans = requests.map(({ count, reasonsFrom, deciders }): RunSpan => {
-      const span = { count, reasonsFrom }
-      return deciders === undefined ? span : { ...span, deciders }
-    })
+    const spans = requests.map(
+      ({ count, reasonsFrom, deciders, unexplained }): RunSpan => ({
+        ...{ count, reasonsFrom },
+        ...(deciders === undefined ? {} : { deciders }),
+        ...(unexplained === undefined ? {} : { unexplained }),
+      }),
+    )
     const message: RunMessage = { buffer: this.#buffer, spans }
     const answer = this.#answer()
     this.#worker.postMessage(message, [this.#buffer])

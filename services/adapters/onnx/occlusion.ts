@@ -2,9 +2,11 @@
 //
 // A feature's contribution is the score minus the score with that one feature at its reference
 // median. All flagged rows and features go through the deciding model in the same kind of batch as the
-// scoring itself, in chunks of at most rowsMax rows. Refused: nothing here.
+// scoring itself, in chunks of at most rowsMax rows. Bounded by limits.reasonScoresMax: a model
+// that flags everybody must not cost many times what it costs on other days. Refused: nothing here.
 // Invariant: reasons depend on the row alone, not on its batch; ties go to the earlier feature.
 
+import { limits } from '../../core/limits.ts'
 import type { Reason } from '../../pipeline/records.ts'
 import type { ModelSession } from './model-session.ts'
 
@@ -20,6 +22,21 @@ type OcclusionTask = {
   /** Indexes of the flagged rows. */
   readonly flagged: readonly number[]
   readonly rowsMax: number
+}
+
+/**
+ * Those that may be explained, in the order of rows: the highest scores where there are too many.
+ */
+export const mostFlagged = (
+  flagged: readonly number[],
+  scores: Float32Array,
+  features: number,
+): readonly number[] => {
+  const rowsMax = Math.max(1, Math.floor(limits.reasonScoresMax / features))
+  if (flagged.length <= rowsMax) return flagged
+  // A stable sort: of equal scores the earlier row goes first.
+  const highest = flagged.toSorted((a, b) => scores[b]! - scores[a]!).slice(0, rowsMax)
+  return highest.sort((a, b) => a - b)
 }
 
 export const explainRows = async (task: OcclusionTask): Promise<Map<number, Reason[]>> => {

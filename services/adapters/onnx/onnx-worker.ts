@@ -10,7 +10,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, errorTable, WeirError } from '../../core/errors.ts'
 import type { Reason } from '../../pipeline/records.ts'
 import { type ModelSession, openModelSession } from './model-session.ts'
-import { explainRows } from './occlusion.ts'
+import { explainRows, mostFlagged } from './occlusion.ts'
 import {
   type BufferShape,
   isScore,
@@ -92,7 +92,8 @@ const explain = async (
     const session = sessions[model]!
     const scores = columns[model]!
     const medians = models[model]!.manifest.reference.features.map(({ median }) => median)
-    const task = { session, names, medians, vectors, scores, flagged, rowsMax }
+    const most = mostFlagged(flagged, scores, names.length)
+    const task = { session, names, medians, vectors, scores, flagged: most, rowsMax }
     for (const [row, found] of await explainRows(task)) reasons.set(row, found)
   }
   return reasons
@@ -105,8 +106,9 @@ const flaggedRows = (
 ): ReadonlyMap<number, readonly number[]> => {
   const flagged = new Map<number, number[]>()
   let row = 0
-  for (const { count, reasonsFrom, deciders } of spans) {
+  for (const { count, reasonsFrom, deciders, unexplained } of spans) {
     for (let i = 0; i < count; i++, row++) {
+      if (unexplained?.[i] === 1) continue
       const asked = deciders?.[i] ?? 0
       const model = isScore(columns[asked]![row]!) ? asked : 0
       if (!(columns[model]![row]! >= reasonsFrom)) continue

@@ -4,7 +4,7 @@
 //
 // A request that finds its worker busy waits and is merged with its neighbours into the next run; the
 // queue is bounded by the pipeline's batches in flight. Refused with WEIR_CLASSIFY_RUN_FAILED: a failed
-// run of the champion, a crashed worker, a champion's score outside [0, 1]. A crashed worker is replaced with the same bytes, at
+// run of the champion, a crashed worker. A crashed worker is replaced with the same bytes, at
 // most crashesMax times without a run in between; then everything is refused.
 // Invariant: every request settles, with exactly its own rows, whatever it was merged with.
 
@@ -98,7 +98,7 @@ export class RunDispatcher implements FixedClassifier {
     this.#observe({ kind: 'model_ran', events, durationMs, reasonRows: reasons.size })
     for (const [index, model] of this.models.entries()) {
       const failed = reply.scores[index]!.reduce((n, score) => (isScore(score) ? n : n + 1), 0)
-      // A champion that fails is not told here: its requests are rejected.
+      // A champion's failures are not told here: their rows are rejected with a code.
       if (index === 0 || failed === 0) continue
       const { name, version } = model
       const detail = reply.faults.get(index) ?? 'scores that are no numbers from 0 to 1'

@@ -1,13 +1,11 @@
 // Many requests in, one run; one run's reply in, many replies out.
 //
-// Refused: a request with a champion's score that is not a number in [0, 1] is rejected with
-// WEIR_CLASSIFY_RUN_FAILED, alone, so that one lane's odd vector does not fail its neighbours. A challenger's
-// becomes NaN, and the champion decides that row.
+// A champion's score that is not a number in [0, 1] costs its own row the score, and no other: the
+// row is named in `unscored`. A challenger's becomes NaN, and the champion decides that row.
 // Invariant: requests keep their order in the run, and each gets exactly its own rows back.
 
-import { WeirError } from '../../core/errors.ts'
 import type { ClassifyReply, ScoreRequest } from '../../pipeline/classify/classifier.ts'
-import type { Reason } from '../../pipeline/records.ts'
+import type { Reason, ScoringModel } from '../../pipeline/records.ts'
 import type { RunReply } from './model-worker.ts'
 import { isScore, type LoadedModel } from './worker-messages.ts'
 
@@ -35,15 +33,11 @@ export const settleMerged = (
   loaded: readonly LoadedModel[],
 ): void => {
   let from = 0
-  for (const { request, resolve, reject } of merged) {
+  for (const { request, resolve } of merged) {
     const to = from + request.count
     const columns = reply.scores.map((column) => column.slice(from, to))
-    const fault = championFault(columns[0]!, loaded[0]!)
-    if (fault !== null) reject(new WeirError('WEIR_CLASSIFY_RUN_FAILED', fault))
-    else
-      resolve(
-        replyOf(request, columns, { ...reply, reasons: rowsOf(reply.reasons, from, to) }, loaded),
-      )
+    const own = { ...reply, reasons: rowsOf(reply.reasons, from, to) }
+    resolve(replyOf(request, columns, own, loaded))
     from = to
   }
 }
@@ -56,7 +50,10 @@ const replyOf = (
 ): ClassifyReply => {
   const [champion, ...challengers] = loaded.map(({ model }) => model)
   for (const column of challengerScores) voidFaults(column)
-  const reply = { vectors, champion: champion!, challengers, challengerScores, reasons, modelMs }
+  const reply = {
+    ...{ vectors, champion: champion!, challengers, challengerScores, reasons, modelMs },
+    ...findUnscored(scores!, champion!),
+  }
   const settled = deciders?.map((model, row) => decidesOr0(model, challengerScores, row))
   return { ...reply, scores: scores!, ...(settled === undefined ? {} : { deciders: settled }) }
 }
@@ -72,10 +69,17 @@ const voidFaults = (column: Float32Array): void => {
   for (const [row, score] of column.entries()) if (!isScore(score)) column[row] = Number.NaN
 }
 
-const championFault = (column: Float32Array, { model }: LoadedModel): string | null => {
-  const row = column.findIndex((score) => !isScore(score))
-  if (row < 0) return null
-  return `${model.name} ${model.version} scored ${column[row]} in row ${row}, expected 0 to 1`
+/** The rows that the champion gave no probability for; nothing where all are scored. */
+const findUnscored = (
+  scores: Float32Array,
+  { name, version }: Pick<ScoringModel, 'name' | 'version'>,
+): Pick<ClassifyReply, 'unscored'> => {
+  const unscored = new Map<number, string>()
+  for (const [row, score] of scores.entries()) {
+    if (isScore(score)) continue
+    unscored.set(row, `${name} ${version} scored ${score}, expected 0 to 1`)
+  }
+  return unscored.size === 0 ? {} : { unscored }
 }
 
 const rowsOf = (

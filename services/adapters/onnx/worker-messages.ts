@@ -23,7 +23,7 @@ export type WorkerStart = {
 }
 
 /** One request's rows in the merged run, in the order of the buffer. */
-export type RunSpan = Pick<ScoreRequest, 'count' | 'reasonsFrom' | 'deciders'>
+export type RunSpan = Pick<ScoreRequest, 'count' | 'reasonsFrom' | 'deciders' | 'unexplained'>
 
 export type RunMessage = { readonly buffer: ArrayBuffer; readonly spans: readonly RunSpan[] }
 

@@ -5,16 +5,17 @@
 // was published twice comes once. Messages that the stages refuse have no outcome here.
 
 import { openTopicRanges } from '../../adapters/kafka/ranges/topic-ranges.ts'
+import { type AppliedRejection, asScoredRecord } from '../../pipeline/publish/applied-record.ts'
 import type { ScoredTransactionRecord } from '../../pipeline/publish/output-records.ts'
 import type { ParityEnvironment } from '../topics/parity-environment.ts'
+import { placeKey, type Refusals } from '../topics/parity-inputs.ts'
 import type { ParityScope } from '../topics/parity-scope.ts'
 import { openReceivedLanes, type ReceivedLanes } from '../topics/received-lanes.ts'
 import { streamScored, type UnreadableRecord } from '../topics/scored-stream.ts'
 import type { JoinedOutcome } from './joined-outcome.ts'
 import type { OutcomeKind } from './outcome-ledger.ts'
 
-export type PassListener = {
-  readonly wasUnknown: (partition: number, offset: number) => boolean
+export type PassListener = Refusals & {
   readonly expect: (partition: number, offset: number, outcome: OutcomeKind) => void
   /** Gets every record of the scored topic first; false = leave it out. */
   readonly admit: (record: ScoredTransactionRecord) => boolean
@@ -41,7 +42,12 @@ export async function openPass(
       span: { from, to },
       messages: ranges.read(i),
     })),
-    { ...listener, definition, decoder: decoders.transactions },
+    {
+      ...listener,
+      definition,
+      decoder: decoders.transactions,
+      wasSetAside: (partition, offset) => listener.setAside.has(placeKey(partition, offset)),
+    },
   )
   const records = streamScored(
     scored.map(({ partition }, i) => ({ partition, messages: ranges.read(spans.length + i) })),
@@ -53,10 +59,15 @@ export async function openPass(
 async function* join(
   runs: AsyncIterable<readonly ScoredTransactionRecord[]>,
   lanes: ReceivedLanes,
-  { admit }: PassListener,
+  { admit, setAside }: PassListener,
 ): AsyncGenerator<readonly JoinedOutcome[], void, undefined> {
+  const waiting = [...setAside.values()]
+  const takeAside = async (untilMs: number): Promise<JoinedOutcome[]> => {
+    const due = waiting.findIndex(({ rejectedTime }) => rejectedTime > untilMs)
+    return joinAside(waiting.splice(0, due < 0 ? waiting.length : due), lanes)
+  }
   for await (const run of runs) {
-    const joined: JoinedOutcome[] = []
+    const joined = await takeAside(run.at(-1)?.scoredTime ?? Number.NEGATIVE_INFINITY)
     for (const record of run) {
       if (!admit(record)) continue
       const received = await lanes.take(record.sourcePartition, record.sourceOffset)
@@ -64,4 +75,19 @@ async function* join(
     }
     yield joined
   }
+  yield await takeAside(Number.POSITIVE_INFINITY)
+}
+
+async function joinAside(
+  rejections: readonly AppliedRejection[],
+  lanes: ReceivedLanes,
+): Promise<JoinedOutcome[]> {
+  const joined: JoinedOutcome[] = []
+  for (const rejection of rejections) {
+    const received = await lanes.take(rejection.sourcePartition, rejection.sourceOffset)
+    if (received === null) continue
+    const record = asScoredRecord(rejection, received.transaction, received.latenessMs)
+    joined.push({ record, ...received })
+  }
+  return joined
 }

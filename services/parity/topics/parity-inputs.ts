@@ -1,13 +1,15 @@
 // What is read whole before the events are compared: refused events, and labels that say fraud.
 //
 // In: a scope. Out: refusals in the ledger, with the messages whose schema the registry did not know
-// when they were met, because it may know it by now; labels in the order of each partition. Labels have
+// when they were met, because it may know it by now, and the events that were counted and then set
+// aside, which stand in the logs; labels in the order of each partition. Labels have
 // no output of their own: what the stages accept of them is what the label logs hold. Memory: the
 // fraud labels, some hundred bytes each.
 
 import { laneIdOf } from '../../lanes/lane-input.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'
 import { encodeSource } from '../../pipeline/enrich/entity-log.ts'
+import { type AppliedRejection, isApplied } from '../../pipeline/publish/applied-record.ts'
 import type { RejectedRecord } from '../../pipeline/publish/output-records.ts'
 import type { Label } from '../../pipeline/records.ts'
 import { validateLabel } from '../../pipeline/validate/validate.ts'
@@ -19,25 +21,39 @@ import type { ParityScope } from './parity-scope.ts'
 
 export type WasUnknown = (partition: number, offset: number) => boolean
 
+export type Refusals = {
+  readonly wasUnknown: WasUnknown
+  /** Counted and then set aside, by partition and offset, in the order in which that was done. */
+  readonly setAside: ReadonlyMap<string, AppliedRejection>
+}
+
+export const placeKey = (partition: number, offset: number): string => `${partition}/${offset}`
+
 export async function readRefusals(
   { kafka, definition, decoders }: ParityEnvironment,
   { rejected, late }: ParityScope,
   ledger: OutcomeLedger,
-): Promise<WasUnknown> {
+): Promise<Refusals> {
   const unknown = new Set<string>()
+  const setAside: [string, AppliedRejection][] = []
   const isOurs = ({ sourceTopic }: RejectedRecord) => sourceTopic === definition.topics.transactions
   const read = (ranges: typeof rejected, decoder: Decoder<RejectedRecord>) =>
     readValues({ kafka, ranges, decoder })
   for await (const { value } of read(rejected, decoders.rejected)) {
     if (!isOurs(value)) continue
     ledger.meet(value, 'rejected')
-    if (value.code !== 'WEIR_DECODE_UNKNOWN_SCHEMA') continue
-    unknown.add(`${value.sourcePartition}/${value.sourceOffset}`)
+    const key = placeKey(value.sourcePartition, value.sourceOffset)
+    if (isApplied(value)) setAside.push([key, value])
+    if (value.code === 'WEIR_DECODE_UNKNOWN_SCHEMA') unknown.add(key)
   }
   for await (const { value } of read(late, decoders.late)) {
     if (isOurs(value)) ledger.meet(value, 'late')
   }
-  return (partition, offset) => unknown.has(`${partition}/${offset}`)
+  setAside.sort(([, a], [, b]) => a.rejectedTime - b.rejectedTime)
+  return {
+    wasUnknown: (partition, offset) => unknown.has(placeKey(partition, offset)),
+    setAside: new Map(setAside),
+  }
 }
 
 export async function readLabels(

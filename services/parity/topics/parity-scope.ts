@@ -90,7 +90,8 @@ export async function planScope(
     committed,
     input: new Map(inputRanges.map(({ partition, from, to }) => [partition, { from, to }])),
     scored: scoredRanges,
-    rejected: await since(topics.rejected, refused[0], before(range.fromMs)),
+    // Those that were counted stand in the logs, and are read as far back as what was scored.
+    rejected: await since(topics.rejected, refused[0], before(historyMs)),
     late: await since(topics.late, refused[1], before(range.fromMs)),
     labels: labelRanges,
     history: isWhole

@@ -41,6 +41,8 @@ type ReceivedOptions = {
   readonly decoder: Decoder<Transaction>
   /** Whether the message was refused because the registry did not know its schema at that time. */
   readonly wasUnknown: (partition: number, offset: number) => boolean
+  /** Whether the event was counted, and then set aside for what came of it later. */
+  readonly wasSetAside: (partition: number, offset: number) => boolean
   readonly expect: (partition: number, offset: number, outcome: OutcomeKind) => void
 }
 
@@ -101,7 +103,7 @@ function admitAll(
   lane: Lane,
   { values }: { readonly values: readonly (Transaction | null)[] },
   messages: readonly RawMessage[],
-  { definition, wasUnknown, expect }: ReceivedOptions,
+  { definition, wasUnknown, wasSetAside, expect }: ReceivedOptions,
 ): void {
   const { partition, received } = lane
   const { late, validate } = definition
@@ -119,7 +121,8 @@ function admitAll(
     const latenessMs = Math.max(0, lane.watermarkMs - transaction.eventTime)
     lane.watermarkMs = Math.max(lane.watermarkMs, transaction.eventTime)
     const isDiverted = latenessMs > late.allowedMs && late.then === 'divert'
-    expect(partition, raw.offset, isDiverted ? 'late' : 'scored')
+    const isAside = wasSetAside(partition, raw.offset)
+    expect(partition, raw.offset, isDiverted ? 'late' : isAside ? 'rejected' : 'scored')
     if (!isDiverted) received.set(raw.offset, { transaction, latenessMs })
   }
 }

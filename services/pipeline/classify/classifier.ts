@@ -3,9 +3,9 @@
 // Implemented by scorer/roster-classifier over adapters/onnx (worker threads) and adapters/inference (a
 // champion that runs elsewhere, which falls back on adapters/onnx), and for tests by plain functions. The
 // caller gives up the vectors' buffer: an implementation may transfer it to a worker and gives it back.
-// What may be refused: a run that fails throws WEIR_CLASSIFY_RUN_FAILED; a champion's score that is not a
-// number in [0, 1] is the same failure, never a decision. Invariant: a challenger costs nobody a score:
-// where it fails, its own score is NaN, and the champion decides.
+// What may be refused: a run that fails throws WEIR_CLASSIFY_RUN_FAILED; a row whose champion's
+// score is not a number in [0, 1] is named in `unscored`, alone. Invariant: a challenger costs
+// nobody a score: where it fails, its own score is NaN, and the champion decides.
 
 import type { Reason, ScoringModel } from '../records.ts'
 
@@ -19,6 +19,8 @@ export type ScoreRequest = {
   readonly reasonsFrom: number
   /** By row, the model that is to decide: 0 = the champion, n = the n-th challenger; absent = 0. */
   readonly deciders?: Uint8Array
+  /** By row, 1 = gets no reasons whatever it scores; absent = none of them. */
+  readonly unexplained?: Uint8Array
 }
 
 /** To whatever roster is in force. */
@@ -34,9 +36,17 @@ export type ClassifyReply = {
   readonly challengers: readonly ScoringModel[]
   /** count champion's scores. */
   readonly scores: Float32Array
+  /**
+   * By row, what the champion gave in place of a probability, in words; absent = all are scored.
+   */
+  readonly unscored?: ReadonlyMap<number, string>
   /** NaN where a challenger failed. */
   readonly challengerScores: readonly Float32Array[]
-  /** Of the deciding model, by row: the three features with the largest contribution by occlusion. */
+  /**
+   * Of the deciding model, by row: the three features with the largest contribution by occlusion.
+   * Where more rows ask than limits.reasonScoresMax allows, those with the highest scores have
+   * them.
+   */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
   /** What each model took for the run that the rows were in, ms; the champion first; absent = not measured. */
   readonly modelMs?: readonly number[]

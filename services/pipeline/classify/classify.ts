@@ -1,19 +1,21 @@
 // Enriched batch in, scored batch out: one call of the classifier for all models and all rows.
 //
 // An empty batch (labels only) makes the call too: the port answers it without running a model, and
-// so the champion's identity has one source. Refused: nothing here; the port throws
-// WEIR_CLASSIFY_RUN_FAILED. Invariant: every row has one score of each model, NaN where a challenger
-// failed; the vectors are replaced by those of the reply, because the classifier may have given their
-// buffer away.
+// so the champion's identity has one source. Set aside with WEIR_CLASSIFY_BAD_SCORE: a row for
+// which the champion gave no probability. Thrown by the port: WEIR_CLASSIFY_RUN_FAILED. Invariant:
+// every row has one score of each model, NaN where a challenger failed; the vectors are replaced by
+// those of the reply, because the classifier may have given their buffer away.
 
 import { assertInvariant } from '../../core/errors.ts'
-import type { EnrichedBatch, ScoredBatch } from '../records.ts'
+import type { Brake, EnrichedBatch, Rejection, ScoredBatch } from '../records.ts'
 import type { Classifier } from './classifier.ts'
 
 export type ClassifyDeps = {
   readonly classifier: Classifier
   /** The lowest score that gets reasons: the policy's review band. */
   readonly reasonsFrom: number
+  /** Whether the lane's flags are withheld as it is: nobody acts on them. Absent = never. */
+  readonly isBraked?: (brake: Brake) => boolean
 }
 
 export const classify = async (
@@ -22,9 +24,13 @@ export const classify = async (
 ): Promise<ScoredBatch> => {
   const { batch, count, vectors, arrivalIndexes } = enriched
   const { reasonsFrom } = deps
+  const unexplained = findUnexplained(enriched, deps)
   const customerOf = (row: number): string =>
     batch.arrivals[arrivalIndexes[row]!]!.transaction!.customerId
-  const reply = await deps.classifier.classify({ count, vectors, reasonsFrom, customerOf })
+  const reply = await deps.classifier.classify({
+    ...{ count, vectors, reasonsFrom, customerOf },
+    ...(unexplained === null ? {} : { unexplained }),
+  })
   assertScored(reply.scores, count, 'champion')
   assertInvariant(
     reply.challengerScores.length === reply.challengers.length,
@@ -38,12 +44,31 @@ export const classify = async (
     scores: reply.scores,
     challengerScores: reply.challengerScores,
     reasons: reply.reasons,
+    ...(reply.unscored === undefined ? {} : { setAside: rejectRows(reply.unscored) }),
     ...(reply.modelMs === undefined ? {} : { modelMs: reply.modelMs }),
     ...(reply.deciders === undefined ? {} : { deciders: reply.deciders }),
     isDegraded: reply.isDegraded ?? false,
     controlEpoch: reply.controlEpoch ?? 0,
   }
 }
+
+/** Rows of lanes whose brake is closed; null where there are none. */
+function findUnexplained(
+  { batch, arrivalIndexes }: EnrichedBatch,
+  { isBraked = () => false }: ClassifyDeps,
+): Uint8Array | null {
+  const braked = batch.brakes.map(isBraked)
+  if (!braked.includes(true)) return null
+  return Uint8Array.from(arrivalIndexes, (index) => Number(braked[batch.laneIndexes[index]!]!))
+}
+
+const rejectRows = (unscored: ReadonlyMap<number, string>): ReadonlyMap<number, Rejection> =>
+  new Map(
+    [...unscored].map(([row, detail]) => [
+      row,
+      { code: 'WEIR_CLASSIFY_BAD_SCORE', stage: 'classify', detail },
+    ]),
+  )
 
 const assertScored = (scores: Float32Array, count: number, who: string): void =>
   assertInvariant(scores.length === count, `${who} gave ${scores.length} scores for ${count} rows`)

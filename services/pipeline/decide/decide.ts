@@ -17,6 +17,7 @@ import {
   decidingModel,
   type ScoredBatch,
   scoreOf,
+  setAsideFor,
   type Transaction,
 } from '../records.ts'
 
@@ -58,9 +59,15 @@ export function decide(scored: ScoredBatch, deps: DecideDeps): DecidedBatch {
   for (let row = 0; row < count; row++) {
     const index = arrivalIndexes[row]!
     const transaction = batch.arrivals[index]!.transaction!
+    // Nobody decides on an event without a score, and it moves no brake.
+    if (setAsideFor(scored, row) !== undefined) {
+      decisions[row] = 'review'
+      decidedBy[row] = 'policy'
+      continue
+    }
     const byScore = bandOf(scoreOf(scored, decidingModel(scored, row), row), deps.policy)
     const brake = batch.brakes[batch.laneIndexes[index]!]!
-    const isBraked = moveBrake(brake, byScore !== 'approve', deps.policy)
+    const isClosed = moveBrake(brake, byScore !== 'approve', deps.policy)
     if (isListed(transaction, deps.deny)) {
       decisions[row] = 'block'
       decidedBy[row] = 'deny_list'
@@ -68,7 +75,7 @@ export function decide(scored: ScoredBatch, deps: DecideDeps): DecidedBatch {
       decisions[row] = 'approve'
       decidedBy[row] = 'allow_list'
     } else {
-      const isHeldBack = isBraked && byScore !== 'approve'
+      const isHeldBack = isClosed && byScore !== 'approve'
       decisions[row] = isHeldBack ? 'approve' : byScore
       decidedBy[row] = isHeldBack ? 'brake' : 'policy'
     }
@@ -97,17 +104,21 @@ export function flaggedShare({ events, flagged, eventsBefore, flaggedBefore }: B
   return all === 0 ? 0 : (flagged + flaggedBefore) / all
 }
 
-/** Counts one event; true if the lane is braked. Says nothing before a full window has passed. */
+/** Whether flags are withheld at this moment; says nothing before a full window has passed. */
+export const isBraked = (brake: Brake, policy: DecideDeps['policy']): boolean =>
+  brake.events + brake.eventsBefore >= policy.brakeWindowEvents &&
+  flaggedShare(brake) > policy.flaggedShareMax
+
+/** Counts one event; true if the lane is braked then. */
 function moveBrake(brake: Brake, isFlagged: boolean, policy: DecideDeps['policy']): boolean {
   brake.events++
   if (isFlagged) brake.flagged++
-  const hasWindow = brake.events + brake.eventsBefore >= policy.brakeWindowEvents
-  const isBraked = hasWindow && flaggedShare(brake) > policy.flaggedShareMax
+  const isClosed = isBraked(brake, policy)
   if (brake.events >= policy.brakeWindowEvents) {
     brake.eventsBefore = brake.events
     brake.flaggedBefore = brake.flagged
     brake.events = 0
     brake.flagged = 0
   }
-  return isBraked
+  return isClosed
 }

@@ -2,8 +2,9 @@
 //
 // Synchronous and pure. A message whose schema id is not known yet is neither passed nor rejected:
 // its id is returned in `missingIds`; the pipeline learns it and decodes the messages again.
-// Rejected: an empty value, bytes that are not Avro in the wire format, an id that the registry does
-// not know, a body that does not fit. Invariant: every message has a value or a rejection.
+// Rejected: a record batch that cannot be read, an empty value, bytes that are not Avro in the wire
+// format, an id that the registry does not know, a body that does not fit. Invariant: every message
+// has a value or a rejection.
 
 import type { RawMessage, Rejection } from '../records.ts'
 import { DecodeFault, type Decoder } from './message-decoder.ts'
@@ -19,7 +20,11 @@ export function decode<T>(messages: readonly RawMessage[], decoder: Decoder<T>):
   const rejections: (Rejection | null)[] = new Array(messages.length)
   const missingIds = new Set<number>()
   for (let i = 0; i < messages.length; i++) {
-    const result = decoder.decode(messages[i]!.value)
+    const { unreadable, value } = messages[i]!
+    const result =
+      unreadable === undefined
+        ? decoder.decode(value)
+        : new DecodeFault('WEIR_DECODE_BATCH_UNREADABLE', unreadable.detail)
     if (result instanceof DecodeFault) {
       if (result.missingId !== null) missingIds.add(result.missingId)
       values[i] = null

@@ -4,6 +4,8 @@
 // same row gives the same records, and a drift sample is chosen by the transaction's id alone, so a
 // redelivered event is sampled again or not at all, like the first time.
 
+import { createHash } from 'node:crypto'
+import { limits } from '../../core/limits.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import {
   type Arrival,
@@ -16,6 +18,7 @@ import {
   scoreOf,
 } from '../records.ts'
 import type {
+  AppliedRecord,
   ChallengerScore,
   DriftSampleRecord,
   FraudAlertRecord,
@@ -50,6 +53,8 @@ export const planPublish = (
 
 const NO_REASONS: readonly Reason[] = []
 const NOTHING: readonly number[] = []
+/** Words are ours, but some quote what was found. */
+const DETAIL_LENGTH_MAX = 300
 
 /** One row of a column as a plain array, which is what the Avro encoder takes. */
 function takeRow(column: Float32Array | Float64Array, row: number, width: number): number[] {
@@ -182,19 +187,39 @@ type RefusedEvent = {
   readonly rejection: Rejection
   readonly rejectedTimeMs: number
   readonly latenessMs: number | null
+  readonly applied?: AppliedRecord
+}
+
+/** What stands in a log although it was set aside: how it is found there again. */
+export function composeApplied(
+  { enriched }: ScoredBatch,
+  row: number,
+  { featureCount, entityCount, labelEntityCount, featureSet }: PublishContext,
+): AppliedRecord {
+  const isCounted = enriched.ordinals[row * entityCount]! >= 0
+  return {
+    ordinals: takeRow(enriched.ordinals, row, entityCount),
+    eventsSeen: isCounted ? NOTHING : takeRow(enriched.eventsSeen, row, entityCount),
+    labelsSeen: takeRow(enriched.labelsSeen, row, labelEntityCount),
+    features: takeRow(enriched.vectors, row, featureCount),
+    featureSet,
+    saturated: enriched.saturated[row] === 1,
+  }
 }
 
 export function composeRejected(
-  { arrival, lane, rejection, rejectedTimeMs, latenessMs }: RefusedEvent,
+  { arrival, lane, rejection, rejectedTimeMs, latenessMs, applied }: RefusedEvent,
   { definition }: PublishContext,
 ): RejectedRecord {
   const { raw } = arrival
   return {
-    original: raw.value,
-    originalKey: raw.key,
+    original: cut(raw.value, limits.originalBytesMax),
+    originalBytes: raw.value?.length ?? null,
+    originalSha256: raw.value === null ? null : sha256Of(raw.value),
+    originalKey: cut(raw.key, limits.originalKeyBytesMax),
     code: rejection.code,
     stage: rejection.stage,
-    detail: rejection.detail,
+    detail: rejection.detail.slice(0, DETAIL_LENGTH_MAX),
     sourceTopic: definition.topics[lane.stream] ?? lane.stream,
     sourcePartition: lane.partition,
     sourceOffset: raw.offset,
@@ -202,5 +227,16 @@ export function composeRejected(
     rejectedTime: rejectedTimeMs,
     pipeline: definition.pipeline,
     latenessMs,
+    sourceOffsetFirst: raw.unreadable?.firstOffset ?? null,
+    applied: applied ?? null,
   }
 }
+
+/** Of a record's key, too: the partition is chosen by the lane, not by it. */
+export const keyOf = ({ raw }: Arrival): Buffer | null => cut(raw.key, limits.originalKeyBytesMax)
+
+function cut(bytes: Buffer | null, bytesMax: number): Buffer | null {
+  return bytes === null || bytes.length <= bytesMax ? bytes : bytes.subarray(0, bytesMax)
+}
+
+const sha256Of = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')

@@ -89,9 +89,19 @@ export type DriftSampleRecord = {
   readonly controlEpoch: number
 }
 
+/** Where a rejected event stands in the logs that count it, and the vector it had there. */
+export type AppliedRecord = Pick<
+  ScoredTransactionRecord,
+  'ordinals' | 'eventsSeen' | 'labelsSeen' | 'features' | 'featureSet' | 'saturated'
+>
+
 /** Also the shape of a late transaction, whose latenessMs is set. */
 export type RejectedRecord = {
+  /** The first limits.originalBytesMax bytes. */
   readonly original: Buffer | null
+  /** Length and sha-256 (hex) of all of it; null where there is none. */
+  readonly originalBytes: number | null
+  readonly originalSha256: string | null
   readonly originalKey: Buffer | null
   readonly code: string
   readonly stage: string
@@ -103,6 +113,10 @@ export type RejectedRecord = {
   readonly rejectedTime: number
   readonly pipeline: string
   readonly latenessMs: number | null
+  /** First offset of a record batch that cannot be read, whose last is sourceOffset; else null. */
+  readonly sourceOffsetFirst: number | null
+  /** Null where the event is in no log, as nearly always. */
+  readonly applied: AppliedRecord | null
 }
 
 export type OutputEncoders = {

@@ -7,12 +7,14 @@
 
 import { assertInvariant, type RejectionCode } from '../../core/errors.ts'
 import { hashToShare } from '../../core/hash.ts'
-import type { DecidedBatch, Rejection } from '../records.ts'
+import { type DecidedBatch, type Rejection, setAsideFor } from '../records.ts'
 import {
   composeAlert,
+  composeApplied,
   composeDriftSample,
   composeRejected,
   composeScored,
+  keyOf,
   type PublishContext,
 } from './compose-records.ts'
 import { encodeLaneMemory } from './lane-metadata.ts'
@@ -67,6 +69,7 @@ export async function publish(
   const drafts = batch.lanes.map(createDraft)
   addScored(drafts, decided, scoredTimeMs, deps)
   addRefused(drafts, decided, scoredTimeMs, deps)
+  addSetAside(drafts, decided, scoredTimeMs, deps)
   for (const draft of drafts) assertConserved(draft)
   const outcomes = await deps.publisher.deliver(
     batch.lanes.map((lane, i): LaneDelivery => {
@@ -106,6 +109,7 @@ function addScored(
   const { batch } = enriched
   const samplingRate = context.definition.drift.sampleShare
   for (let row = 0; row < enriched.count; row++) {
+    if (setAsideFor(decided.scored, row) !== undefined) continue
     const event = composeScored(decided, row, scoredTimeMs, context)
     const draft = drafts[batch.laneIndexes[enriched.arrivalIndexes[row]!]!]!
     const { records } = draft
@@ -150,8 +154,8 @@ function addRefused(
     const lane = batch.lanes[batch.laneIndexes[i]!]!
     const refused = { arrival, lane, rejection, rejectedTimeMs, latenessMs: null }
     const value = encoders.rejected(composeRejected(refused, context))
-    draft.records.rejected.push({ key: arrival.raw.key, value })
-    draft.rejected.set(rejection.code, (draft.rejected.get(rejection.code) ?? 0) + 1)
+    draft.records.rejected.push({ key: keyOf(arrival), value })
+    count(draft, rejection)
   }
   for (const i of diverted) {
     const arrival = batch.arrivals[i]!
@@ -161,8 +165,33 @@ function addRefused(
     const rejection = tooLate(latenessMs, context.definition.late.allowedMs)
     const refused = { arrival, lane, rejection, rejectedTimeMs, latenessMs }
     const value = encoders.late(composeRejected(refused, context))
-    draft.records.late.push({ key: arrival.raw.key, value })
+    draft.records.late.push({ key: keyOf(arrival), value })
     draft.diverted++
+  }
+}
+
+const count = ({ rejected }: LaneDraft, { code }: Rejection): void => {
+  rejected.set(code, (rejected.get(code) ?? 0) + 1)
+}
+
+/** Counted in the logs, and published as rejected: with its place there. */
+function addSetAside(
+  drafts: readonly LaneDraft[],
+  { scored }: DecidedBatch,
+  rejectedTimeMs: number,
+  { context, encoders }: PublishDeps,
+): void {
+  const { batch, arrivalIndexes } = scored.enriched
+  for (const [row, rejection] of scored.setAside ?? []) {
+    const index = arrivalIndexes[row]!
+    const arrival = batch.arrivals[index]!
+    const lane = batch.lanes[batch.laneIndexes[index]!]!
+    const draft = drafts[batch.laneIndexes[index]!]!
+    const applied = composeApplied(scored, row, context)
+    const refused = { arrival, lane, rejection, rejectedTimeMs, latenessMs: null, applied }
+    const value = encoders.rejected(composeRejected(refused, context))
+    draft.records.rejected.push({ key: keyOf(arrival), value })
+    count(draft, rejection)
   }
 }
 

@@ -35,7 +35,11 @@ export type LaneDelivery = {
   readonly metadata: string
 }
 
-export type DeliveryOutcome = 'committed' | 'in_doubt'
+/**
+ * `too_large`: the broker refuses a record batch of the delivery, now and whenever it is tried
+ * again; nothing of it was committed. Smaller deliveries tell which event it is.
+ */
+export type DeliveryOutcome = 'committed' | 'in_doubt' | 'too_large'
 
 export type Publisher = {
   /** One outcome per delivery, in order; never rejects for trouble of a single lane. */

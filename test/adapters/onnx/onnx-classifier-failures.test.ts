@@ -124,21 +124,21 @@ describe('onnx classifier at start', () => {
 })
 
 describe('onnx classifier at work', () => {
-  it('classify - fails only the request whose score is not in [0, 1]', async () => {
+  it('classify - names the rows whose score is not in [0, 1], and scores all others', async () => {
     const { classifier } = await openClassifier(fixtureModel('unbounded'))
     const scoreOf = (value: number) =>
       classifier.classify({ count: 1, vectors: flatten([[value, 0, 0, 0]]), reasonsFrom: none })
     const values = [0.5, 1.5, Number.NaN, -0.1, Number.POSITIVE_INFINITY, 0.75]
-    const settled = await Promise.allSettled(values.map(scoreOf))
-    expect(settled.map(({ status }) => status === 'fulfilled')).toEqual([
-      true,
-      false,
-      false,
-      false,
-      false,
-      true,
+    const replies = await Promise.all(values.map(scoreOf))
+    expect(replies.map(({ unscored }) => unscored?.get(0) ?? null)).toEqual([
+      null,
+      'unbounded 1 scored 1.5, expected 0 to 1',
+      'unbounded 1 scored NaN, expected 0 to 1',
+      expect.stringMatching(/^unbounded 1 scored -0\.1/),
+      'unbounded 1 scored Infinity, expected 0 to 1',
+      null,
     ])
-    expect(settled[1]).toMatchObject({ reason: { code: 'WEIR_CLASSIFY_RUN_FAILED' } })
+    expect(replies[5]!.scores[0]).toBe(0.75)
     expect((await scoreOf(0.25)).scores[0]).toBe(0.25)
   })
 

@@ -79,18 +79,18 @@ describe('run merging', () => {
     )
   })
 
-  it('settleMerged - rejects only the request with an impossible score, naming the model', () => {
+  it('settleMerged - an impossible score costs its own row alone, and is named with the model', () => {
     const outcomes: Outcome[] = [{}, {}, {}]
     const merged = outcomes.map((outcome) => pendingOf(2, outcome))
     const champion = Float32Array.from([0, 1, 0.5, Number.NaN, 0.2, 0.3])
     const challenger = Float32Array.from([0, 1, 0.5, 0.5, 0.2, 0.3])
     settleMerged(merged, { ...plainRun, scores: [champion, challenger] }, loaded)
-    expect(outcomes[0]!.reply).toBeDefined()
-    expect(outcomes[2]!.reply).toBeDefined()
-    expect(outcomes[1]!.error).toMatchObject({
-      code: 'WEIR_CLASSIFY_RUN_FAILED',
-      message: expect.stringContaining('champion 1 scored NaN in row 1'),
-    })
+    expect(outcomes.map(({ reply }) => reply?.unscored)).toEqual([
+      undefined,
+      new Map([[1, 'champion 1 scored NaN, expected 0 to 1']]),
+      undefined,
+    ])
+    expect(outcomes[1]!.reply!.scores[0]).toBe(0.5)
   })
 
   it('settleMerged - a challenger without a score fails nobody: the champion decides that row', () => {

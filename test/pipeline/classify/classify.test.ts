@@ -25,6 +25,8 @@ const enrichedOf = (count: number): EnrichedBatch => ({
   diverted: [],
 })
 
+const noFlags = { events: 9, flagged: 0, eventsBefore: 0, flaggedBefore: 0 }
+
 const modelOf = (name: string) => ({ name, version: '1', sha256: 'a', provider: 'cpu' })
 
 /** Scores each row by its first feature; gives the vectors back in another buffer, as a worker may. */
@@ -68,6 +70,31 @@ describe('classify', () => {
     expect(scored.scores).toEqual(Float32Array.from([0, 0.01, 0.02]))
     expect(scored.challengerScores).toEqual([scored.scores])
     expect(scored.reasons.get(1)).toEqual([{ feature: 'amount', value: 2, contribution: 0.5 }])
+  })
+
+  it('classify - sets aside the rows that the champion gave no probability for, with a code', async () => {
+    const unscored = new Map([[1, 'champion 1 scored NaN, expected 0 to 1']])
+    const { classifier } = plainClassifier({ unscored })
+    const scored = await classify(enrichedOf(3), { classifier, reasonsFrom: 0.5 })
+    const detail = 'champion 1 scored NaN, expected 0 to 1'
+    expect(scored.setAside).toEqual(
+      new Map([[1, { code: 'WEIR_CLASSIFY_BAD_SCORE', stage: 'classify', detail }]]),
+    )
+  })
+
+  it('classify - asks for no reasons where the brake of the lane is closed', async () => {
+    const { classifier, requests } = plainClassifier()
+    const enriched = enrichedOf(3)
+    const brakes = [0, 1].map((flagged) => ({ ...noFlags, flagged }))
+    const batch = { ...enriched.batch, brakes, laneIndexes: Uint16Array.of(0, 1, 1) }
+    const twoLanes = { ...enriched, batch, arrivalIndexes: Uint32Array.of(0, 1, 2) }
+    const deps = { classifier, reasonsFrom: 0.5 }
+    await classify(twoLanes, { ...deps, isBraked: ({ flagged }) => flagged > 0 })
+    await classify(twoLanes, { ...deps, isBraked: () => false })
+    expect(requests.map(({ unexplained }) => unexplained)).toEqual([
+      Uint8Array.of(0, 1, 1),
+      undefined,
+    ])
   })
 
   it('classify - hands on the vectors of the reply and the other columns untouched', async () => {

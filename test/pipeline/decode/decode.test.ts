@@ -26,6 +26,16 @@ const decodeTexts = (...texts: readonly (string | null)[]) =>
   )
 
 describe('decode', () => {
+  it('rejects what stands for a record batch that cannot be read, whatever its bytes', () => {
+    const unreadable = { firstOffset: 3, detail: 'too large' }
+    const message = { ...rawOf(5, Buffer.from('7')), unreadable }
+    const { values, rejections } = decode([message], numbers)
+    expect(values).toEqual([null])
+    expect(rejections).toEqual([
+      { code: 'WEIR_DECODE_BATCH_UNREADABLE', stage: 'decode', detail: 'too large' },
+    ])
+  })
+
   it('gives values in the order of the messages', () => {
     const { values, rejections, missingIds } = decodeTexts('1', '0', '3')
     expect(values).toEqual([1, 0, 3])

@@ -1,10 +1,16 @@
 // The publish stage: one outcome per arrival, one delivery per lane, and nothing left to chance.
 
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { createEncoder } from '../../../services/adapters/registry/avro-codec.ts'
+import { readSchema } from '../../../services/adapters/registry/schema-files.ts'
+import { limits } from '../../../services/core/limits.ts'
+import { setAsideAll } from '../../../services/pipeline/classify/set-aside.ts'
 import { planPublish } from '../../../services/pipeline/publish/compose-records.ts'
 import type {
   DriftSampleRecord,
   FraudAlertRecord,
+  OutputEncoders,
   RejectedRecord,
   ScoredTransactionRecord,
 } from '../../../services/pipeline/publish/output-records.ts'
@@ -29,6 +35,9 @@ import {
 } from '../../support/stage-batches.ts'
 
 const SCORED_TIME_MS = 5_000_000
+const MIB = 1024 * 1024
+/** Lengths, deltas and attributes around a record of a batch. */
+const RECORD_OVERHEAD = 30
 
 const definition = pipelineOf({
   entities: [customer],
@@ -38,10 +47,11 @@ const definition = pipelineOf({
 type Options = {
   readonly outcomes?: readonly DeliveryOutcome[]
   readonly sampleShare?: number
+  readonly encoders?: OutputEncoders
 }
 
 async function publishBatch(decided: DecidedBatch, options: Options = {}) {
-  const { outcomes, sampleShare = 0 } = options
+  const { outcomes, sampleShare = 0, encoders = jsonEncoders } = options
   const planned = { ...definition, drift: { sampleShare } }
   const context = planPublish(planned, 0)
   const calls: (readonly LaneDelivery[])[] = []
@@ -53,7 +63,7 @@ async function publishBatch(decided: DecidedBatch, options: Options = {}) {
   }
   const tallies = await publish(decided, SCORED_TIME_MS, {
     context,
-    encoders: jsonEncoders,
+    encoders,
     publisher,
   })
   const read = <T>(topic: OutputTopic, lane = 0): T[] =>
@@ -151,6 +161,104 @@ describe('publish', () => {
     expect(read<RejectedRecord>('late')[0]).toMatchObject({
       code: 'WEIR_ENRICH_LATE',
       latenessMs: 99,
+    })
+  })
+
+  it('cuts long originals, and tells their length and hash', async () => {
+    const value = Buffer.alloc(10 * MIB, 'x')
+    const key = Buffer.alloc(3 * MIB, 'k')
+    const [long] = [rejectedArrival(0, 'WEIR_DECODE_EMPTY')]
+    const arrivals = [
+      { ...long!, raw: { ...long!.raw, value, key } },
+      { ...long!, raw: { ...rawOf(1), value: null } },
+    ]
+    const enriched = enrichedOf(batchOfParts({ arrivals }))
+    const { read, calls } = await publishBatch(decidedOf(scoredOf(enriched, [])))
+    const [cut, none] = read<RejectedRecord>('rejected')
+    expect(Buffer.from(cut!.original as Buffer)).toEqual(value.subarray(0, MIB))
+    expect(Buffer.from(cut!.originalKey as Buffer)).toHaveLength(64 * 1024)
+    expect(calls[0]![0]!.records.rejected[0]!.key).toHaveLength(64 * 1024)
+    const originalSha256 = createHash('sha256').update(value).digest('hex')
+    expect(cut).toMatchObject({ originalBytes: 10 * MIB, originalSha256 })
+    expect(none).toMatchObject({ original: null, originalBytes: null, originalSha256: null })
+  })
+
+  it('fits the longest rejections that a batch may hold into the ceiling of the output topics', async () => {
+    const { batchEventsMax, batchBytesMax } = limits
+    const keyBytes = Math.floor(batchBytesMax / 2 / batchEventsMax)
+    const rejection = { code: 'WEIR_DECODE_NOT_AVRO', stage: 'decode', detail: 'x'.repeat(5000) }
+    const refuse = (offset: number, value: Buffer | null, key: Buffer): Arrival => ({
+      raw: { ...rawOf(offset), value, key },
+      ...{ transaction: null, label: null, rejection: rejection as Arrival['rejection'] },
+    })
+    const long = Buffer.alloc(64 * MIB)
+    const arrivals = Array.from({ length: batchEventsMax }, (_, i) =>
+      i < batchEventsMax - 1 ? refuse(i, null, Buffer.alloc(keyBytes)) : refuse(i, long, long),
+    )
+    const rejected = createEncoder<RejectedRecord>(readSchema('rejected-transaction'), 1)
+    const decided = decidedOf(scoredOf(enrichedOf(batchOfParts({ arrivals })), []))
+    const { calls } = await publishBatch(decided, { encoders: { ...jsonEncoders, rejected } })
+    const { records } = calls[0]![0]!
+    const bytes = records.rejected.reduce(
+      (sum, { key, value }) => sum + value.length + (key?.length ?? 0) + RECORD_OVERHEAD,
+      0,
+    )
+    expect(bytes).toBeLessThan(8 * MIB)
+    expect(bytes).toBeGreaterThan(5 * MIB)
+  })
+
+  it('names the first offset of a record batch that cannot be read', async () => {
+    const { raw, ...rejected } = rejectedArrival(9, 'WEIR_DECODE_EMPTY')
+    const arrivals = [{ ...rejected, raw: { ...raw, unreadable: { firstOffset: 4, detail: '' } } }]
+    const enriched = enrichedOf(batchOfParts({ arrivals }))
+    const { read } = await publishBatch(decidedOf(scoredOf(enriched, [])))
+    const [record] = read<RejectedRecord>('rejected')
+    expect(record).toMatchObject({ sourceOffsetFirst: 4, sourceOffset: 9 })
+  })
+
+  it('publishes a row that was set aside as rejected, with its place in the logs', async () => {
+    const decided = mixedBatch()
+    const setAside = new Map([
+      [1, { code: 'WEIR_CLASSIFY_BAD_SCORE', stage: 'classify', detail: 'NaN' } as const],
+    ])
+    const { tallies, read } = await publishBatch({
+      ...decided,
+      scored: { ...decided.scored, setAside },
+    })
+    expect(tallies).toMatchObject([{ events: 6, scored: 2, diverted: 1, review: 0, block: 1 }])
+    expect(tallies[0]!.rejected.get('WEIR_CLASSIFY_BAD_SCORE')).toBe(1)
+    const scored = read<ScoredTransactionRecord>('scored').map(({ sourceOffset }) => sourceOffset)
+    expect(scored).toEqual([0, 5])
+    const records = read<RejectedRecord>('rejected')
+    expect(records.map(({ sourceOffset, applied }) => [sourceOffset, applied !== null])).toEqual([
+      [1, false],
+      [4, false],
+      [2, true],
+    ])
+    expect(records[2]).toMatchObject({
+      code: 'WEIR_CLASSIFY_BAD_SCORE',
+      stage: 'classify',
+      detail: 'NaN',
+      applied: { features: [200], ordinals: [0], eventsSeen: [], labelsSeen: [], saturated: false },
+    })
+    expect(read<FraudAlertRecord>('alerts').map(({ sourceOffset }) => sourceOffset)).toEqual([5])
+  })
+
+  it('sets a whole batch aside where the broker refuses what was made of it', async () => {
+    const refusal = {
+      code: 'WEIR_PUBLISH_TOO_LARGE',
+      stage: 'publish',
+      detail: 'too large',
+    } as const
+    const decided = mixedBatch()
+    const refused = { ...decided, scored: setAsideAll(decided.scored.enriched, refusal) }
+    const { tallies, read } = await publishBatch(refused)
+    expect(tallies).toMatchObject([{ events: 6, scored: 0, diverted: 1 }])
+    expect(tallies[0]!.rejected.get('WEIR_PUBLISH_TOO_LARGE')).toBe(3)
+    expect(read<RejectedRecord>('rejected')[2]).toMatchObject({
+      code: 'WEIR_PUBLISH_TOO_LARGE',
+      stage: 'publish',
+      detail: 'too large',
     })
   })
 

@@ -4,7 +4,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createKafka, type Kafka } from '../../../services/adapters/kafka/client/kafka-client.ts'
 import { DecodeFault } from '../../../services/pipeline/decode/message-decoder.ts'
 import { freshMemory } from '../../../services/pipeline/publish/lane-metadata.ts'
-import type { ScoredTransactionRecord } from '../../../services/pipeline/publish/output-records.ts'
+import type {
+  RejectedRecord,
+  ScoredTransactionRecord,
+} from '../../../services/pipeline/publish/output-records.ts'
 import type { LaneRange, LaneReader } from '../../../services/restore/plan/history.ts'
 import { createKafkaHistory } from '../../../services/restore/read/kafka-history.ts'
 import { pipelineOf } from '../../support/pipelines.ts'
@@ -12,11 +15,16 @@ import { silentLogger } from '../../support/silent-logger.ts'
 import { testStack, uniqueName } from '../../support/stack.ts'
 
 const name = uniqueName('history')
-const topics = { input: `${name}-input`, scored: `${name}-scored` }
+const topics = { input: `${name}-input`, scored: `${name}-scored`, rejected: `${name}-rejected` }
 const base = pipelineOf({ entities: [], features: [] })
 const definition = {
   ...base,
-  topics: { ...base.topics, transactions: topics.input, scored: topics.scored },
+  topics: {
+    ...base.topics,
+    transactions: topics.input,
+    scored: topics.scored,
+    rejected: topics.rejected,
+  },
 }
 const LANES = 2
 const MESSAGES = 300
@@ -45,11 +53,18 @@ async function makeTopics(): Promise<void> {
     topics: [
       { topic: topics.input, numPartitions: LANES },
       { topic: topics.scored, numPartitions: 1 },
+      { topic: topics.rejected, numPartitions: 1 },
     ],
     waitForLeaders: true,
   })
   await admin.disconnect()
 }
+
+/**
+ * Whether it was counted before it was set aside: so it is in the journal, though it was not
+ * scored.
+ */
+const isSetAside = (offset: number): boolean => offset % 6 === 0
 
 /** Every third message of a lane was rejected; both lanes' scored events share one partition. */
 async function fillTopics(): Promise<void> {
@@ -78,16 +93,32 @@ async function fillTopics(): Promise<void> {
     return { partition: 0, value: JSON.stringify(event), timestamp }
   }).filter((_, i) => Math.floor(i / LANES) % 3 !== 0)
   await producer.send({ topic: topics.scored, messages: scored })
+  const rejected = Array.from({ length: MESSAGES * LANES }, (_, i) => {
+    const sourceOffset = Math.floor(i / LANES)
+    const applied = { ordinals: [i], labelsSeen: [], features: [], saturated: false }
+    const event = {
+      pipeline: definition.pipeline,
+      sourcePartition: i % LANES,
+      sourceOffset,
+      rejectedTime: timeOf(sourceOffset),
+      applied: isSetAside(sourceOffset) ? applied : null,
+    }
+    const timestamp = String(timeOf(sourceOffset) - CLOCK_SKEW_MS)
+    return { partition: 0, value: JSON.stringify(event), timestamp }
+  }).filter((_, i) => Math.floor(i / LANES) % 3 === 0)
+  await producer.send({ topic: topics.rejected, messages: rejected })
   await producer.disconnect()
 }
 
-const scored = {
+const decoderOf = <T>() => ({
   decode: (bytes: Buffer | null) =>
     bytes === null
       ? new DecodeFault('WEIR_DECODE_EMPTY', 'found no value')
-      : (JSON.parse(bytes.toString()) as ScoredTransactionRecord),
+      : (JSON.parse(bytes.toString()) as T),
   learn: async () => undefined,
-}
+})
+const scored = decoderOf<ScoredTransactionRecord>()
+const rejected = decoderOf<RejectedRecord>()
 
 const addressOf = (partition: number) => ({
   laneId: partition * 2,
@@ -111,7 +142,7 @@ async function readAll({ messages, journal }: LaneReader) {
 }
 
 test('kafka history - tells where lanes begin, end, and where a moment lies', async () => {
-  const history = createKafkaHistory({ kafka, definition, scored })
+  const history = createKafkaHistory({ kafka, definition, scored, rejected })
   expect(await history.bounds(addressOf(1))).toEqual({ first: 0, end: MESSAGES })
   expect(await history.offsetAt(addressOf(0), 0)).toBe(0)
   expect(await history.offsetAt(addressOf(0), START_MS + 41_500)).toBe(42)
@@ -119,7 +150,7 @@ test('kafka history - tells where lanes begin, end, and where a moment lies', as
 })
 
 test('kafka history - reads messages beyond what is committed, and the journals beside them', async () => {
-  const history = createKafkaHistory({ kafka, definition, scored })
+  const history = createKafkaHistory({ kafka, definition, scored, rejected })
   const ranges = [rangeOf(0, 100, 250), rangeOf(1, 280, 290)]
   const opened = await history.open(ranges, 20)
   try {
@@ -133,7 +164,9 @@ test('kafka history - reads messages beyond what is committed, and the journals 
       expect(entries).toEqual([...new Set(entries)].sort((a, b) => a - b))
       const inRange = entries.filter((o) => o >= fromOffset && o < lane.committedOffset)
       const expected = Array.from({ length: MESSAGES }, (_, offset) => offset)
-        .filter((offset) => offset % 3 !== 0 && (offset * LANES + i) % 50 !== 7)
+        .filter((offset) =>
+          offset % 3 === 0 ? isSetAside(offset) : (offset * LANES + i) % 50 !== 7,
+        )
         .filter((offset) => offset >= fromOffset && offset < lane.committedOffset)
       expect(inRange).toEqual(expected)
     }
@@ -143,7 +176,7 @@ test('kafka history - reads messages beyond what is committed, and the journals 
 })
 
 test('kafka history - has nothing to read where nothing was lost', async () => {
-  const history = createKafkaHistory({ kafka, definition, scored })
+  const history = createKafkaHistory({ kafka, definition, scored, rejected })
   const opened = await history.open([rangeOf(0, MESSAGES, MESSAGES)], 20)
   expect(await readAll(opened.readers[0]!)).toEqual({ values: [], entries: [] })
   await opened.close()
@@ -151,7 +184,7 @@ test('kafka history - has nothing to read where nothing was lost', async () => {
 
 test('kafka history - reads behind the beginning of a lane in mid-topic that has committed nothing', async () => {
   const bounds = () => ({ from: 40, to: 70 })
-  const history = createKafkaHistory({ kafka, definition, scored, bounds })
+  const history = createKafkaHistory({ kafka, definition, scored, rejected, bounds })
   const { lane } = rangeOf(0, 0, 0)
   const range = { lane: { ...lane, originOffset: 40 }, fromOffset: 40, readFromOffset: 40 }
   const opened = await history.open([range], 20)

@@ -12,9 +12,9 @@ import type * as Kafkajs from 'kafkajs'
 import { WeirError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
 import { accelerateKafkajs } from './accelerate.ts'
+import { registerCodecs } from './batch-codecs.ts'
 import type { BrokerWatch } from './broker-watch.ts'
 import { createSocketFactory } from './watched-socket.ts'
-import { registerCodecs } from './zstd-codec.ts'
 
 export type {
   Admin,

@@ -10,18 +10,14 @@
 import { WeirError } from '../../../core/errors.ts'
 import type { Fetched, LaneAddress, LaneInput, LaneInputEvents } from '../../../lanes/lane-input.ts'
 import { laneIdOf } from '../../../lanes/lane-input.ts'
-import type { RawMessage, Stream } from '../../../pipeline/records.ts'
+import type { Stream } from '../../../pipeline/records.ts'
 import {
   type JoinedConsumer,
   joinConsumer,
   type SkippedStretch,
 } from '../client/joined-consumer.ts'
-import type {
-  ConsumerConfig,
-  EachBatchPayload,
-  Kafka,
-  KafkaMessage,
-} from '../client/kafka-client.ts'
+import type { ConsumerConfig, EachBatchPayload, Kafka } from '../client/kafka-client.ts'
+import { readMessage } from '../client/raw-message.ts'
 
 type LaneConsumerOptions = {
   readonly kafka: Kafka
@@ -147,10 +143,3 @@ function skip(feed: Feed, stretch: SkippedStretch, events: LaneInputEvents): voi
   lane.offset = nextOffset
   events.fetched(lane.address.laneId, { messages: [], nextOffset, endOffset })
 }
-
-const readMessage = ({ offset, timestamp, key, value }: KafkaMessage): RawMessage => ({
-  offset: Number(offset),
-  brokerTimeMs: Number(timestamp),
-  key,
-  value,
-})

@@ -5,12 +5,14 @@
 //
 // In: a lane's records and its next offset. Out: committed, or in doubt. Whatever fails between send
 // and commit leaves an unknown outcome (a lost answer to a commit may have been a commit): the
-// producer is discarded, and the lane must be opened again to learn what is true.
-// Invariant: a delivery that does not start where the lane's last commit ended is not sent.
+// producer is discarded, and the lane must be opened again to learn what is true. Refused as too
+// large: what the broker will never store; the lane must be opened again all the same. Invariant: a
+// delivery that does not start where the lane's last commit ended is not sent.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WeirError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
+import type { Compression } from '../../../core/settings.ts'
 import type { LaneAddress, LaneBounds } from '../../../lanes/lane-input.ts'
 import type { LaneTransactions, OpenedLane } from '../../../lanes/lane-transactions.ts'
 import type { Observe } from '../../../pipeline/observe/signals.ts'
@@ -30,6 +32,7 @@ import {
   transactionalRetry,
 } from '../client/kafka-client.ts'
 import { demandStoredOnce } from './stored-once.ts'
+import { isTooLarge } from './too-large.ts'
 
 export type LaneTransactionsOptions = {
   readonly kafka: Kafka
@@ -37,6 +40,8 @@ export type LaneTransactionsOptions = {
   readonly groupId: string
   readonly topics: Readonly<Record<OutputTopic, string>>
   readonly observe: Observe
+  /** Of the outputs' record batches; none unless given. */
+  readonly compression?: Compression
   /** Where lanes begin that have committed nothing, and where all end; else the topic's own. */
   readonly bounds?: LaneBounds
 }
@@ -184,27 +189,29 @@ async function commitDelivery(
   try {
     const transaction = await lane.producer.transaction()
     if (topicMessages.length > 0) {
-      demandStoredOnce(topicMessages, await transaction.sendBatch({ topicMessages, acks: -1 }))
+      const batch = { topicMessages, acks: -1, compression: codecOf(options) }
+      demandStoredOnce(topicMessages, await transaction.sendBatch(batch))
     }
     await sendOffsets(transaction, lane, delivery, options)
     await transaction.commit()
   } catch (cause) {
     lane.isInDoubt = true
     const detail = cause instanceof Error ? cause.message : String(cause)
-    options.observe({
-      kind: 'retried',
-      operation: 'commit',
-      attempt: 1,
-      code: 'WEIR_PUBLISH_IN_DOUBT',
-      detail,
-    })
-    return 'in_doubt'
+    const isRefused = isTooLarge(cause)
+    const code = isRefused ? 'WEIR_PUBLISH_TOO_LARGE' : 'WEIR_PUBLISH_IN_DOUBT'
+    options.observe({ kind: 'retried', operation: 'commit', attempt: 1, code, detail })
+    return isRefused ? 'too_large' : 'in_doubt'
   }
   lane.committedOffset = delivery.nextOffset
   for (const { messages } of topicMessages) lane.recordCount += messages.length
   if (lane.recordCount > RECORDS_PER_PRODUCER_MAX) lane.isInDoubt = true
   return 'committed'
 }
+
+const { None, GZIP, ZSTD } = kafkajs.CompressionTypes
+
+const codecOf = ({ compression = 'none' }: LaneTransactionsOptions) =>
+  ({ none: None, gzip: GZIP, zstd: ZSTD })[compression]
 
 /** All records of a lane and topic go to one partition: the lane's own, where there are as many. */
 function composeMessages(

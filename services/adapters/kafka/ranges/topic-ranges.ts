@@ -12,12 +12,8 @@ import { randomUUID } from 'node:crypto'
 import { assertInvariant, WeirError } from '../../../core/errors.ts'
 import type { RawMessage } from '../../../pipeline/records.ts'
 import { type JoinedConsumer, joinConsumer } from '../client/joined-consumer.ts'
-import type {
-  ConsumerConfig,
-  EachBatchPayload,
-  Kafka,
-  KafkaMessage,
-} from '../client/kafka-client.ts'
+import type { ConsumerConfig, EachBatchPayload, Kafka } from '../client/kafka-client.ts'
+import { readMessage } from '../client/raw-message.ts'
 import { deleteGroup } from '../client/with-admin.ts'
 import { type PartitionBounds, partitionBounds } from './topic-bounds.ts'
 
@@ -258,9 +254,3 @@ async function untilMoved(reach: Reach): Promise<void> {
 }
 
 /** The broker drops an empty group by itself some day; this is tidier. */
-const readMessage = ({ offset, timestamp, key, value }: KafkaMessage): RawMessage => ({
-  offset: Number(offset),
-  brokerTimeMs: Number(timestamp),
-  key,
-  value,
-})

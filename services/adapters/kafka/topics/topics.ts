@@ -144,8 +144,9 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     schema: 'rejected-transaction',
     compatibility: 'FULL',
     hasLanes: true,
-    isReadBack: false,
-    config: output(30),
+    // Part of the journal: events that were counted and then set aside say here where they stand.
+    isReadBack: true,
+    config: output(45),
   },
   late: {
     defaultName: 'transactions.late',

@@ -11,7 +11,11 @@ import { createTopics } from '../../../../services/adapters/kafka/topics/create-
 import type { LaneAddress } from '../../../../services/lanes/lane-input.ts'
 import { laneIdOf } from '../../../../services/lanes/lane-input.ts'
 import type { LaneTransactions } from '../../../../services/lanes/lane-transactions.ts'
-import { type Observe, observeNothing } from '../../../../services/pipeline/observe/signals.ts'
+import {
+  type Observe,
+  observeNothing,
+  type Signal,
+} from '../../../../services/pipeline/observe/signals.ts'
 import type { LaneDelivery, OutputTopic } from '../../../../services/pipeline/publish/publisher.ts'
 import { outputTopics } from '../../../../services/pipeline/publish/publisher.ts'
 import { silentLogger } from '../../../support/silent-logger.ts'
@@ -83,6 +87,15 @@ async function fillInput(topic: string, partitions: number): Promise<void> {
   await producer.disconnect()
 }
 
+async function lowerCeiling(topic: string, bytes: number): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }]
+  const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }]
+  await admin.alterConfigs({ validateOnly: false, resources: resources as never })
+  await admin.disconnect()
+}
+
 function deliveryOf(
   { laneId }: LaneAddress,
   [fromOffset, nextOffset]: readonly [number, number],
@@ -151,6 +164,41 @@ describe('lane transactions', () => {
       const mine = found.filter((value) => value.startsWith(`${partition}:`))
       expect(mine).toEqual(Array.from({ length: 8 }, (_, i) => `${partition}:${i}`))
     }
+  })
+
+  it.each(['none', 'gzip', 'zstd'] as const)(
+    'publishes batches that readers unpack, compression %s',
+    async (compression) => {
+      const { lane, topics, groupId, visible } = await openEnvironment()
+      const options = { kafka, groupId, topics, observe: observeNothing, compression }
+      const transactions = await createLaneTransactions(options)
+      onTestFinished(() => transactions.close())
+      await transactions.open(lane(0))
+      const scored = Array.from({ length: 200 }, (_, i) => `event ${i} `.repeat(i))
+      const delivery = deliveryOf(lane(0), [0, 1], { scored })
+      expect(await transactions.deliver([delivery])).toEqual(['committed'])
+      expect(await visible('scored')).toEqual(scored.map((value) => `0:${value}`))
+    },
+  )
+
+  it('knows a delivery that the broker refuses for its size from one in doubt', async () => {
+    const { lane, topics, open, visible } = await openEnvironment()
+    await lowerCeiling(topics.scored, 2000)
+    const seen: Signal[] = []
+    const transactions = await open((signal) => void seen.push(signal))
+    await transactions.open(lane(0))
+    const large = deliveryOf(lane(0), [0, 4], { scored: ['x'.repeat(5000)], rejected: ['a'] })
+    expect(await transactions.deliver([large])).toEqual(['too_large'])
+    expect(seen).toContainEqual(
+      expect.objectContaining({ kind: 'retried', code: 'WEIR_PUBLISH_TOO_LARGE' }),
+    )
+    // Nothing of it is there, the lane has to be opened again, and then it goes on.
+    expect(await transactions.deliver([deliveryOf(lane(0), [0, 4])])).toEqual(['in_doubt'])
+    expect(await transactions.open(lane(0))).toMatchObject({ nextOffset: 0 })
+    const small = deliveryOf(lane(0), [0, 4], { rejected: ['set aside'] })
+    expect(await transactions.deliver([small])).toEqual(['committed'])
+    expect(await visible('scored')).toEqual([])
+    expect(await visible('rejected')).toEqual(['0:set aside'])
   })
 
   it('sends nothing that does not start where the last commit ended', async () => {

@@ -4,13 +4,22 @@
 // The stock code slices every record, adds 64-bit numbers as BigInts and folds headers by copying.
 // Here records are read in place with plain numbers; a record with headers, or a number beyond 51
 // bits, is handed to the stock record decoder. Keys and values stay views of the fetched buffer.
+// A batch that cannot be read becomes one message that says so (unreadable-batch.ts): the stock
+// code would throw, and end the consumer at the same batch again and again.
 //
 //   base offset int64 | size int32 | leader epoch int32 | magic int8 | crc int32 | attributes int16 |
 //   last offset delta int32 | first and max timestamp int64 | producer id int64 | producer epoch
 //   int16 | first sequence int32 | count int32 | records, compressed as attributes say
 
-import { type BatchContext, readRecords, type StockRecordDecoder } from './record-decoding.ts'
+import { limits } from '../../../../core/limits.ts'
+import {
+  type BatchContext,
+  type IncomingMessage,
+  readRecords,
+  type StockRecordDecoder,
+} from './record-decoding.ts'
 import type { Codec, Decoder, DecoderClass, LoadStock } from './stock-modules.ts'
+import { demandCount, unreadableBatch } from './unreadable-batch.ts'
 
 type Errors = { readonly KafkaJSPartialMessageError: new (message: string) => Error }
 type TimestampTypes = { readonly CREATE_TIME: number; readonly LOG_APPEND_TIME: number }
@@ -19,6 +28,7 @@ type Compression = { lookupCodecByAttributes(attributes: number): Codec | null }
 const timestampTypeFlag = 0x8
 const transactionalFlag = 0x10
 const controlFlag = 0x20
+const HEAD_SIZE = 12 // base offset and size, which the size does not count
 
 export function replaceRecordBatchDecoder(load: LoadStock) {
   const DecoderOfKafkajs = load<DecoderClass>('protocol/decoder.js')
@@ -56,7 +66,16 @@ export function replaceRecordBatchDecoder(load: LoadStock) {
     return { context, magicByte, appendTimestamp, codec: lookupCodecByAttributes(attributes) }
   }
 
+  /** By the fetch of one partition: what its batches have unpacked to. */
+  const unpackedBytes = new WeakMap<Decoder, number>()
+
+  const unpack = async (codec: Codec | null, decoder: Decoder, count: number): Promise<Buffer> => {
+    if (codec === null) return decoder.buffer.subarray(decoder.offset)
+    return count > 0 ? codec.decompress(decoder.readAll()) : Buffer.alloc(0)
+  }
+
   return async (fetchDecoder: Decoder) => {
+    const start = fetchDecoder.offset
     const firstOffset = fetchDecoder.readInt64().toString()
     const length = fetchDecoder.readInt32()
     const decoder = fetchDecoder.slice(length)
@@ -66,14 +85,23 @@ export function replaceRecordBatchDecoder(load: LoadStock) {
         `Tried to decode a partial record batch: remainingBytes(${decoder.buffer.length}) < recordBatchLength(${length})`,
       )
     }
+    const spent = unpackedBytes.get(fetchDecoder) ?? 0
+    if (spent > limits.fetchUnpackedBytesMax) {
+      throw new KafkaJSPartialMessageError('The fetch has unpacked to enough; the rest comes next')
+    }
     const { context, magicByte, appendTimestamp, codec } = readContext(decoder, firstOffset)
     const batchContext: BatchContext = { ...context, magicByte }
-    const count = decoder.readInt32()
-    const records =
-      codec === null
-        ? decoder.buffer.subarray(decoder.offset)
-        : await (count > 0 ? codec.decompress(decoder.readAll()) : Buffer.alloc(0))
-    const source = { buffer: records, count: Math.max(count, 0), appendTimestamp, readStockRecord }
-    return { ...context, records: readRecords(source, batchContext) }
+    let records: IncomingMessage[]
+    try {
+      const count = Math.max(decoder.readInt32(), 0)
+      const buffer = await unpack(codec, decoder, count)
+      demandCount(count, buffer.length)
+      if (codec !== null) unpackedBytes.set(fetchDecoder, spent + buffer.length)
+      records = readRecords({ buffer, count, appendTimestamp, readStockRecord }, batchContext)
+    } catch (cause) {
+      const bytes = fetchDecoder.buffer.subarray(start, start + HEAD_SIZE + length)
+      records = [unreadableBatch(bytes, { ...batchContext, ...context }, cause as Error)]
+    }
+    return { ...context, records }
   }
 }

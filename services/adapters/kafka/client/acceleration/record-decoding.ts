@@ -5,8 +5,11 @@
 //   size varint | attributes int8 | timestamp delta varint | offset delta varint |
 //   key size varint | key | value size varint | value | header count varint | headers
 //
-// Refused: nothing; a record that is not plain goes to the stock decoder, with what it does about it.
+// Refused with UnpackFault: records that reach beyond the bytes. A record that is not plain goes to
+// the stock decoder, with what it does about it.
 
+import type { UnreadableBatch } from '../../../../pipeline/records.ts'
+import { UnpackFault } from '../unpack-fault.ts'
 import { varintMagnitudeMax } from './varint.ts'
 
 export type BatchContext = {
@@ -16,7 +19,7 @@ export type BatchContext = {
   readonly magicByte: number
 }
 
-type IncomingMessage = {
+export type IncomingMessage = {
   readonly magicByte: number
   readonly attributes: number
   readonly timestamp: string
@@ -26,6 +29,8 @@ type IncomingMessage = {
   readonly headers: object
   readonly isControlRecord: boolean
   readonly batchContext: BatchContext
+  /** Set where the message stands for a whole batch that cannot be read. */
+  readonly unreadable?: UnreadableBatch
 }
 
 export type StockRecordDecoder = (decoder: object, context: BatchContext) => IncomingMessage
@@ -73,6 +78,10 @@ class RecordReader {
   next(): IncomingMessage {
     const size = this.readVarint()
     const start = this.at
+    // Not so for a size that is no number, which is what is read behind the end.
+    if (!(size >= 0 && start + size <= this.buffer.length)) {
+      throw new UnpackFault(`a record of ${size} bytes at byte ${start} of ${this.buffer.length}`)
+    }
     const message = this.hasPlainBases ? this.readPlain() : undefined
     this.at = start + size
     return (
