@@ -6,7 +6,7 @@
 // is aborted. Invariants: pauses double up to their ceiling; their count has none, so whoever is
 // told has to say so where people look.
 
-export type RetryPlan = {
+type RetryPlan = {
   /** Whether it may be otherwise next time; told of nothing else. */
   readonly isPassing: (error: unknown) => boolean
   readonly onFailure: (failure: Failure) => void

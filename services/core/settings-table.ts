@@ -13,7 +13,7 @@ export type SaslMechanism = (typeof saslMechanisms)[number]
  * What Weir writes; for lz4 and snappy it has no writer, and zstd makes less of the same (bench
  * codec).
  */
-export const compressions = ['none', 'gzip', 'zstd'] as const
+const compressions = ['none', 'gzip', 'zstd'] as const
 export type Compression = (typeof compressions)[number]
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const

@@ -18,7 +18,7 @@ import {
 import type { Settings } from '../core/settings.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 
-export type KafkaManner = Pick<KafkaOptions, 'retry' | 'watch'>
+type KafkaManner = Pick<KafkaOptions, 'retry' | 'watch'>
 
 /** @param program names the program at the brokers: weir-<program>-<instance>. */
 export function openKafka(

@@ -139,7 +139,7 @@ function composeFiles(
   }
 }
 
-export function bytesOf(
+function bytesOf(
   files: readonly FileEvidence[],
   role: FileEvidence['role'],
 ): Uint8Array | null {

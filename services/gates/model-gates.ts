@@ -42,7 +42,7 @@ export type GateTerms = BacktestTerms & {
 
 type Gate = (evidence: ModelEvidence, terms: GateTerms) => GateOutcome
 
-export const gateTable = {
+const gateTable = {
   manifest: ({ manifest, folder }) => {
     const limit = 'model-manifest.md, name and version of its folder'
     if ('fault' in manifest) return failed(manifest.fault, limit)

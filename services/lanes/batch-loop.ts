@@ -28,7 +28,7 @@ import { asError } from './outside.ts'
 import type { Wake } from './wake.ts'
 import type { Watchdog } from './watchdog.ts'
 
-export type BatchLoopDeps = {
+type BatchLoopDeps = {
   readonly book: LaneBook
   readonly gate: AlignmentGate
   readonly flight: Flight
@@ -46,7 +46,7 @@ export type BatchLoopDeps = {
 type Loop = BatchLoopDeps & { readonly isolation: Isolation }
 type Merged = Extract<MergeResult, { readonly kind: 'batch' }>
 
-export type BatchLoop = {
+type BatchLoop = {
   /** Runs until `isOver`; `idle` is called at each turn. */
   readonly run: (isOver: () => boolean, idle: () => void) => Promise<void>
   /** To be called when lanes come or go. */

@@ -42,7 +42,7 @@ export type ClaimDeps = {
   readonly pause: (durationMs: number) => Promise<unknown>
 }
 
-export type ClaimTerms = {
+type ClaimTerms = {
   readonly isWanted: () => boolean
   /** The store is being put back, by this process or another: true while it lasts. */
   readonly noteRestoring: (isRestoring: boolean) => void

@@ -26,7 +26,7 @@ import { createStoreTouch } from './touch-store.ts'
 import { createWake } from './wake.ts'
 import { createWatchdog } from './watchdog.ts'
 
-export type ConductorDeps = ClaimDeps & {
+type ConductorDeps = ClaimDeps & {
   readonly input: LaneInput
   readonly pipeline: Pipeline
   readonly align: PipelineDefinition['align']

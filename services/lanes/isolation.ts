@@ -7,7 +7,7 @@
 // what is outside comes back, and what others took is claimed anew.
 // A model that fails for everybody makes no event poison: few are set aside in a row.
 // Invariants: about twice log2 of a batch's events are tried; once every suspect has an outcome,
-// batches are as big as ever; an event is set aside only after it failed alone.
+// batches are as big as ever; an event is set aside only after it failed alone, several times.
 
 import { errorTable, WeirError } from '../core/errors.ts'
 import type { Batch, Rejection } from '../pipeline/records.ts'
@@ -27,6 +27,8 @@ export type Isolation = {
 
 /** A failure may be chance once; the same again, with the same code, is looked into. */
 const FAILURES_BEFORE = 2
+/** As often an event fails alone before it is its own fault. */
+const FAILURES_ALONE = 3
 /** Events set aside with none between them that went well: beyond it the fault lies elsewhere. */
 const ASIDE_IN_A_ROW_MAX = 3
 
@@ -37,6 +39,8 @@ export function createIsolation(): Isolation {
   let failures = 0
   let lastCode = ''
   let asideInARow = 0
+  let aloneKey = ''
+  let aloneFailures = 0
   /** By lane, the event that failed alone, and why. */
   const refusals = new Map<number, { readonly offset: number; readonly refusal: Rejection }>()
 
@@ -62,10 +66,14 @@ export function createIsolation(): Isolation {
       lastCode = code
       if (failures < FAILURES_BEFORE) return
       suspect(batch)
-      if (batch.arrivals.length > 1 || failures === FAILURES_BEFORE) return
-      if (asideInARow >= ASIDE_IN_A_ROW_MAX) return
+      if (batch.arrivals.length > 1) return
+      const { laneId } = batch.lanes[0]!
       const offset = batch.arrivals[0]!.raw.offset
-      refusals.set(batch.lanes[0]!.laneId, { offset, refusal: refusalOf(error as WeirError) })
+      const key = `${laneId} ${offset} ${code}`
+      aloneFailures = key === aloneKey ? aloneFailures + 1 : 1
+      aloneKey = key
+      if (aloneFailures < FAILURES_ALONE || asideInARow >= ASIDE_IN_A_ROW_MAX) return
+      refusals.set(laneId, { offset, refusal: refusalOf(error as WeirError) })
     },
     committed: ({ lanes, laneIndexes }, laneIndex) => {
       const { laneId, lastOffset } = lanes[laneIndex]!

@@ -46,7 +46,7 @@ export type LaneBook = {
   readonly release: (reason: string) => void
 }
 
-export type LaneBookDeps = ClaimDeps & {
+type LaneBookDeps = ClaimDeps & {
   readonly input: Pick<LaneInput, 'seek' | 'pause'>
   readonly flight: Flight
   readonly watchdog: Watchdog

@@ -12,7 +12,7 @@ import type { Lane } from './lane.ts'
 import { asError, codeOf, isOutside, observeRetry } from './outside.ts'
 import type { Watchdog } from './watchdog.ts'
 
-export type LearnDeps = {
+type LearnDeps = {
   readonly pipeline: Pick<Pipeline, 'learn'>
   readonly watchdog: Watchdog
   readonly observe: Observe

@@ -13,7 +13,7 @@ import { type AppliedRejection, isApplied } from '../pipeline/publish/applied-re
 import type { RejectedRecord } from '../pipeline/publish/output-records.ts'
 import { openUntilAborted } from './topic-source.ts'
 
-export type SetAsideSource = {
+type SetAsideSource = {
   readonly kafka: Kafka
   readonly topic: string
   readonly decoder: Decoder<RejectedRecord>

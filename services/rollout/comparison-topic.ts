@@ -18,14 +18,14 @@ import type { ComparisonRecord } from './comparison-record.ts'
 import { createPublishedMinutes } from './published-minutes.ts'
 import type { Trial } from './trial.ts'
 
-export type ComparisonTopicOptions = {
+type ComparisonTopicOptions = {
   readonly kafka: Kafka
   readonly registry: Pick<Registry, 'lookUp' | 'schemaById'>
   readonly topic: string
   readonly pipeline: string
 }
 
-export type ComparisonTopic = {
+type ComparisonTopic = {
   readonly publish: (records: readonly ComparisonRecord[], trial: Trial) => Promise<void>
   readonly close: () => Promise<void>
 }

@@ -24,7 +24,7 @@ import type { Trial } from './trial.ts'
 export type Minute = { readonly startMs: number; readonly counts: PairedCounts }
 
 const MINUTE_MS = 60_000
-export const flipsMax = 100_000
+const flipsMax = 100_000
 
 type Flip = { readonly flaggedBy: 'champion' | 'challenger'; readonly atMs: number }
 

@@ -25,7 +25,7 @@ export type RolloutWatch = {
   readonly failed: (error: Error) => void
 }
 
-export type RolloutWatchOptions = {
+type RolloutWatchOptions = {
   readonly definition: Pick<PipelineDefinition, 'pipeline' | 'hash'>
   readonly settings: Pick<Settings, 'http' | 'commit'>
   readonly isCaughtUp: () => boolean

@@ -11,7 +11,7 @@ import {
   type LaneTransactionsOptions,
 } from '../adapters/kafka/lanes/lane-transactions.ts'
 
-export type DeliveryWish = LaneTransactionsOptions & {
+type DeliveryWish = LaneTransactionsOptions & {
   readonly kafka: Kafka
   readonly inputs: readonly InputTopic[]
   readonly add: (close: () => Promise<void>) => void

@@ -14,7 +14,7 @@ import type { Settings } from '../core/settings.ts'
 import type { FeaturePlan } from '../pipeline/enrich/feature-plan.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 
-export type StoreWish = {
+type StoreWish = {
   readonly definition: PipelineDefinition
   readonly settings: Pick<Settings, 'redis' | 'keyPrefix'>
   readonly observe: Observe

@@ -19,7 +19,7 @@ import type { Settings } from '../core/settings.ts'
 import { createClosers } from '../environment/closers.ts'
 import type { Observe, System } from '../pipeline/observe/signals.ts'
 
-export type Start<T> = {
+type Start<T> = {
   readonly open: (add: (close: () => Promise<void>) => void) => Promise<T>
   /** What lets others see that this process is there: it is never cut short. */
   readonly begin: (opened: T) => Promise<void>
@@ -30,7 +30,7 @@ export type Start<T> = {
   readonly signal: AbortSignal
 }
 
-export type Opened<T> = { readonly opened: T; readonly closeAll: () => Promise<void> }
+type Opened<T> = { readonly opened: T; readonly closeAll: () => Promise<void> }
 
 const FIRST_PAUSE_MS = 500
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Signal } from '../../services/pipeline/observe/signals.ts'
+import { asScoredRecord, isApplied } from '../../services/pipeline/publish/applied-record.ts'
 import type {
   RejectedRecord,
   ScoredTransactionRecord,
@@ -71,8 +72,12 @@ async function judge({ broker, lanes, definition }: TroubledRun) {
     ),
   )
   const labels = labelsIn(lanes)
+  // A model that failed for an event alone, again and again: it is counted all the same.
+  const setAside = read<RejectedRecord>('rejected')
+    .filter(isApplied)
+    .map((record) => asScoredRecord(record, transactionIn(messages.get(placeOf(record))!), 0))
   const { differences } = await recomputeVectors(definition, {
-    scored,
+    scored: [...scored, ...setAside],
     transactionOf: (event) => transactionIn(messages.get(placeOf(event))!),
     labelsOf: () => labels,
   })

@@ -84,7 +84,7 @@ const layers: readonly Layer[] = [
   {
     name: 'gates',
     holds: /^(services\/gates)\//,
-    mayImport: [...below, 'roster', 'adapter', ...pages],
+    mayImport: [...below, 'stage', 'roster', 'adapter', ...pages],
   },
   // From settings to clients and codecs, for every entry point.
   { name: 'environment', holds: /^(services\/environment)\//, mayImport: engine },
@@ -145,7 +145,9 @@ const neighbours: Readonly<Record<string, readonly string[]>> = {
   // The plan of topics names the subject and the compatibility level of each topic's schema.
   'services/adapters/kafka': ['services/adapters/registry'],
   // The same model's folder, its reasons, and itself as the fallback.
-  'services/adapters/inference': ['services/adapters/onnx'],
+  'services/adapters/inference': ['services/adapters/onnx', 'services/adapters/models'],
+  // A model's folder is read in one place, whoever opens it.
+  'services/adapters/onnx': ['services/adapters/models'],
   // A model repository's layout is written from the pipeline file's section on the model.
   'services/adapters/models': ['services/adapters/pipeline-file'],
   // Columns of a file are told apart as a pipeline file names them.
@@ -212,6 +214,7 @@ export function findAdapterMixers(files: readonly RepositoryFile[]): string[] {
     for (const target of importsOf(file)) {
       const adapter = /^services\/adapters\/[^/]+/.exec(target)?.[0]
       if (adapter === undefined || adapter === folder) continue
+      if (neighbours[folder]?.includes(adapter)) continue
       adapters.set(folder, (adapters.get(folder) ?? new Set()).add(adapter))
     }
   }
@@ -237,6 +240,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['services/adapters/redis', 'dev/stack', 'load/bench'],
   kafkajs: ['services/adapters/kafka', 'load/generator'],
   'onnxruntime-node': ['services/adapters/onnx'],
+  // What the bench holds the codecs to.
+  'lz4-napi': ['load/bench'],
   pino: ['services/adapters/prometheus'],
   // /metrics answers with the registry's text.
   'prom-client': ['services/adapters/prometheus', 'services/adapters/http'],

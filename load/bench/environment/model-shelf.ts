@@ -15,7 +15,7 @@ export type ModelShelf = {
   readonly remove: () => void
 }
 
-export type ShelfOptions = {
+type ShelfOptions = {
   /** Removed in the end with everything in it; left out: one of its own. */
   readonly folder?: string
   readonly name: string

@@ -37,7 +37,7 @@ export const isAbsent = (error: unknown): boolean =>
   hasCode(error instanceof WeirError ? error.cause : error, 'ENOENT', 'ENOTDIR')
 
 /** A file is missing in a folder that is there: as changed as one with other bytes. */
-export class IncompleteEntry extends WeirError {
+class IncompleteEntry extends WeirError {
   constructor(path: string, cause: unknown) {
     super('WEIR_CLASSIFY_MODEL_REFUSED', `${path} lacks a file`, { cause })
   }
@@ -127,7 +127,7 @@ export async function removeEntry(
   return isGone
 }
 
-export const exists = async (path: string): Promise<boolean> => (await statOf(path)) !== null
+const exists = async (path: string): Promise<boolean> => (await statOf(path)) !== null
 
 /** Null where it is not there, or no longer. */
 export async function statOf(path: string) {

@@ -12,7 +12,7 @@ import { isAbsent, removeEntry, statOf } from './cache-entries.ts'
 /** What another process has left unfinished for this long is nobody's any more. */
 const staleMs = 3_600_000
 
-export type TrimOptions = {
+type TrimOptions = {
   readonly folder: string
   readonly bytesMax: number
   /** A reader has this long between finding an entry and having read it. */

@@ -18,7 +18,7 @@ export type Golden = {
 export const goldenDifferenceMax = 1e-5
 
 /** Fewer rows than this do not cover the bands and branches of a model. */
-export const goldenRowsMin = 32
+const goldenRowsMin = 32
 
 export const parseGolden = (bytes: Uint8Array, path: string, width: number): Golden => {
   const { vectors, scores } = parseGoldenJson(bytes, path)

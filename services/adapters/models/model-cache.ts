@@ -37,7 +37,7 @@ export type ModelCache = {
   readonly recall: (asked: string) => Promise<string | null>
 }
 
-export type CacheOptions = {
+type CacheOptions = {
   readonly folder: string
   readonly bytesMax: number
   /** See TrimOptions; left out: an hour, many times what loading may take. */

@@ -24,7 +24,7 @@ import {
 import { type Golden, parseGolden } from './golden-vectors.ts'
 import { openModelFolder, readModelFile } from './model-folder.ts'
 
-export type ModelRole = 'champion' | 'challenger'
+type ModelRole = 'champion' | 'challenger'
 
 export type Graph = { readonly bytes: Uint8Array; readonly sha256: string }
 
@@ -38,7 +38,7 @@ export type ModelFiles = {
 }
 
 /** What the environment and the pipeline ask of every model. */
-export type ModelDemands = {
+type ModelDemands = {
   /** The pipeline's feature names, in the vector's order. */
   readonly features: readonly string[]
   readonly signatures: SignaturePolicy

@@ -27,7 +27,7 @@ export type ModelParts = IncomingModel & {
 }
 
 /** The folder's manifest and who signed it, before either is believed. */
-export type OpenedFolder = {
+type OpenedFolder = {
   readonly path: string
   readonly manifest: Buffer
   readonly manifestSha256: string

@@ -13,7 +13,7 @@ const valueBytesMax = 10
 const tagBytesMax = 5
 
 /** A field that is a number has no part: from = to. */
-export type FieldVisitor = (number: number, value: number, from: number, to: number) => void
+type FieldVisitor = (number: number, value: number, from: number, to: number) => void
 
 export function visitFields(bytes: Uint8Array, from: number, to: number, visit: FieldVisitor) {
   let at = from

@@ -37,7 +37,7 @@ export type TrialStep = (typeof trialSteps)[number]
  * The number that was found: 0 for a graph that loads, columns, largest difference, rows without
  * a score, or p99 in ms; and the scores of extremes, by row.
  */
-export type TrialAnswer =
+type TrialAnswer =
   | { readonly value: number; readonly scores?: Float32Array }
   | { readonly fault: string }
 export type TrialMessage = { readonly step: TrialStep; readonly answer: TrialAnswer }

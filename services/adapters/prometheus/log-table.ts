@@ -7,7 +7,7 @@
 
 import type { Signal } from '../../pipeline/observe/signals.ts'
 
-export type LineLevel = 'error' | 'warn' | 'info' | 'debug'
+type LineLevel = 'error' | 'warn' | 'info' | 'debug'
 
 type LogRule = {
   readonly level: LineLevel

@@ -91,7 +91,7 @@ const flagDecisions = ['review', 'block'] as const
 export const delayQuantiles = ['0.5', '0.99', '1'] as const
 export const remoteCodes = ['WEIR_CLASSIFY_REMOTE_AWAY', 'WEIR_CLASSIFY_REMOTE_WRONG'] as const
 export const modelRoles = ['champion', 'challenger'] as const
-export const trialStages = ['shadow', 'canary'] as const
+const trialStages = ['shadow', 'canary'] as const
 export const verdicts = ['advance', 'wait', 'pause', 'roll_back'] as const
 export const comparedOutcomes = [
   'unflagged',

@@ -29,7 +29,7 @@ export type TrialSight = {
   readonly frauds: Readonly<Record<(typeof modelRoles)[number], number>>
 }
 
-export type RolloutMetrics = {
+type RolloutMetrics = {
   readonly registry: Registry
   /** null: nobody is on trial. */
   readonly recordTrial: (sight: TrialSight | null) => void

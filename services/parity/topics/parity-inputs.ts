@@ -19,7 +19,7 @@ import { readValues } from '../naive/read-values.ts'
 import type { ParityEnvironment } from './parity-environment.ts'
 import type { ParityScope } from './parity-scope.ts'
 
-export type WasUnknown = (partition: number, offset: number) => boolean
+type WasUnknown = (partition: number, offset: number) => boolean
 
 export type Refusals = {
   readonly wasUnknown: WasUnknown

@@ -13,7 +13,7 @@ import { type Decoded, decode, rejectionOf } from './decode.ts'
 import { DecodeFault, type Decoder } from './message-decoder.ts'
 
 /** @property attemptsMax times that one id is learned for one message. */
-export type Learning = {
+type Learning = {
   readonly attemptsMax: number
   readonly pause: (ms: number) => Promise<unknown>
 }
@@ -25,7 +25,7 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 const patiently: Learning = { attemptsMax: 3, pause }
 const PAUSE_MS = 250
 /** Questions to the registry that are open at a time. */
-export const asksAtOnceMax = 32
+const asksAtOnceMax = 32
 
 export async function decodeLearning<T>(
   messages: readonly RawMessage[],

@@ -31,7 +31,7 @@ export type ModelFacts = {
   readonly sha256: string
 }
 
-export type Waiting = {
+type Waiting = {
   readonly address: string
   readonly attempt: number
   readonly detail: string

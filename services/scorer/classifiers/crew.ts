@@ -14,7 +14,7 @@ import type {
 } from '../../pipeline/classify/classifier.ts'
 import type { Observe, Signal } from '../../pipeline/observe/signals.ts'
 
-export type OpenModels = (observe: Observe) => Promise<FixedClassifier>
+type OpenModels = (observe: Observe) => Promise<FixedClassifier>
 
 export class Crew {
   /** Equal for two rosters with the same models. */

@@ -14,7 +14,7 @@
 import { WeirError } from '../../../core/errors.ts'
 import type { Consumer, ConsumerConfig, EachBatchPayload, Kafka } from './kafka-client.ts'
 
-export type JoinedListener = {
+type JoinedListener = {
   /** Partitions by topic; nothing of them is fetched until `seek`. */
   readonly joined: (assignment: Readonly<Record<string, readonly number[]>>) => void
   readonly left: (reason: string) => void

@@ -20,7 +20,7 @@ import type { BrokerWatch } from './broker-watch.ts'
 const LOOKS = 10
 const KEEP_ALIVE_MS = 60_000
 
-export type SocketWatching = {
+type SocketWatching = {
   readonly watch: BrokerWatch
   /** Answers of a new connection that only lead to its login: they prove nothing. */
   readonly greetings: number
