@@ -1,11 +1,12 @@
 // `npm run train -- --config FILE`: features, model and backtest in one command.
 //
-// In: `--config` (training/card-fraud.yaml) and `--out`, which takes the place of the config's. Out: the
+// In: `--config` and `--out`, which takes the place of the config's. Without a flag: the help. Out: the
 // run's folder, and on stdout where it is, what the backtest measured and the policy lines for the pipeline file;
 // with --json one object as the last line. Exit code 2: something was refused and nothing was written.
 // SIGINT and SIGTERM end it and leave nothing half-written.
 
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
+import { exitCodeOf, isTold, throwOnExit } from '../services/core/exit-code.ts'
 import { WeirError } from '../services/core/errors.ts'
 import { openPython } from './open-python.ts'
 import { runTraining, type TrainingOutcome } from './run-training.ts'
@@ -13,31 +14,40 @@ import { loadTrainingConfig, type TrainingConfig, TrainingFault } from './traini
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 
+type Flags = { readonly config: string; readonly out?: string; readonly json?: boolean }
+
+const program = new Command('train')
+  .description('history, features, model and backtest, by a config (training/README.md)')
+  .option('--config <file>', 'training config', 'training/card-fraud.yaml')
+  .option('--out <folder>', "new folder for the run, in place of the config's `out`")
+  .option('--json', 'print one JSON object on the last line')
+
+/** A training takes minutes: nobody should begin one by looking what the command does. */
+function readFlags(): Flags {
+  throwOnExit(program)
+  if (process.argv.length <= 2) program.help({ error: true })
+  return program.parse().opts<Flags>()
+}
+
 async function main(): Promise<void> {
   const stop = new AbortController()
   for (const name of Object.keys(exitCodes)) process.once(name, (signal) => stop.abort(signal))
   try {
-    const { values } = parseArgs({
-      options: {
-        config: { type: 'string', default: 'training/card-fraud.yaml' },
-        out: { type: 'string' },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const config = loadTrainingConfig(values.config)
-    const wanted = values.out === undefined ? config : { ...config, out: values.out }
+    const flags = readFlags()
+    const config = loadTrainingConfig(flags.config)
+    const wanted = flags.out === undefined ? config : { ...config, out: flags.out }
     const outcome = await runTraining(wanted, {
       python: openPython(),
       signal: stop.signal,
       tell: (text) => void process.stderr.write(`${text}\n`),
     })
-    tell(wanted, outcome, values.json)
+    tell(wanted, outcome, flags.json === true)
   } catch (error) {
     if (stop.signal.aborted) {
       process.exitCode = exitCodes[stop.signal.reason as keyof typeof exitCodes]
-    } else if (isRefusal(error)) {
-      process.stderr.write(`${(error as Error).message}\n`)
-      process.exitCode = 2
+    } else if (isTold(error) || isRefusal(error)) {
+      if (!isTold(error)) process.stderr.write(`${(error as Error).message}\n`)
+      process.exitCode = isTold(error) ? exitCodeOf(error) : 2
     } else throw error
   }
 }
@@ -45,9 +55,8 @@ async function main(): Promise<void> {
 const isRefusal = (error: unknown): boolean =>
   error instanceof TrainingFault ||
   error instanceof WeirError ||
-  // Flags that are not known, knobs of the generator that are out of range.
-  error instanceof RangeError ||
-  String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
+  // Knobs of the generator that are out of range.
+  error instanceof RangeError
 
 function tell(config: TrainingConfig, { record, backtests }: TrainingOutcome, json: boolean): void {
   const { name, version } = config.model

@@ -3,7 +3,8 @@
 // In: one word. Out: `up` starts a process that holds a stack, waits until the stack answers, and
 // prints its endpoints as export lines that make every other command use it; `status` says what
 // answers; `down` ends it. The state file .weir/stack/state.json names the holder and the endpoints.
-// Refused: a second `up` while one is up, an unknown word. The holder is the stack's parent, so the
+// Refused: a second `up` while one is up; an unknown word, with exit code 2 and the usage. The holder
+// is the stack's parent, so the
 // stack ends with it, whatever ends it.
 
 import { spawn } from 'node:child_process'
@@ -151,10 +152,28 @@ function writeState(stack: Stack): void {
 
 const commands: Readonly<Record<string, () => Promise<void>>> = { up, down, status, hold }
 
-const word = process.argv[2] ?? ''
+const usage = `Usage: npm run stack -- up|down|status
+
+Kafka, Redis and the registry, for as long as they are wanted.
+
+Commands:
+  up      start them, and print the export lines that make every other command use them
+  down    end them
+  status  say what answers; exit code 1 if anything does not
+`
+
+const word = process.argv[2]
+if (word === '--help' || word === '-h' || word === 'help') {
+  process.stdout.write(usage)
+  process.exit(0)
+}
+const command = commands[word ?? '']
+if (command === undefined) {
+  const found = word === undefined ? '' : `found '${word}', expected up, down or status\n\n`
+  process.stderr.write(found + usage)
+  process.exit(2)
+}
 try {
-  const command = commands[word]
-  if (!command) throw new Error(`found '${word}', expected up, down or status`)
   await command()
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

@@ -7,6 +7,7 @@
 // 1 for records that are missing, doubled or lost, and for trouble.
 
 import { Command, InvalidArgumentError } from 'commander'
+import { exitCodeOf, isTold, throwOnExit } from '../../services/core/exit-code.ts'
 import type { CaseFlags } from './run-case.ts'
 
 type DrainFlags = CaseFlags & {
@@ -204,9 +205,11 @@ addCase('codec', 'bytes and CPU per scored event, by codec and batch size')
     })
   })
 
+throwOnExit(program)
 try {
   await program.parseAsync()
 } catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
+  const detail = error instanceof Error ? error.message : String(error)
+  if (!isTold(error)) process.stderr.write(`bench: ${detail}\n`)
+  process.exitCode = exitCodeOf(error)
 }

@@ -6,6 +6,7 @@
 // one ends at once). Invariant: nothing is left running.
 
 import { InvalidArgumentError, program } from 'commander'
+import { exitCodeOf, isTold, throwOnExit } from '../../services/core/exit-code.ts'
 import { type CampaignName, campaignNames, usualCampaigns } from './campaigns.ts'
 import { tableOf, writePage } from './chaos-page.ts'
 import { runChaos } from './run-chaos.ts'
@@ -50,9 +51,6 @@ program
   .option('--pipeline <file>', 'pipeline file', 'pipelines/card-fraud.yaml')
   .option('--json', 'print one JSON object on the last line')
   .option('--write', 'write docs/reference/chaos.md from this run')
-  .parse()
-
-const flags = program.opts<Flags>()
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -62,7 +60,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
+throwOnExit(program)
 try {
+  const flags = program.parse().opts<Flags>()
   const { seconds, seed, rate, pipeline: pipelineFile, campaign = usualCampaigns } = flags
   const stop = stopping.signal
   const result = await runChaos({
@@ -79,7 +79,8 @@ try {
   if (flags.json === true) say(JSON.stringify(result))
   process.exitCode = result.campaigns.every(({ failures }) => failures.length === 0) ? 0 : 1
 } catch (error) {
-  process.stderr.write(`chaos: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
+  const detail = error instanceof Error ? error.message : String(error)
+  if (!isTold(error)) process.stderr.write(`chaos: ${detail}\n`)
+  process.exitCode = exitCodeOf(error)
 }
 if (stopping.signal.aborted) process.exitCode = 130

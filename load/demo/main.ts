@@ -6,6 +6,7 @@
 // running: the servers and the scorer hang on supervisors that end with this process.
 
 import { InvalidArgumentError, program } from 'commander'
+import { exitCodeOf, isTold, throwOnExit } from '../../services/core/exit-code.ts'
 import { runDemo } from './run-demo.ts'
 
 type Flags = {
@@ -32,9 +33,6 @@ program
   .option('--seed <n>', 'of the simulated world', countFrom(0, 2 ** 31), 1)
   .option('--pipeline <file>', 'pipeline file', 'pipelines/card-fraud.yaml')
   .option('--json', 'print one JSON object on the last line')
-  .parse()
-
-const flags = program.opts<Flags>()
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -43,7 +41,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
+throwOnExit(program)
 try {
+  const flags = program.parse().opts<Flags>()
   const { seconds, rate, seed, pipeline } = flags
   const say = (line: string) => void process.stdout.write(`${line}\n`)
   const stop = stopping.signal
@@ -52,7 +52,7 @@ try {
   process.exitCode = result.faults.length > 0 ? 1 : 0
 } catch (error) {
   const detail = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`demo: ${detail}\n`)
-  process.exitCode = 1
+  if (!isTold(error)) process.stderr.write(`demo: ${detail}\n`)
+  process.exitCode = exitCodeOf(error)
 }
 if (stopping.signal.aborted) process.exitCode = 130

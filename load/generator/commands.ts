@@ -82,7 +82,7 @@ async function schemaIdsOf(flags: KafkaFlags): Promise<SchemaIds> {
   const find = async (flag: string, topic: string, given: number | undefined) => {
     if (given !== undefined) return given
     if (flags.registry !== undefined) return findSchemaId(flags.registry, topic)
-    throw new Error(`the schema id of ${topic} is unknown: give --registry or ${flag}`)
+    throw new RangeError(`the schema id of ${topic} is unknown: give --registry or ${flag}`)
   }
   const transactions = await find('--schema-id', flags.topic, flags.schemaId)
   if (flags.labelsTopic === undefined) return { transactions, labels: 0 }

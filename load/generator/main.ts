@@ -3,9 +3,11 @@
  *
  * In: long flags, one per knob. Out: files or messages; at the end one line of JSON with the counts
  * on stdout, progress before it on stderr. Refused: unknown flags and values out of range, with
- * exit code 1 and what was expected.
+ * exit code 2 and what was expected.
  */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { exitCodeOf, isTold, throwOnExit } from '../../services/core/exit-code.ts'
+import { readIsoTime } from '../../services/core/iso-time.ts'
 import { runFiles, runKafka, runPrefill } from './commands.ts'
 import { fileFormats } from './file-sink.ts'
 
@@ -16,8 +18,8 @@ function toNumber(text: string): number {
 }
 
 function toTimeMs(text: string): number {
-  const timeMs = Date.parse(text)
-  if (Number.isNaN(timeMs)) throw new InvalidArgumentError('expected a time such as 2026-01-01')
+  const timeMs = readIsoTime(text)
+  if (timeMs === null) throw new InvalidArgumentError('expected a time such as 2026-01-01')
   return timeMs
 }
 
@@ -71,10 +73,13 @@ addKafka(program.command('kafka').description('sends in open loop'))
   .action(runKafka)
 addKafka(program.command('prefill').description('sends as fast as possible')).action(runPrefill)
 
+throwOnExit(program)
 try {
   await program.parseAsync()
 } catch (error) {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)} ${cause}\n`)
-  process.exitCode = 1
+  const detail = error instanceof Error ? error.message : String(error)
+  if (!isTold(error)) process.stderr.write(`${detail} ${cause}\n`)
+  // Knobs that are out of range, or do not fit each other.
+  process.exitCode = error instanceof RangeError ? 2 : exitCodeOf(error)
 }

@@ -1,6 +1,6 @@
 // `weir doctor`: a pipeline file and the settings of the place in, findings out.
 //
-// Exit code 0 where all is well, 1 with warnings, 2 where a scorer would refuse to start (or this
+// Exit code 0 where all is well, 1 with warnings or with what could not be looked at, 2 where a scorer would refuse to start (or this
 // command was refused: pipeline file, settings, flags). With --json the last line is one object:
 // {worst, findings, memory}. Nothing is changed; --probe makes one topic and deletes it.
 
@@ -13,7 +13,7 @@ import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { readSettings, type Settings } from '../core/settings.ts'
 import { examineEnvironment } from '../doctor/examine-environment.ts'
 import { type MemoryForecast, predictMemory } from '../doctor/predict-memory.ts'
-import { exitCodeOf, findingLines, forecastLines, worstOf } from '../doctor/report.ts'
+import { findingLines, forecastLines, verdictCodeOf, worstOf } from '../doctor/report.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
 
 type Flags = {
@@ -87,7 +87,7 @@ async function examine(flags: Flags): Promise<void> {
     const memory = forecast === null ? [] : forecastLines(forecast)
     process.stdout.write(`${[...memory, ...findingLines(findings)].join('\n')}\n`)
   }
-  process.exitCode = exitCodeOf(findings)
+  process.exitCode = verdictCodeOf(findings)
 }
 
 function forecastOf(

@@ -1,10 +1,12 @@
 // The `weir` command: one subcommand per entry point.
 //
 // In: the command line and WEIR_* variables. Out: exit code 0, 1 for trouble or a failed check, 2
-// for what was refused before anything began. A WeirError is told in one line, without a stack.
+// for what a restart does not help, flags among it (core/exit-code.ts decides). A WeirError is told in
+// one line, without a stack.
 
 import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'
+import { exitCodeOf, isTold, throwOnExit } from '../core/exit-code.ts'
 import { addDoctor } from './doctor-command.ts'
 import { addModelPublishing } from './model-publishing.ts'
 import { addModelsExport } from './models-export-command.ts'
@@ -16,20 +18,6 @@ import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
 import { addRollout } from './rollout-command.ts'
 import { addTopics } from './wire-topics.ts'
-
-const refusedAtStart = new Set([
-  'WEIR_PIPELINE_INVALID',
-  'WEIR_SETTINGS_INVALID',
-  'WEIR_CLASSIFY_MODEL_REFUSED',
-  'WEIR_CLASSIFY_SIGNATURE_REFUSED',
-  'WEIR_CLASSIFY_REGISTRY_REFUSED',
-  'WEIR_CLASSIFY_PROVIDER_REFUSED',
-  'WEIR_CLASSIFY_REMOTE_WRONG',
-  'WEIR_ENRICH_STORE_UNFIT',
-  'WEIR_ENVIRONMENT_UNFIT',
-  'WEIR_ROSTER_REFUSED',
-  'WEIR_FILE_INVALID',
-])
 
 program.name('weir').description('streaming fraud classification: Kafka in, scored Kafka out')
 
@@ -54,10 +42,11 @@ addReplay(program)
 addRollout(program)
 addTopics(program)
 
+throwOnExit(program)
 try {
   await program.parseAsync()
 } catch (error) {
-  if (!(error instanceof WeirError)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = refusedAtStart.has(error.code) ? 2 : 1
+  if (!(error instanceof WeirError || isTold(error))) throw error
+  if (!isTold(error)) process.stderr.write(`${(error as Error).message}\n`)
+  process.exitCode = exitCodeOf(error)
 }

@@ -1,16 +1,18 @@
 // The value of a flag that names a moment.
 //
-// In: ISO 8601 or milliseconds since the epoch. Out: milliseconds. Refused: anything else, as commander
-// wants it.
+// In: ISO 8601, in UTC unless it says otherwise, or milliseconds since the epoch. Out: milliseconds.
+// Refused: anything else, as commander wants it.
 
 import { InvalidArgumentError } from 'commander'
+import { readIsoTime } from '../core/iso-time.ts'
 
-/** ISO 8601, in UTC unless it says otherwise, or milliseconds since the epoch. */
+/** From 1973 to 5138: fewer digits are seconds, a year or a slip. */
+const MILLISECONDS = /^\d{12,14}$/
+
 export function readTime(text: string): number {
-  const hasZone = /(?:Z|[+-]\d{2}:?\d{2})$/.test(text)
-  const timeMs = /^\d{11,}$/.test(text)
-    ? Number(text)
-    : Date.parse(hasZone || !text.includes('T') ? text : `${text}Z`)
-  if (Number.isFinite(timeMs)) return timeMs
-  throw new InvalidArgumentError('Expected a time such as 2026-01-31T08:00Z, or milliseconds.')
+  const timeMs = MILLISECONDS.test(text) ? Number(text) : readIsoTime(text)
+  if (timeMs !== null) return timeMs
+  throw new InvalidArgumentError(
+    'Expected a time such as 2026-01-31 or 2026-01-31T08:00Z (ISO 8601, UTC), or milliseconds.',
+  )
 }

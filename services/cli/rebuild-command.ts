@@ -4,7 +4,7 @@
 // object. Exit code 0 where the store is whole now, 1 where the topics do not hold what is needed or
 // a system is away, 2 where scorers are still at work or flags, settings or pipeline file are wrong.
 
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { createLaneTransactions } from '../adapters/kafka/lanes/lane-transactions.ts'
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
@@ -24,6 +24,7 @@ import { observeNothing } from '../pipeline/observe/signals.ts'
 import { createKafkaHistory } from '../restore/read/kafka-history.ts'
 import { type RebuildEnvironment, rebuildState } from '../restore/rebuild-state.ts'
 import type { RestoreProgress, RestoreReport } from '../restore/run-restore.ts'
+import { readTime } from './read-time.ts'
 
 type Flags = {
   readonly pipeline: string
@@ -43,12 +44,6 @@ export function addRebuild(program: Command): void {
     .option('--renumber', 'begin ordinals at 0, for a pipeline whose entities have changed')
     .option('--json', 'print the report as one JSON object')
     .action(rebuild)
-}
-
-function readTime(text: string): number {
-  const timeMs = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isFinite(timeMs)) return timeMs
-  throw new InvalidArgumentError('Expected a time such as 2026-01-31 or 2026-01-31T12:00:00Z.')
 }
 
 async function rebuild(flags: Flags): Promise<void> {

@@ -180,6 +180,7 @@ const toFlag = (name: string): string =>
 
 function refuseMixed(flags: Flags): void {
   refuseBeside(flags)
+  refuseEmptyReport(flags)
   const { transactions, labels, topics, from, to, rangesOf, intoTopics, collect, discard } = flags
   if (discard !== undefined) return
   if (flags.out === undefined && intoTopics === undefined) {
@@ -199,9 +200,17 @@ function refuseMixed(flags: Flags): void {
   if (rangesOf !== undefined && hasEdges) {
     throw refused('found --ranges-of and another range, expected one of the two')
   }
-  if (from !== undefined && to !== undefined && from >= to) {
-    throw refused(`found --from ${new Date(from).toISOString()}, expected a time before --to`)
-  }
+  if (from !== undefined && to !== undefined && from >= to) throw refusedOrder('--from', from)
+}
+
+function refuseEmptyReport({ measureFrom, measureTo }: Flags): void {
+  if (measureFrom === undefined || measureTo === undefined || measureFrom < measureTo) return
+  throw refusedOrder('--measure-from', measureFrom)
+}
+
+const refusedOrder = (flag: '--from' | '--measure-from', timeMs: number): WeirError => {
+  const later = flag.replace('from', 'to')
+  return refused(`found ${flag} ${new Date(timeMs).toISOString()}, expected a time before ${later}`)
 }
 
 const edgesOf = (flags: Flags): readonly unknown[] => [

@@ -13,6 +13,8 @@ export type ErrorEntry = {
   readonly sentence: string
   readonly canRetry: boolean
   readonly action: string
+  /** What a program ends with that this stops: 2 = a restart does not help. */
+  readonly exitCode: 1 | 2
 }
 
 const badData = (sentence: string, action: string): ErrorEntry => ({
@@ -20,20 +22,20 @@ const badData = (sentence: string, action: string): ErrorEntry => ({
   sentence,
   canRetry: false,
   action,
+  exitCode: 1,
 })
 
-const outside = (sentence: string, canRetry: boolean, action: string): ErrorEntry => ({
-  kind: 'outside',
-  sentence,
-  canRetry,
-  action,
-})
+/** @param exitCode 2 where somebody has to change something before a start can go well. */
+const outside = (
+  ...[sentence, canRetry, action, exitCode = 1]: [string, boolean, string, (1 | 2)?]
+): ErrorEntry => ({ kind: 'outside', sentence, canRetry, action, exitCode })
 
 const ours = (sentence: string, action: string): ErrorEntry => ({
   kind: 'ours',
   sentence,
   canRetry: false,
   action,
+  exitCode: 1,
 })
 
 const askProducer = 'Show the rejected event to the team that produces the topic.'
@@ -89,6 +91,7 @@ export const errorTable = {
     'The store has lost state that the topics cannot give back.',
     false,
     'Follow the detail; `weir rebuild --accept-short` goes on with what the topics still have.',
+    2,
   ),
   WEIR_ENRICH_STORE_AWAY: outside(
     'The feature store did not answer.',
@@ -104,26 +107,31 @@ export const errorTable = {
     'The feature store holds a key that this version did not write, or failed in a function.',
     false,
     'Look at the key in the detail: give this pipeline a WEIR_KEY_PREFIX of its own, or remove the key.',
+    2,
   ),
   WEIR_ENRICH_STORE_UNFIT: outside(
     'The feature store is set up in a way that loses state.',
     false,
     'Change the Redis setting in the detail; docs/operating/redis.md has them all.',
+    2,
   ),
   WEIR_CLASSIFY_MODEL_REFUSED: outside(
     'The model was refused: files, hash, feature set or golden scores do not match its manifest.',
     false,
     'Publish the model again with the manifest that training wrote.',
+    2,
   ),
   WEIR_CLASSIFY_EXTERNAL_DATA: outside(
     'The graph keeps tensors in other files, which no hash and no signature covers.',
     false,
     'Export the model into one file (external data off), write its manifest anew and publish it.',
+    2,
   ),
   WEIR_CLASSIFY_SIGNATURE_REFUSED: outside(
     'The model is not signed by a key that is trusted here, or was changed after it was signed.',
     false,
     'Have its owner sign it (`weir models sign`) and publish it; never widen the keys in a hurry.',
+    2,
   ),
   WEIR_CLASSIFY_REGISTRY_AWAY: outside(
     'The model registry did not answer, and the model is not in the cache.',
@@ -134,11 +142,13 @@ export const errorTable = {
     'The model registry does not have the model, or does not give it.',
     false,
     'Check name, version or alias in the pipeline file, and the WEIR_MLFLOW_ credentials.',
+    2,
   ),
   WEIR_CLASSIFY_PROVIDER_REFUSED: outside(
     'The required execution provider did not run the model.',
     false,
     'Install the provider, or set execution.require to false in the pipeline file.',
+    2,
   ),
   WEIR_CLASSIFY_BAD_SCORE: badData(
     'The champion gave no probability for the event: NaN, or a number outside 0 to 1.',
@@ -158,6 +168,7 @@ export const errorTable = {
     "The inference server's answer is not that of this model.",
     true,
     'Deploy the version that the manifest describes; meanwhile the local model scores, marked degraded.',
+    2,
   ),
   WEIR_PUBLISH_TOO_LARGE: badData(
     'The broker refuses what was made of the event as too large for an output topic.',
@@ -177,12 +188,14 @@ export const errorTable = {
     'The committed offset is no longer in the topic: events expired before they were scored.',
     false,
     'Raise retention.ms of the topic; decide about the lost events, then reset the group.',
+    2,
   ),
   WEIR_KAFKA_OFFSETS_GONE: outside(
     "The group's committed offset is gone or was moved back: the store remembers a later one.",
     false,
     'Set the group to the offset in the detail (kafka-consumer-groups --reset-offsets), or choose ' +
       'another WEIR_KEY_PREFIX to score everything again; offsets.retention.minutes was too short.',
+    2,
   ),
   WEIR_REGISTRY_AWAY: outside(
     'The schema registry did not answer.',
@@ -198,11 +211,13 @@ export const errorTable = {
     'A schema cannot follow the one that is registered.',
     false,
     'Change the schema compatibly, as the reason says; `weir topics apply` that says so has changed nothing.',
+    2,
   ),
   WEIR_ROSTER_REFUSED: outside(
     'The change of the roster is refused; nothing was changed.',
     false,
     'Follow the detail; `weir models list` shows the roster in force.',
+    2,
   ),
   WEIR_ROSTER_CONFLICT: outside(
     'Somebody else changed the roster, or is changing it; nothing was changed by this command.',
@@ -223,26 +238,31 @@ export const errorTable = {
     'A topic differs from the plan in a way that is not changed by itself.',
     false,
     'Follow the detail, then run `weir topics apply` again; `--dry-run` shows what it would do.',
+    2,
   ),
   WEIR_ENVIRONMENT_UNFIT: outside(
     'The place is set up in a way that loses events or stops them.',
     false,
     'Change the settings in the detail; `weir doctor` shows all.',
+    2,
   ),
   WEIR_PIPELINE_INVALID: outside(
     'The pipeline file has faults.',
     false,
     'Mend the lines that are listed.',
+    2,
   ),
   WEIR_SETTINGS_INVALID: outside(
     'A setting in the environment or on the command line is wrong.',
     false,
     'Mend the settings that are listed; docs/reference/settings.md has them all.',
+    2,
   ),
   WEIR_FILE_INVALID: outside(
     'An input file cannot be read as transactions or labels.',
     false,
     'Mend the file, or the input section of the pipeline file.',
+    2,
   ),
   WEIR_INTERNAL_CONSERVATION: ours(
     'passed + rejected + diverted differs from received.',
@@ -260,6 +280,7 @@ export const errorTable = {
     'A topic has more partitions than a record of the logs can name.',
     false,
     'Use fewer partitions; more scorers do not need more than one partition each.',
+    2,
   ),
   WEIR_LANE_STUCK: ours(
     'A lane has work but finished no batch within the watchdog time.',

@@ -9,6 +9,7 @@
 import { WeirError } from './errors.ts'
 import { nearestName } from './nearest-name.ts'
 import { readRedisUrls } from './redis-urls.ts'
+import { isHiddenByLink, isServiceLink } from './service-links.ts'
 import {
   type Compression,
   type LogLevel,
@@ -106,7 +107,8 @@ function findUnknownNames(environment: Environment): string[] {
     (name) =>
       name.startsWith('WEIR_') &&
       !Object.hasOwn(settingsTable, name) &&
-      !toolNames.some((pattern) => pattern.test(name)),
+      !toolNames.some((pattern) => pattern.test(name)) &&
+      !isServiceLink(name, environment),
   )
   return unknown.map((name) => {
     const nearest = nearestName(name, known)
@@ -117,7 +119,8 @@ function findUnknownNames(environment: Environment): string[] {
 
 function readValues(environment: Environment, faults: string[]): Values {
   const rows = Object.entries<Setting<unknown>>(settingsTable).map(([name, row]) => {
-    const text = environment[name] || row.fallback
+    const given = isHiddenByLink(name, environment) ? undefined : environment[name]
+    const text = given || row.fallback
     const value = text === null ? null : row.read(text)
     if (value === undefined) {
       const found = row.isSecret ? 'a text that is not shown' : JSON.stringify(text)

@@ -6,13 +6,22 @@
 // machine's may be wrong without a wrong score; latencies and logs are wrong then.
 
 import type { ClockSight } from '../adapters/kafka/topics/inspect-clock.ts'
-import { type Check, type Examination, fatal, ok, type Verdict, warning } from './finding.ts'
+import {
+  type Check,
+  type Examination,
+  fatal,
+  ok,
+  unknown,
+  type Verdict,
+  warning,
+} from './finding.ts'
 
 export type ClocksSight = {
   readonly redis: ClockSight | null
   /** null where it was not probed: then only whether stamps of the future were found is known. */
   readonly broker: ClockSight | null
-  readonly hasFutureStamps: boolean
+  /** null where there was no topic to look at. */
+  readonly hasFutureStamps: boolean | null
 }
 
 /** Below this, latencies are measured well enough. */
@@ -26,7 +35,9 @@ const checks: readonly Check<ClocksSight>[] = [
     why: 'it says which lanes are alive and when logs expire',
     worst: 'warning',
     judge: ({ redis }) =>
-      redis === null ? ok('Redis is away') : (findSkew(redis) ?? ok(describe(redis))),
+      redis === null
+        ? unknown('Redis did not answer', 'WEIR_REDIS_URL, or the server')
+        : (findSkew(redis) ?? ok(describe(redis))),
   },
   {
     name: "brokers' clock",
@@ -36,6 +47,9 @@ const checks: readonly Check<ClocksSight>[] = [
       if (broker !== null) {
         const isFatal = broker.aheadMs + broker.uncertainMs < -futureMaxMs
         return isFatal ? fatal(describe(broker), SYNC) : (findSkew(broker) ?? ok(describe(broker)))
+      }
+      if (hasFutureStamps === null) {
+        return unknown('no topic with stamps of the brokers could be asked', 'see kafka above')
       }
       if (!hasFutureStamps) return ok('no stamps ahead of this clock; --probe measures it')
       return warning(`stamps more than ${SKEW_MS_MAX} ms ahead of this clock`, SYNC)

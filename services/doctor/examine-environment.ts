@@ -72,7 +72,7 @@ type Sights = {
   readonly redis: Promise<RedisSight>
 }
 
-/** Of systems that are away nothing is said here: their own findings say it. */
+/** Of systems that are away nothing is known here; their own findings say why. */
 async function inspectClocks(
   { openKafka, probes }: ExaminedEnvironment,
   { plan }: Needs,
@@ -83,7 +83,7 @@ async function inspectClocks(
     () => null,
   )
   const cluster = await sights.cluster.catch(() => null)
-  if (cluster === null) return { redis, broker: null, hasFutureStamps: false }
+  if (cluster === null) return { redis, broker: null, hasFutureStamps: null }
   const broker: ClockSight | null = probes ? await probeBrokerClock(openKafka()) : null
   const stamped = plan
     .map(({ topic }) => topic)
@@ -91,7 +91,8 @@ async function inspectClocks(
       (topic) =>
         cluster.topics.get(topic)?.config?.get('message.timestamp.type') === 'LogAppendTime',
     )
-  return { redis, broker, hasFutureStamps: await findFutureStamps(openKafka, stamped) }
+  const hasFutureStamps = stamped.length > 0 ? await findFutureStamps(openKafka, stamped) : null
+  return { redis, broker, hasFutureStamps }
 }
 
 async function findFutureStamps(openKafka: OpenKafka, topics: readonly string[]): Promise<boolean> {

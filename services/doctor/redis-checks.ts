@@ -16,6 +16,7 @@ import {
   fatal,
   ok,
   orOk,
+  unknown,
   unseen,
   type Verdict,
   warning,
@@ -41,7 +42,10 @@ const refusal =
   ({ servers }) =>
     judgeServers(servers, ({ fields }) => {
       const fault = findRedisFaults(fields).find((found) => found.kind === kind)
-      return fault ? fatal(fault.found, changes[kind]) : (fields.get(field) ?? 'not shown')
+      return fault
+        ? fatal(fault.found, changes[kind])
+        : (fields.get(field) ??
+            unknown(`${field} is not shown`, 'permit INFO to the user of the doctor'))
     })
 
 const checks: readonly Check<RedisSight>[] = [

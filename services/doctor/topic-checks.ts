@@ -12,7 +12,7 @@ import type {
 import type { PlannedTopic, TopicRole } from '../adapters/kafka/topics/topics.ts'
 import { limits } from '../core/limits.ts'
 import { laneIdOf } from '../lanes/lane-input.ts'
-import { type Check, fatal, orOk, unseen, type Verdict, warning } from './finding.ts'
+import { type Check, fatal, orOk, unknown, unseen, type Verdict, warning } from './finding.ts'
 import type { Needs } from './needs.ts'
 import { inBytes, inWords } from './units.ts'
 
@@ -71,7 +71,8 @@ export const topicChecks: readonly Check<ClusterSight>[] = [
     why: "a lane writes to its own partition; sharing one mixes customers' order and slows both",
     worst: 'warning',
     judge: (sight, needs) => {
-      const lanes = topicOf(sight, needs, 'transactions')?.partitions.length ?? 0
+      const lanes = topicOf(sight, needs, 'transactions')?.partitions.length
+      if (lanes === undefined) return unknown('the input is not there', APPLY)
       const outputs = needs.plan.filter(
         ({ role }) => !inputs.includes(role) && !others.includes(role),
       )
@@ -260,5 +261,6 @@ function judgeTopics(
   const words = [...sound].map(
     ([said, count]) => `${said} (${count} ${count === 1 ? 'topic' : 'topics'})`,
   )
-  return orOk(faults, words.length > 0 ? words.join(', ') : 'no topics to look at')
+  if (words.length === 0 && faults.length === 0) return [unknown('no topic is there', APPLY)]
+  return orOk(faults, words.join(', '))
 }

@@ -139,10 +139,7 @@ function composeFiles(
   }
 }
 
-function bytesOf(
-  files: readonly FileEvidence[],
-  role: FileEvidence['role'],
-): Uint8Array | null {
+function bytesOf(files: readonly FileEvidence[], role: FileEvidence['role']): Uint8Array | null {
   const bytes = files.find((file) => file.role === role)?.bytes
   return bytes !== undefined && 'value' in bytes ? bytes.value : null
 }

@@ -24,6 +24,8 @@ export type IsolatedRun = {
 
 /** What all processes of a run agree on. */
 export type RunTerms = {
+  /** Drawn when the run began, so that a name that is used again names another run; absent = before that. */
+  readonly id?: string
   readonly pipelineHash: string
   /** Of the champion and the challengers. */
   readonly models: readonly {

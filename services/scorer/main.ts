@@ -2,11 +2,12 @@
 //
 // SIGTERM and SIGINT drain within limits.drainMsMax: no more events are taken, batches in flight
 // commit, lanes are given back. A start that waits for what is away ends at once. Exit codes: 0
-// drained or not wanted any more, 1 trouble that a restart may cure, 2 refused at start (pipeline
-// file, settings, model).
+// drained or not wanted any more, 1 trouble that a restart may cure, 2 what it does not help
+// (pipeline file, settings, model, offsets that are gone).
 
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
+import { exitCodeOf } from '../core/exit-code.ts'
 import { limits } from '../core/limits.ts'
 import { readSettings } from '../core/settings.ts'
 import { type Scorer, type ScorerOptions, startScorer } from './start-scorer.ts'
@@ -39,9 +40,9 @@ export async function runScorer(pipelineFile: string, options: ScorerOptions = {
   if (signal.aborted) void scorer.drain(String(signal.reason))
   try {
     await scorer.ended
-  } catch {
+  } catch (error) {
     // Already told as a signal. What is uncommitted is read again by whoever comes next.
-    process.exit(1)
+    process.exit(exitCodeOf(error))
   }
   // A client that kafkajs starts again while it is closed must not turn a good end into a late one.
   process.exit(0)

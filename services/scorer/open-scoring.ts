@@ -47,6 +47,8 @@ export type ScoringOptions = {
   readonly isOutsideAway?: () => boolean
   /** Where lanes begin and end; live ones have no bounds. */
   readonly bounds?: LaneBounds
+  /** Identity of the replay that publishes; live scoring has none. */
+  readonly run?: string
   /** Topics under whose names the schemas are registered; those of the pipeline unless given. */
   readonly schemaTopics?: TopicNames
 }
@@ -88,7 +90,7 @@ export async function openScoring(options: ScoringOptions) {
     },
     decide: planDecide(definition.policy, plan.entities),
     publish: {
-      context: planPublish(definition, plan.labelEntityCount),
+      context: planPublish(definition, plan.labelEntityCount, options.run ?? null),
       encoders,
       publisher: transactions,
     },

@@ -9,6 +9,7 @@
 // has committed that, so it does not matter who scored it, and a run whose processes all died goes on
 // where they were.
 
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Kafka, KafkaLogger } from '../adapters/kafka/client/kafka-client.ts'
 import { trimRanges } from '../adapters/kafka/ranges/trim-ranges.ts'
@@ -66,6 +67,7 @@ export async function scoreRun(part: RunPart): Promise<void> {
       observe: part.observe ?? observeNothing,
       add: closers.add,
       bounds: boundsOf(terms),
+      run: `${run.name}:${terms.id ?? ''}`,
       schemaTopics: part.liveTopics,
     })
     signal.throwIfAborted()
@@ -87,6 +89,7 @@ async function agree(part: RunPart, kafka: Kafka): Promise<RunTerms> {
   try {
     const known = await readTerms(redis, run)
     const terms = known ?? {
+      id: randomUUID(),
       pipelineHash,
       models,
       ranges: await trimRanges(kafka, await findRanges(kafka)),

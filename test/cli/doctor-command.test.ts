@@ -93,6 +93,25 @@ test('doctor command - says what is away, in words, and looks at the rest', asyn
   expect(out).toMatch(/^ {2}FATAL answers: events come from the brokers.*\n.*ECONNREFUSED/m)
   expect(out).toMatch(/^ {8}change {2}WEIR_KAFKA_BROKERS/m)
   expect(out).toMatch(/^ {2}ok {4}role: master$/m)
+  expect(out).toMatch(/^ {2}\? {5}advertised listeners, .*topics.*: not looked at: kafka did not/m)
+  expect(out).toMatch(/^ {2}\? {5}brokers' clock: not looked at/m)
+}, 120_000)
+
+test('doctor command - calls nothing ok that it could not look at', async () => {
+  const place = {
+    ...placeOf(uniqueName('doctor')),
+    WEIR_KAFKA_BROKERS: '127.0.0.1:1',
+    WEIR_REDIS_URL: 'redis://127.0.0.1:1',
+    WEIR_REGISTRY_URL: 'http://127.0.0.1:1',
+  }
+  const { code, out } = await runWeir(['doctor', '--json'], place)
+  expect(code).toBe(2)
+  const { worst, findings } = ofChecks(out)
+  expect(worst).toBe('fatal')
+  const ofPlace = findings.filter(({ system }) => system !== 'model')
+  expect(ofPlace.filter(({ level }) => level === 'ok')).toMatchObject([{ check: 'can be asked' }])
+  expect(ofPlace.filter(({ level }) => level === 'fatal')).toHaveLength(3)
+  expect(ofPlace.filter(({ level }) => level === 'unknown').length).toBeGreaterThan(25)
 }, 120_000)
 
 test('doctor command - refuses half of what a prediction needs, and counts that are none', async () => {

@@ -113,7 +113,16 @@ test('doctor, models - a preferred provider that does not run one is a warning',
   ])
 })
 
-test('doctor - a system that does not answer is one fatal finding, with the reason', async () => {
+test('doctor, clocks - of what is away no clock is known, and none is ok', () => {
+  const away = { redis: null, broker: null, hasFutureStamps: null }
+  for (const check of ["Redis' clock", "brokers' clock"]) {
+    expect(verdictsOf(clockExamination, check, away)).toMatchObject([
+      { level: 'unknown', found: expect.stringMatching(/^not looked at: /) },
+    ])
+  }
+})
+
+test('doctor - a system that does not answer is one fatal finding, and nothing of it is ok', async () => {
   const away = () => Promise.reject(new Error('nobody there'))
   const findings = await examine(registryExamination, away, soundNeeds)
   expect(findings).toEqual([
@@ -124,6 +133,13 @@ test('doctor - a system that does not answer is one fatal finding, with the reas
       found: 'nobody there',
       ...{ why: registryExamination.reach.why, change: registryExamination.reach.change },
     },
+    ...registryExamination.checks.map(({ name, why }) => ({
+      system: 'registry',
+      check: name,
+      level: 'unknown',
+      found: 'not looked at: registry did not answer',
+      ...{ why, change: registryExamination.reach.change },
+    })),
   ])
 })
 

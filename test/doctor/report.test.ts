@@ -2,7 +2,12 @@
 
 import { expect, test } from 'vitest'
 import type { Finding, Level } from '../../services/doctor/finding.ts'
-import { exitCodeOf, findingLines, forecastLines, worstOf } from '../../services/doctor/report.ts'
+import {
+  findingLines,
+  forecastLines,
+  verdictCodeOf,
+  worstOf,
+} from '../../services/doctor/report.ts'
 
 const finding = (level: Level, check: string, found: string, change: string | null): Finding => {
   return { system: 'kafka', check, level, found, why: `why ${check}`, change }
@@ -11,8 +16,12 @@ const finding = (level: Level, check: string, found: string, change: string | nu
 test('doctor report - the worst finding decides the exit code', () => {
   const of = (...found: Level[]) => found.map((level) => finding(level, 'a', 'x', null))
   expect(
-    [of(), of('ok'), of('ok', 'warning'), of('warning', 'fatal', 'ok')].map(exitCodeOf),
+    [of(), of('ok'), of('ok', 'warning'), of('warning', 'fatal', 'ok')].map(verdictCodeOf),
   ).toEqual([0, 0, 1, 2])
+  // Nobody has looked: neither well nor known to be bad.
+  expect([of('ok', 'unknown'), of('unknown', 'fatal')].map(verdictCodeOf)).toEqual([1, 2])
+  expect(worstOf(of('ok', 'unknown'))).toBe('unknown')
+  expect(worstOf(of('warning', 'unknown'))).toBe('warning')
   expect(worstOf(of('ok', 'warning'))).toBe('warning')
 })
 
@@ -41,7 +50,20 @@ test('doctor report - worst first, with reason and change, what is mended alike 
     'redis',
     '  ok    other: fine',
     '',
-    '1 fatal, 3 warnings, 2 ok.',
+    '1 fatal, 3 warnings, 0 not looked at, 2 ok.',
+  ])
+})
+
+test('doctor report - what was not looked at for one reason stands in one line, never among what is ok', () => {
+  const lines = findingLines([
+    finding('fatal', 'answers', 'nobody there', 'mend it'),
+    finding('unknown', 'version', 'not looked at: kafka did not answer', 'mend it'),
+    finding('unknown', 'topics', 'not looked at: kafka did not answer', 'mend it'),
+  ])
+  expect(lines.slice(4)).toEqual([
+    '  ?     version, topics: not looked at: kafka did not answer',
+    '',
+    '1 fatal, 0 warnings, 2 not looked at, 0 ok.',
   ])
 })
 

@@ -123,7 +123,7 @@ test('replay command - says what offsets look like', async () => {
   for (const wrong of ['5', '0:5,0:6', '0:-1', '0:5;1:6']) {
     const flags = ['--topics', '--from-offsets', wrong, '--out', join(temporaryFolder(), 'run')]
     const { code, stderr } = await runReplay(flags)
-    expect(code).toBe(1)
+    expect(code).toBe(2)
     expect(stderr).toMatch(/partition:offset pairs such as 0:118204|partition 0 twice/)
   }
 })

@@ -92,7 +92,6 @@ export const graphRules: readonly CodeRule[] = [
     find: findCircles,
     debts: [
       'services/pipeline/enrich/feature-plan.ts <-> services/pipeline/enrich/find-frauds.ts <-> services/pipeline/enrich/find-window.ts <-> services/pipeline/enrich/window-features.ts: import each other',
-      'services/adapters/onnx/onnx-classifier.ts <-> services/adapters/onnx/run-dispatcher.ts: import each other',
       'services/adapters/onnx/graph-trial-process.ts <-> services/adapters/onnx/graph-trial.ts: import each other',
       'services/gates/backtest-gates.ts <-> services/gates/model-gates.ts: import each other',
     ],

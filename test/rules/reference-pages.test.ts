@@ -38,6 +38,14 @@ const pages: readonly Page[] = [
     ]),
   },
   {
+    file: 'docs/reference/errors.md',
+    heading: '## What a restart does not help',
+    columns: ['Code'],
+    rows: Object.entries<ErrorEntry>(errorTable)
+      .filter(([, { exitCode }]) => exitCode === 2)
+      .map(([code]) => [`\`${code}\``]),
+  },
+  {
     file: 'docs/reference/metrics.md',
     heading: '## Metrics',
     columns: ['Metric', 'Type', 'Labels', 'Meaning'],

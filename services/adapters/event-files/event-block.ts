@@ -7,6 +7,7 @@
 // at the time of the row before it, so that it is reported at its place.
 
 import { WeirError } from '../../core/errors.ts'
+import { readIsoTime } from '../../core/iso-time.ts'
 import type { ColumnMap } from '../../core/pipeline-definition.ts'
 import type { Label, Transaction } from '../../pipeline/records.ts'
 
@@ -237,7 +238,8 @@ const converters: Readonly<Record<Kind, (cell: unknown) => Cell>> = {
   time: (cell) => {
     if (typeof cell === 'number') return Number.isFinite(cell) ? Math.floor(cell) : undefined
     if (typeof cell === 'bigint') return Number(cell)
-    const ms = cell instanceof Date ? cell.getTime() : Date.parse(String(cell))
+    if (typeof cell === 'string') return readIsoTime(cell) ?? undefined
+    const ms = cell instanceof Date ? cell.getTime() : Number.NaN
     return Number.isNaN(ms) ? undefined : ms
   },
   flag: (cell) => {

@@ -12,11 +12,13 @@ import {
   type DecidedBatch,
   decidingModel,
   type LaneSlice,
+  type RawMessage,
   type Reason,
   type Rejection,
   type ScoredBatch,
   scoreOf,
 } from '../records.ts'
+import { alertIdOf } from './alert-id.ts'
 import type {
   AppliedRecord,
   ChallengerScore,
@@ -34,6 +36,8 @@ export type PublishContext = {
   readonly featureCount: number
   readonly entityCount: number
   readonly labelEntityCount: number
+  /** Identity of a replay that publishes into topics of its own; null = live. */
+  readonly run: string | null
 }
 
 /** 64 bits tell two pipelines apart; whole hashes were half of a scored event's bytes. */
@@ -42,6 +46,7 @@ const shortHash = (sha256: string): string => sha256.slice(0, 16)
 export const planPublish = (
   definition: PipelineDefinition,
   labelEntityCount: number,
+  run: string | null = null,
 ): PublishContext => ({
   definition,
   featureSet: shortHash(definition.featureSet),
@@ -49,6 +54,7 @@ export const planPublish = (
   featureCount: definition.features.length,
   entityCount: definition.entities.length,
   labelEntityCount,
+  run,
 })
 
 const NO_REASONS: readonly Reason[] = []
@@ -130,13 +136,18 @@ function composeOthers(scored: ScoredBatch, decider: number, row: number): Chall
   return others
 }
 
+type AlertParts = Pick<PublishContext, 'definition' | 'run'> & {
+  readonly reasons?: readonly Reason[] | undefined
+}
+
 export function composeAlert(
   event: ScoredTransactionRecord,
-  reasons: readonly Reason[] = NO_REASONS,
+  raw: RawMessage,
+  { definition, run, reasons = NO_REASONS }: AlertParts,
 ): FraudAlertRecord {
+  const { pipeline, sourcePartition: partition } = event
   return {
-    // From where the event stands in Kafka: an alert that is published again is the same alert.
-    alertId: `${event.pipeline}:${event.sourcePartition}:${event.sourceOffset}`,
+    alertId: alertIdOf({ pipeline, run, topic: definition.topics.transactions, partition, raw }),
     transactionId: event.transactionId,
     customerId: event.customerId,
     terminalId: event.terminalId,

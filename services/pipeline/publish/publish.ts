@@ -111,7 +111,8 @@ function addScored(
   for (let row = 0; row < enriched.count; row++) {
     if (setAsideFor(decided.scored, row) !== undefined) continue
     const event = composeScored(decided, row, scoredTimeMs, context)
-    const draft = drafts[batch.laneIndexes[enriched.arrivalIndexes[row]!]!]!
+    const index = enriched.arrivalIndexes[row]!
+    const draft = drafts[batch.laneIndexes[index]!]!
     const { records } = draft
     const key = event.customerId
     records.scored.push({ key, value: encoders.scored(event) })
@@ -121,7 +122,9 @@ function addScored(
     if (alert) {
       if (event.decision === 'review') draft.review++
       else draft.block++
-      records.alerts.push({ key, value: encoders.alerts(composeAlert(event, reasons.get(row))) })
+      const parts = { ...context, reasons: reasons.get(row) }
+      const composed = composeAlert(event, batch.arrivals[index]!.raw, parts)
+      records.alerts.push({ key, value: encoders.alerts(composed) })
     }
     const sampled = hashToShare(event.transactionId) < samplingRate
     if (!alert && !sampled) continue

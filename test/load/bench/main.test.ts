@@ -15,7 +15,7 @@ async function refuse(...words: string[]): Promise<string> {
   const ended = await promisify(execFile)(process.execPath, [program, ...words]).catch(
     (error: { code: number; stderr: string }) => error,
   )
-  expect(ended).toMatchObject({ code: 1 })
+  expect(ended).toMatchObject({ code: 2 })
   return ended.stderr
 }
 

@@ -32,15 +32,15 @@ describe('generator command', () => {
     expect(first.transactionId).toMatch(/^t7-/)
   })
 
-  it('generator command - ends with 1 and the expectation on a wrong value', () => {
+  it('generator command - ends with 2 and the expectation on a wrong value', () => {
     const outOfRange = run('files', '--out', directory, '--customers', '0')
-    expect(outOfRange.status).toBe(1)
+    expect(outOfRange.status).toBe(2)
     expect(outOfRange.stderr).toMatch(/customers is 0, expected a number from 1/)
     const noNumber = run('files', '--out', directory, '--seed', 'seven')
-    expect(noNumber.status).toBe(1)
+    expect(noNumber.status).toBe(2)
     expect(noNumber.stderr).toMatch(/expected a number/)
     const noId = run('prefill', '--brokers', 'localhost:1', '--topic', 'payments')
-    expect(noId.status).toBe(1)
+    expect(noId.status).toBe(2)
     expect(noId.stderr).toMatch(/schema id of payments is unknown: give --registry or --schema-id/)
   })
 })

@@ -48,12 +48,13 @@ type Options = {
   readonly outcomes?: readonly DeliveryOutcome[]
   readonly sampleShare?: number
   readonly encoders?: OutputEncoders
+  readonly run?: string | undefined
 }
 
 async function publishBatch(decided: DecidedBatch, options: Options = {}) {
-  const { outcomes, sampleShare = 0, encoders = jsonEncoders } = options
+  const { outcomes, sampleShare = 0, encoders = jsonEncoders, run = null } = options
   const planned = { ...definition, drift: { sampleShare } }
-  const context = planPublish(planned, 0)
+  const context = planPublish(planned, 0, run)
   const calls: (readonly LaneDelivery[])[] = []
   const publisher = {
     deliver: async (deliveries: readonly LaneDelivery[]) => {
@@ -281,11 +282,25 @@ describe('publish', () => {
     })
   })
 
-  it('names an alert after where its event stands, so that it is the same again', async () => {
-    const alerts = async () => (await publishBatch(mixedBatch())).read<FraudAlertRecord>('alerts')
-    const [first, second] = [await alerts(), await alerts()]
-    expect(first.map(({ alertId }) => alertId)).toEqual(['test:0:2', 'test:0:5'])
-    expect(second).toEqual(first)
+  it('gives an alert its id by its event, so that it is the same in any batch', async () => {
+    const alertsOf = async (batch: DecidedBatch, run?: string) =>
+      (await publishBatch(batch, { run })).read<FraudAlertRecord>('alerts')
+    const first = await alertsOf(mixedBatch())
+    const ids = first.map(({ alertId }) => alertId)
+    expect(new Set(ids).size).toBe(2)
+    // As after a rebalance: another owner, another epoch, another cut.
+    const lanes = [sliceOf(0, { epoch: 7, fromOffset: 5, firstOffset: 5, lastOffset: 5 })]
+    const alone = batchOfParts({ arrivals: [arrivalOf(5, { amountMinor: 500 })], lanes })
+    const again = decidedOf(scoredOf(enrichedOf(alone), [0.95]), { decisions: ['block'] })
+    expect((await alertsOf(again)).map(({ alertId }) => alertId)).toEqual([ids[1]])
+    const [january, twice, march] = [
+      await alertsOf(mixedBatch(), 'january:1'),
+      await alertsOf(mixedBatch(), 'january:1'),
+      await alertsOf(mixedBatch(), 'march:1'),
+    ]
+    expect(twice).toEqual(january)
+    const all = [...first, ...january, ...march].map(({ alertId }) => alertId)
+    expect(new Set(all).size).toBe(6)
     expect(first[1]!.reasons).toEqual([{ feature: 'amountMinor', value: 500, contribution: 0.4 }])
   })
 
