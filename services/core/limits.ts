@@ -21,6 +21,8 @@ export const limits = {
   fetchUnpackedBytesMax: 16 * MIB,
   /** Bytes of an original in a rejected or late record; length and hash tell the rest. */
   originalBytesMax: 1 * MIB,
+  /** Of an original whose rejected record the broker refused as too large: enough to know it by. */
+  refusedOriginalBytesMax: 4 * KIB,
   /** Bytes of an original's key that a rejected or late record carries. */
   originalKeyBytesMax: 64 * KIB,
   /** Bytes of a lane's scored events in one batch; the output topics take 8 MiB. */

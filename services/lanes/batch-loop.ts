@@ -151,8 +151,8 @@ function process(
   const isWanted = () => lanes.every(({ status }) => status === 'active' || status === 'learning')
   const refusal = isolation.refusalFor(batch)
   if (refusal === undefined) return pipeline.process(batch, isWanted)
-  // What fails in enrich was not counted, and never gets there again.
-  return refusal.stage === 'enrich'
+  // What fails in enrich was not counted, and never gets there again; nor does what was rejected.
+  return refusal.stage === 'enrich' || batch.arrivals[0]!.rejection !== null
     ? pipeline.process(rejectAll(batch, refusal), isWanted)
     : pipeline.process(batch, isWanted, refusal)
 }

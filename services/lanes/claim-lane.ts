@@ -42,20 +42,24 @@ export type ClaimDeps = {
   readonly pause: (durationMs: number) => Promise<unknown>
 }
 
-type ClaimTerms = {
+export type ClaimTerms = {
   readonly isWanted: () => boolean
-  /** The store is being put back, by this process or another: true while it lasts. */
-  readonly noteRestoring: (isRestoring: boolean) => void
+  /** The store is being put back, or others are not through yet: true while it lasts. */
+  readonly noteWaiting: (isWaiting: boolean) => void
+  /** Told at each answer; whether all that are claimed together are ready now. */
+  readonly areAllReady: (isReady: boolean) => boolean
   readonly observe: Observe
 }
 
 /** Between two questions whether the store is whole. */
 const CONFIRM_PAUSE_MS = 100
+/** The same while only others are not through yet. */
+const READY_PAUSE_MS = 500
 
 export async function claimLane(
   lane: Lane,
   deps: ClaimDeps,
-  { isWanted, noteRestoring, observe }: ClaimTerms,
+  { isWanted, noteWaiting, areAllReady, observe }: ClaimTerms,
 ): Promise<LaneStart | null> {
   const startedMs = performance.now()
   const { laneId, partition, topic } = lane.address
@@ -70,13 +74,14 @@ export async function claimLane(
   const confirmed = { laneId, epoch, committedOffset: hasCommitted ? opened.nextOffset : 0 }
   for (;;) {
     const state = await deps.store.confirm(confirmed, await deps.laneIds())
-    if (state === 'ready') break
+    // A server that restarts meanwhile forgets who had confirmed: each speaks up until all are through.
+    if (areAllReady(state === 'ready')) break
     if (!isWanted()) return null
-    noteRestoring(true)
+    noteWaiting(true)
     if (state === 'lost') await deps.restore()
-    await deps.pause(CONFIRM_PAUSE_MS)
+    await deps.pause(state === 'ready' ? READY_PAUSE_MS : CONFIRM_PAUSE_MS)
   }
-  noteRestoring(false)
+  noteWaiting(false)
   lane.epoch = epoch
   const memory = readMemory(lane.address, opened.metadata, observe)
   const durationMs = performance.now() - startedMs

@@ -13,7 +13,7 @@ import { type ErrorCode, WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 import type { LaneTally } from '../pipeline/publish/publish.ts'
-import { type ClaimDeps, claimLane, type LaneStart } from './claim-lane.ts'
+import { type ClaimDeps, type ClaimTerms, claimLane, type LaneStart } from './claim-lane.ts'
 import type { Flight } from './flight.ts'
 import { Lane } from './lane.ts'
 import type { LaneAddress, LaneInput } from './lane-input.ts'
@@ -141,7 +141,18 @@ function release(book: Book, reason: string): void {
 async function claimAll(book: Book, lanes: readonly Lane[], mine: number): Promise<void> {
   await Promise.all([...book.claims, book.flight.untilEmpty()])
   await releaseMoved(book, lanes)
-  const starts = await Promise.all(lanes.map((lane) => claimWithRetry(book, lane, mine)))
+  const ready = new Set<Lane>()
+  let isThrough = false
+  const areAllReady = (lane: Lane, isReady: boolean): boolean => {
+    if (isReady) ready.add(lane)
+    else ready.delete(lane)
+    // Once for all of them: whoever looks a moment later must not wait for those who have gone on.
+    isThrough ||= ready.size === lanes.length
+    return isThrough
+  }
+  const claim = (lane: Lane) =>
+    claimWithRetry(book, lane, { mine, areAllReady: (isReady) => areAllReady(lane, isReady) })
+  const starts = await Promise.all(lanes.map(claim))
   await book.beginAlignment()
   if (!isCurrent(book, mine)) return
   for (const [i, start] of starts.entries()) {
@@ -162,20 +173,29 @@ async function releaseMoved({ opened, transactions }: Book, lanes: readonly Lane
   for (const laneId of kept) opened.add(laneId)
 }
 
-async function claimWithRetry(book: Book, lane: Lane, mine: number): Promise<LaneStart | null> {
+type ClaimTogether = Pick<ClaimTerms, 'areAllReady'> & { readonly mine: number }
+
+async function claimWithRetry(
+  book: Book,
+  lane: Lane,
+  { mine, areAllReady }: ClaimTogether,
+): Promise<LaneStart | null> {
   const { watchdog, observe } = book
-  const noteRestoring = (isRestoring: boolean): void => {
-    if (isRestoring) watchdog.freeze(lane)
+  const noteWaiting = (isWaiting: boolean): void => {
+    if (isWaiting) watchdog.freeze(lane)
     else watchdog.run(lane)
   }
-  const terms = { isWanted: () => isCurrent(book, mine), noteRestoring, observe }
+  const terms = { isWanted: () => isCurrent(book, mine), noteWaiting, areAllReady, observe }
+  let fences = 0
   for (let attempt = 1; isCurrent(book, mine); attempt++) {
     watchdog.run(lane)
+    areAllReady(false)
     try {
       return await claimLane(lane, book, terms)
     } catch (error) {
       if (mine !== book.generation) return null
-      if (!mayPass(error, attempt)) {
+      if (isFenced(error)) fences++
+      if (!mayPass(error, fences)) {
         book.fail(asError(error))
         return null
       }
@@ -187,12 +207,12 @@ async function claimWithRetry(book: Book, lane: Lane, mine: number): Promise<Lan
   return null
 }
 
+const isFenced = (error: unknown): boolean =>
+  error instanceof WeirError && error.code === 'WEIR_ENRICH_FENCED'
+
 /** Another owner's claim may cross ours for a while; all else passes by itself or is final. */
-function mayPass(error: unknown, attempt: number): boolean {
-  if (!(error instanceof WeirError)) return false
-  const isFenced = error.code === 'WEIR_ENRICH_FENCED' && attempt < limits.retryAttemptsMax
-  return error.canRetry || isFenced
-}
+const mayPass = (error: unknown, fences: number): boolean =>
+  isFenced(error) ? fences < limits.retryAttemptsMax : error instanceof WeirError && error.canRetry
 
 function noteFault({ watchdog }: Book, lane: Lane, error: unknown): void {
   lane.lastFault = codeOf(error)
@@ -260,7 +280,8 @@ async function recover(book: Book, lane: Lane): Promise<void> {
   // A zombie learns from its next heartbeat that the lane is somebody else's; claiming before that
   // would fence the rightful owner.
   await book.pause(limits.reclaimPauseMs)
-  const start = await claimWithRetry(book, lane, mine)
+  const areAllReady = (isReady: boolean): boolean => isReady
+  const start = await claimWithRetry(book, lane, { mine, areAllReady })
   if (start === null || !isCurrent(book, mine)) return
   activate(book, lane, start)
   book.ring()

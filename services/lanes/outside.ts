@@ -23,8 +23,14 @@ export const isOutside = (error: unknown): boolean =>
 export const codeOf = (error: unknown): ErrorCode =>
   error instanceof WeirError ? error.code : 'WEIR_INTERNAL_INVARIANT'
 
-export const asError = (error: unknown): Error =>
-  error instanceof Error ? error : new Error(String(error))
+/** What none of Weir's own errors says is our own mistake. */
+export const asError = (error: unknown): WeirError =>
+  error instanceof WeirError
+    ? error
+    : new WeirError('WEIR_INTERNAL_INVARIANT', describe(error), { cause: error })
+
+const describe = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 
 type Retry = {
   readonly operation: string
@@ -33,6 +39,6 @@ type Retry = {
 }
 
 export function observeRetry(observe: Observe, { operation, attempt, error }: Retry): void {
-  const detail = asError(error).message
+  const detail = error instanceof Error ? error.message : String(error)
   observe({ kind: 'retried', operation, attempt, code: codeOf(error), detail })
 }

@@ -29,7 +29,7 @@ type ScoredFeedOptions = {
   readonly clock?: Clock
 }
 
-type ScoredFeed = {
+export type ScoredFeed = {
   /** Forgets what it was at. */
   readonly readFrom: (fromMs: number) => void
   /** Whether all that was written when the reading began has been heard. */

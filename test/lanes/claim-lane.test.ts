@@ -49,7 +49,12 @@ const claim = (
   const pause = async () => undefined
   const laneIds = async () => [0]
   const transactions = openingAt(opened)
-  const terms = { isWanted: () => true, noteRestoring: () => undefined, observe: observeNothing }
+  const terms = {
+    isWanted: () => true,
+    noteWaiting: () => undefined,
+    areAllReady: (isReady: boolean) => isReady,
+    observe: observeNothing,
+  }
   return claimLane(laneOf(0), { store, transactions, laneIds, restore, pause }, terms)
 }
 

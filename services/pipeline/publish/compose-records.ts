@@ -218,13 +218,17 @@ export function composeApplied(
   }
 }
 
+/** What was refused for its size is not sent as it is a second time. */
+const originalBytesMax = ({ code }: Rejection): number =>
+  code === 'WEIR_PUBLISH_TOO_LARGE' ? limits.refusedOriginalBytesMax : limits.originalBytesMax
+
 export function composeRejected(
   { arrival, lane, rejection, rejectedTimeMs, latenessMs, applied }: RefusedEvent,
   { definition }: PublishContext,
 ): RejectedRecord {
   const { raw } = arrival
   return {
-    original: cut(raw.value, limits.originalBytesMax),
+    original: cut(raw.value, originalBytesMax(rejection)),
     originalBytes: raw.value?.length ?? null,
     originalSha256: raw.value === null ? null : sha256Of(raw.value),
     originalKey: cut(raw.key, limits.originalKeyBytesMax),

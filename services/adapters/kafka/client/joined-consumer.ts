@@ -81,12 +81,14 @@ export function joinConsumer(kafka: Kafka, config: ConsumerConfig): JoinedConsum
     whenJoined(() => consumer.resume([{ topic, partitions: [partition] }]))
   return {
     start: async (topics, listener) => {
-      member = createMember(consumer, listener)
+      const mine = createMember(consumer, listener)
+      member = mine
       await consumer.connect()
       await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-      listen(member)
-      watch = setInterval(watchSilence, LOOK_MS, member).unref()
-      await run(member)
+      listen(mine)
+      watch = setInterval(() => watchSilence(mine), LOOK_MS)
+      watch.unref()
+      await run(mine)
     },
     seek: (topic, partition, offset) => {
       whenJoined(() => consumer.seek({ topic, partition, offset: String(offset) }))

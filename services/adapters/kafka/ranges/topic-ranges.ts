@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto'
 import { assertInvariant, WeirError } from '../../../core/errors.ts'
 import type { RawMessage } from '../../../pipeline/records.ts'
+import { translateKafka } from '../client/broker-answer.ts'
 import { type JoinedConsumer, joinConsumer } from '../client/joined-consumer.ts'
 import type { ConsumerConfig, EachBatchPayload, Kafka } from '../client/kafka-client.ts'
 import { readMessage } from '../client/raw-message.ts'
@@ -81,7 +82,7 @@ export async function openTopicRanges(
     await deleteGroup(kafka, groupId)
   }
   try {
-    await startFetching(reading)
+    await translateKafka(() => startFetching(reading))
   } catch (cause) {
     await close()
     throw cause
