@@ -14,7 +14,8 @@ export async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<
       return ask(admin)
     })
   } finally {
-    await admin.disconnect()
+    // It has answered, or said why not; whether it hangs up politely is nobody's trouble.
+    await admin.disconnect().catch(() => undefined)
   }
 }
 
