@@ -51,6 +51,7 @@ const columns: readonly Column[] = [
   ['parity differences', ({ parityDifferences }) => show(parityDifferences)],
   ['ordinal gaps', ({ ordinalGaps }) => show(ordinalGaps)],
   ['unverified', ({ unverified }) => show(unverified)],
+  ['unasked exits', ({ unaskedExits }) => show(unaskedExits)],
   ['recovery s, mean', ({ recoveryMsMean }) => showSeconds(recoveryMsMean)],
   ['recovery s, max', ({ recoveryMsMax }) => showSeconds(recoveryMsMax)],
   ['outcome', ({ failures }) => (failures.length === 0 ? 'clean' : 'FAILED')],

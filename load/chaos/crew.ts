@@ -4,7 +4,7 @@
 // replaced after a pause that grows while they end young. Refused: nothing; how each of them ended
 // is kept. Invariant: after stop() nothing is replaced any more, and all have ended.
 
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
@@ -30,6 +30,8 @@ export type Crew = {
   readonly leave: (member: CrewMember, signal: 'SIGTERM' | 'SIGKILL') => void
   /** How often members ended in which way. */
   readonly ends: () => Readonly<Record<string, number>>
+  /** Exits that no fault asked for, in words: of faults and of leaving, members end by a signal or with 0. */
+  readonly unasked: () => readonly string[]
   readonly stop: () => Promise<void>
 }
 
@@ -50,6 +52,7 @@ const YOUNG_MS = 10_000
 export function startCrew(options: CrewOptions): Crew {
   const members = new Set<CrewMember>()
   const ends = new Map<string, number>()
+  const unasked: string[] = []
   const starts = new Set<Promise<void>>()
   let wanted = options.size
   let serial = 0
@@ -60,6 +63,7 @@ export function startCrew(options: CrewOptions): Crew {
   const noteEnd = (member: CrewMember, how: string, startedMs: number): void => {
     members.delete(member)
     ends.set(how, (ends.get(how) ?? 0) + 1)
+    if (/^exited with code [^0]/.test(how)) unasked.push(describeExit(member, how))
     youngEnds = Date.now() - startedMs < YOUNG_MS ? youngEnds + 1 : 0
     keepNumber()
   }
@@ -105,6 +109,7 @@ export function startCrew(options: CrewOptions): Crew {
       member.signal(signal)
     },
     ends: () => Object.fromEntries(ends),
+    unasked: () => unasked,
     stop: async () => {
       isStopped = true
       await Promise.allSettled(starts)
@@ -113,6 +118,13 @@ export function startCrew(options: CrewOptions): Crew {
       await Promise.all([...members].map((member) => member.stop()))
     },
   }
+}
+
+/** With what it said last: each of them has to be explained. */
+function describeExit({ name, logFile }: CrewMember, how: string): string {
+  const lines = existsSync(logFile) ? readFileSync(logFile, 'utf8').trim().split('\n') : []
+  const last = lines.findLast((line) => /"level":"(?:error|fatal)"|WEIR_|Error/.test(line))
+  return `${name} ${how}, and nobody had asked for it: ${(last ?? 'it said nothing').slice(0, 600)}`
 }
 
 async function startMember(options: CrewOptions, name: string): Promise<CrewMember> {

@@ -75,7 +75,11 @@ async function judge({ broker, lanes, definition }: TroubledRun) {
   // A model that failed for an event alone, again and again: it is counted all the same.
   const setAside = read<RejectedRecord>('rejected')
     .filter(isApplied)
-    .map((record) => asScoredRecord(record, transactionIn(messages.get(placeOf(record))!), 0))
+    .map((record) => {
+      const isCounted = record.applied.ordinals[0]! >= 0
+      const latenessMs = isCounted ? 0 : definition.late.allowedMs + 1
+      return asScoredRecord(record, transactionIn(messages.get(placeOf(record))!), latenessMs)
+    })
   const { differences } = await recomputeVectors(definition, {
     scored: [...scored, ...setAside],
     transactionOf: (event) => transactionIn(messages.get(placeOf(event))!),

@@ -6,7 +6,11 @@
 
 import { WeirError } from '../../services/core/errors.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import { asScoredRecord, isApplied } from '../../services/pipeline/publish/applied-record.ts'
+import {
+  type AppliedRejection,
+  asScoredRecord,
+  isApplied,
+} from '../../services/pipeline/publish/applied-record.ts'
 import type {
   RejectedRecord,
   ScoredTransactionRecord,
@@ -59,6 +63,10 @@ export function findDifference({ lanes, published, definition }: Outcomes): stri
   return `${wrong.length} events have not one outcome: ${place} has ${times}`
 }
 
+/** What was not counted was late: by how much, a rejected record does not say. */
+const latenessOf = ({ applied }: AppliedRejection, { late }: PipelineDefinition): number =>
+  applied.ordinals[0]! < 0 ? late.allowedMs + 1 : 0
+
 /** Vectors and ordinals against the naive recomputation; null = all are right. */
 export async function findWrongVector(outcomes: Outcomes): Promise<string | null> {
   const { definition, lanes, published } = outcomes
@@ -80,7 +88,7 @@ export async function findWrongVector(outcomes: Outcomes): Promise<string | null
     )!
   const setAside = published.refused
     .filter(isApplied)
-    .map((record) => asScoredRecord(record, transactionAt(record), 0))
+    .map((record) => asScoredRecord(record, transactionAt(record), latenessOf(record, definition)))
   const { differences } = await recomputeVectors(definition, {
     scored: [...published.scored, ...setAside],
     transactionOf: transactionAt,

@@ -12,6 +12,7 @@
 // broker joins anew.
 
 import { WeirError } from '../../../core/errors.ts'
+import { translateKafka } from './broker-answer.ts'
 import type { Consumer, ConsumerConfig, EachBatchPayload, Kafka } from './kafka-client.ts'
 
 type JoinedListener = {
@@ -39,6 +40,7 @@ export type JoinedConsumer = {
   readonly seek: (topic: string, partition: number, offset: number) => void
   readonly pause: (topic: string, partition: number) => void
   readonly resume: (topic: string, partition: number) => void
+  /** Never rejects. */
   readonly stop: () => Promise<void>
 }
 
@@ -57,6 +59,8 @@ type Member = {
   isStopped: boolean
   crashes: number
   heartbeatMs: number
+  /** Since when it has no assignment although its group has one; null = it has. */
+  leftMs: number | null
   /** When each broker was heard of last, ms. */
   readonly fetchedMs: Map<number, number>
 }
@@ -83,8 +87,10 @@ export function joinConsumer(kafka: Kafka, config: ConsumerConfig): JoinedConsum
     start: async (topics, listener) => {
       const mine = createMember(consumer, listener)
       member = mine
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+      await translateKafka(async () => {
+        await consumer.connect()
+        await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+      })
       listen(mine)
       watch = setInterval(() => watchSilence(mine), LOOK_MS)
       watch.unref()
@@ -100,13 +106,15 @@ export function joinConsumer(kafka: Kafka, config: ConsumerConfig): JoinedConsum
     stop: async () => {
       clearInterval(watch)
       if (member !== null) member.isStopped = true
-      await consumer.disconnect()
+      // Whoever stops is done with it, however it goes.
+      await consumer.disconnect().catch(() => undefined)
     },
   }
 }
 
 const createMember = (consumer: Consumer, listener: JoinedListener): Member => ({
   ...{ consumer, listener, isJoined: false, isStopped: false, crashes: 0, heartbeatMs: 0 },
+  leftMs: null,
   fetchedMs: new Map(),
 })
 
@@ -128,6 +136,7 @@ function listen(member: Member): void {
     consumer.events
   consumer.on(GROUP_JOIN, ({ payload }) => {
     member.isJoined = true
+    member.leftMs = null
     fetchedMs.clear()
     // Held until whoever listens knows the offset.
     for (const [topic, partitions] of Object.entries(payload.memberAssignment)) {
@@ -135,7 +144,10 @@ function listen(member: Member): void {
     }
     listener.joined(payload.memberAssignment)
   })
-  consumer.on(REBALANCING, () => listener.left('rebalancing'))
+  consumer.on(REBALANCING, () => {
+    member.leftMs = performance.now()
+    listener.left('rebalancing')
+  })
   consumer.on(STOP, () => {
     member.isJoined = false
   })
@@ -185,14 +197,19 @@ function isPassing(error: Error): boolean {
   return error.name === 'KafkaJSNumberOfRetriesExceeded' || isRetriable
 }
 
-/** A fetcher of kafkajs that hangs is noticed by nobody while others work. */
+/**
+ * Two silences that kafkajs does not notice: a fetcher that hangs while others work, and a group whose
+ * answer to SyncGroup was lost, after which it sends heartbeats for an assignment that it never got.
+ */
 function watchSilence(member: Member): void {
   if (!member.isJoined || member.isStopped) return
   const nowMs = performance.now()
-  if (nowMs - member.heartbeatMs > SILENCE_MS) return
-  const isSilent = [...member.fetchedMs.values()].some((ms) => nowMs - ms > SILENCE_MS)
-  if (!isSilent) return
+  const since = (ms: number): boolean => nowMs - ms > SILENCE_MS
+  if (since(member.heartbeatMs)) return
+  const isUnassigned = member.leftMs !== null && since(member.leftMs)
+  if (!isUnassigned && ![...member.fetchedMs.values()].some(since)) return
   member.isJoined = false
+  member.leftMs = null
   member.listener.left(`a broker sent nothing for ${SILENCE_MS} ms`)
   const { consumer } = member
   consumer
