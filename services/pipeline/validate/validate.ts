@@ -9,10 +9,9 @@ import type { RejectionCode } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { Label, RawMessage, Rejection, Transaction } from '../records.ts'
+import { currencies } from './currencies.ts'
 
 export type ValidateRules = PipelineDefinition['validate']
-
-const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'))
 
 const reject = (code: RejectionCode, detail: string): Rejection => ({
   code,
