@@ -5,10 +5,12 @@
 // not loaded yet, and not when WEIR_KAFKAJS_STOCK=1. Otherwise kafkajs stays as it is, and works.
 // Invariant: what goes over the wire and what the consumer is handed are the same, byte for byte
 // and field for field; test/adapters/kafka/client/accelerate.test.ts compares both with the stock code.
+// One exception: records of aborted transactions that kafkajs hands out (aborted-filter.ts).
 // Anything unusual (headers, huge timestamps, values of odd types) is passed on to the stock code.
 
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
+import { replaceAbortedFilter } from './acceleration/aborted-filter.ts'
 import { replaceConsumerBatch } from './acceleration/consumer-batch.ts'
 import { replaceCrc32c } from './acceleration/crc32c.ts'
 import { replaceEosManager } from './acceleration/eos-manager.ts'
@@ -32,6 +34,7 @@ const replacements: Readonly<Record<string, (load: LoadStock) => unknown>> = {
   'protocol/request.js': replaceRequestFrame,
   'protocol/requests/produce/v3/request.js': replaceProduceRequest,
   'protocol/recordBatch/v0/decoder.js': replaceRecordBatchDecoder,
+  'consumer/filterAbortedMessages.js': replaceAbortedFilter,
   'consumer/batch.js': replaceConsumerBatch,
   'producer/groupMessagesPerPartition.js': replaceGroupMessages,
   'producer/eosManager/index.js': replaceEosManager,
