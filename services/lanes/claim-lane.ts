@@ -11,7 +11,7 @@
 // nobody else can move this lane, so what is read and confirmed here stays true.
 
 import { WeirError } from '../core/errors.ts'
-import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
+import type { ConfirmedLane, EntityLogStore } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 import {
   decodeLaneMemory,
@@ -47,6 +47,11 @@ type ClaimTerms = {
   /** The store is being put back, by this process or another: true while it lasts. */
   readonly noteRestoring: (isRestoring: boolean) => void
   readonly observe: Observe
+  /**
+   * What lanes that are claimed together have told the store and need not tell again, unless it is
+   * new again: then they are still waiting for this lane, and this lane for them.
+   */
+  readonly spoken?: Set<ConfirmedLane>
 }
 
 /** Between two questions whether the store is whole. */
@@ -55,7 +60,7 @@ const CONFIRM_PAUSE_MS = 100
 export async function claimLane(
   lane: Lane,
   deps: ClaimDeps,
-  { isWanted, noteRestoring, observe }: ClaimTerms,
+  { isWanted, noteRestoring, observe, spoken = new Set() }: ClaimTerms,
 ): Promise<LaneStart | null> {
   const startedMs = performance.now()
   const { laneId, partition, topic } = lane.address
@@ -74,13 +79,20 @@ export async function claimLane(
     if (!isWanted()) return null
     noteRestoring(true)
     if (state === 'lost') await deps.restore()
+    for (const other of spoken) await repeat(other, deps)
     await deps.pause(CONFIRM_PAUSE_MS)
   }
+  spoken.add(confirmed)
   noteRestoring(false)
   lane.epoch = epoch
   const memory = readMemory(lane.address, opened.metadata, observe)
   const durationMs = performance.now() - startedMs
   return { offset: opened.nextOffset, endOffset: opened.endOffset, durationMs, ...memory }
+}
+
+/** What becomes of the other lane is its own to find out. */
+async function repeat(other: ConfirmedLane, { store, laneIds }: ClaimDeps): Promise<void> {
+  await store.confirm(other, await laneIds()).catch(() => undefined)
 }
 
 /** A group without an offset has none yet; one whose memory is not Weir's has lost it, and says so. */

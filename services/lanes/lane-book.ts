@@ -11,6 +11,7 @@
 import type { WaitingClock } from '../core/clock.ts'
 import { type ErrorCode, WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import type { ConfirmedLane } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 import type { LaneTally } from '../pipeline/publish/publish.ts'
 import { type ClaimDeps, claimLane, type LaneStart } from './claim-lane.ts'
@@ -141,7 +142,8 @@ function release(book: Book, reason: string): void {
 async function claimAll(book: Book, lanes: readonly Lane[], mine: number): Promise<void> {
   await Promise.all([...book.claims, book.flight.untilEmpty()])
   await releaseMoved(book, lanes)
-  const starts = await Promise.all(lanes.map((lane) => claimWithRetry(book, lane, mine)))
+  const spoken = new Set<ConfirmedLane>()
+  const starts = await Promise.all(lanes.map((lane) => claimWithRetry(book, lane, mine, spoken)))
   await book.beginAlignment()
   if (!isCurrent(book, mine)) return
   for (const [i, start] of starts.entries()) {
@@ -162,20 +164,27 @@ async function releaseMoved({ opened, transactions }: Book, lanes: readonly Lane
   for (const laneId of kept) opened.add(laneId)
 }
 
-async function claimWithRetry(book: Book, lane: Lane, mine: number): Promise<LaneStart | null> {
+async function claimWithRetry(
+  book: Book,
+  lane: Lane,
+  mine: number,
+  spoken = new Set<ConfirmedLane>(),
+): Promise<LaneStart | null> {
   const { watchdog, observe } = book
   const noteRestoring = (isRestoring: boolean): void => {
     if (isRestoring) watchdog.freeze(lane)
     else watchdog.run(lane)
   }
-  const terms = { isWanted: () => isCurrent(book, mine), noteRestoring, observe }
+  const terms = { isWanted: () => isCurrent(book, mine), noteRestoring, observe, spoken }
+  let fenced = 0
   for (let attempt = 1; isCurrent(book, mine); attempt++) {
     watchdog.run(lane)
     try {
       return await claimLane(lane, book, terms)
     } catch (error) {
       if (mine !== book.generation) return null
-      if (!mayPass(error, attempt)) {
+      if (isFenced(error)) fenced++
+      if (!mayPass(error, fenced)) {
         book.fail(asError(error))
         return null
       }
@@ -187,11 +196,13 @@ async function claimWithRetry(book: Book, lane: Lane, mine: number): Promise<Lan
   return null
 }
 
+const isFenced = (error: unknown): boolean =>
+  error instanceof WeirError && error.code === 'WEIR_ENRICH_FENCED'
+
 /** Another owner's claim may cross ours for a while; all else passes by itself or is final. */
-function mayPass(error: unknown, attempt: number): boolean {
+function mayPass(error: unknown, fenced: number): boolean {
   if (!(error instanceof WeirError)) return false
-  const isFenced = error.code === 'WEIR_ENRICH_FENCED' && attempt < limits.retryAttemptsMax
-  return error.canRetry || isFenced
+  return error.canRetry || (isFenced(error) && fenced < limits.retryAttemptsMax)
 }
 
 function noteFault({ watchdog }: Book, lane: Lane, error: unknown): void {

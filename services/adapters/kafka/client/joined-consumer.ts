@@ -12,6 +12,7 @@
 // broker joins anew.
 
 import { WeirError } from '../../../core/errors.ts'
+import { askBroker } from './broker-answer.ts'
 import type { Consumer, ConsumerConfig, EachBatchPayload, Kafka } from './kafka-client.ts'
 
 type JoinedListener = {
@@ -82,8 +83,10 @@ export function joinConsumer(kafka: Kafka, config: ConsumerConfig): JoinedConsum
   return {
     start: async (topics, listener) => {
       member = createMember(consumer, listener)
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+      await askBroker(async () => {
+        await consumer.connect()
+        await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+      })
       listen(member)
       watch = setInterval(watchSilence, LOOK_MS, member).unref()
       await run(member)
