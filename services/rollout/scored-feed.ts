@@ -29,7 +29,7 @@ type ScoredFeedOptions = {
   readonly clock?: Clock
 }
 
-export type ScoredFeed = {
+type ScoredFeed = {
   /** Forgets what it was at. */
   readonly readFrom: (fromMs: number) => void
   /** Whether all that was written when the reading began has been heard. */

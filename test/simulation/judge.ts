@@ -6,11 +6,7 @@
 
 import { WeirError } from '../../services/core/errors.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import {
-  type AppliedRejection,
-  asScoredRecord,
-  isApplied,
-} from '../../services/pipeline/publish/applied-record.ts'
+import { asScoredRecord, isApplied } from '../../services/pipeline/publish/applied-record.ts'
 import type {
   RejectedRecord,
   ScoredTransactionRecord,
@@ -23,8 +19,6 @@ export type Published = {
   readonly scored: readonly ScoredTransactionRecord[]
   readonly refused: readonly RejectedRecord[]
 }
-
-type Source = { readonly sourcePartition: number; readonly sourceOffset: number }
 
 export type Outcomes = {
   readonly definition: PipelineDefinition
@@ -63,10 +57,6 @@ export function findDifference({ lanes, published, definition }: Outcomes): stri
   return `${wrong.length} events have not one outcome: ${place} has ${times}`
 }
 
-/** What was not counted was late: by how much, a rejected record does not say. */
-const latenessOf = ({ applied }: AppliedRejection, { late }: PipelineDefinition): number =>
-  applied.ordinals[0]! < 0 ? late.allowedMs + 1 : 0
-
 /** Vectors and ordinals against the naive recomputation; null = all are right. */
 export async function findWrongVector(outcomes: Outcomes): Promise<string | null> {
   const { definition, lanes, published } = outcomes
@@ -82,16 +72,24 @@ export async function findWrongVector(outcomes: Outcomes): Promise<string | null
     .filter(({ address }) => address.stream === 'labels')
     .flatMap(({ messages }) => messages)
     .flatMap(({ value }) => labelOf(value) ?? [])
-  const transactionAt = ({ sourcePartition, sourceOffset }: Source) =>
-    transactionOf(
-      values.get(placeOf(definition.topics.transactions, sourcePartition, sourceOffset))!,
-    )!
+  const transactionAt = (place: string) => transactionOf(values.get(place)!)!
+  // What was counted before it was set aside has its place in the logs all the same.
+  // What was not counted was late: by how much, a rejected record does not say.
   const setAside = published.refused
     .filter(isApplied)
-    .map((record) => asScoredRecord(record, transactionAt(record), latenessOf(record, definition)))
+    .map((record) =>
+      asScoredRecord(
+        record,
+        transactionAt(placeOf(record.sourceTopic, record.sourcePartition, record.sourceOffset)),
+        record.applied.ordinals[0]! < 0 ? definition.late.allowedMs + 1 : 0,
+      ),
+    )
   const { differences } = await recomputeVectors(definition, {
     scored: [...published.scored, ...setAside],
-    transactionOf: transactionAt,
+    transactionOf: ({ sourcePartition, sourceOffset }) =>
+      transactionOf(
+        values.get(placeOf(definition.topics.transactions, sourcePartition, sourceOffset))!,
+      )!,
     labelsOf: () => labels,
   })
   return differences[0] ?? null

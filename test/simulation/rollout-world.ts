@@ -5,7 +5,7 @@
 
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { EvidenceBook } from '../../services/rollout/evidence-book.ts'
-import { openScoredFeed, type ScoredFeed } from '../../services/rollout/scored-feed.ts'
+import { openScoredFeed } from '../../services/rollout/scored-feed.ts'
 import type { Trial } from '../../services/rollout/trial.ts'
 import { eventOf } from '../rollout/scored-events.ts'
 import { rolloutRules } from '../support/pipelines.ts'
@@ -125,6 +125,7 @@ function abortTogether(log: PartitionLog, event: ScoredTransactionRecord): void 
   for (const producerId of producers) log.mark(producerId, scoredTime, false)
 }
 
+type ScoredFeed = Awaited<ReturnType<typeof openScoredFeed>>
 type Minutes = Map<number, number>
 type Watching = {
   readonly feedOf: (book: EvidenceBook) => Promise<ScoredFeed>
@@ -137,10 +138,8 @@ async function watch(world: ReaderWorld, { feedOf, isRight }: Watching): Promise
   const minutes: Minutes = new Map()
   const feed = await feedOf(book)
   feed.readFrom(0)
-  const passedMs = (): number =>
-    (feed as { passedMs?: () => number }).passedMs?.() ?? world.time.nowMs()
   const look = (): void => {
-    for (const { startMs, counts } of book.takeMinutes(passedMs())) {
+    for (const { startMs, counts } of book.takeMinutes(feed.passedMs())) {
       if (minutes.has(startMs)) world.fault ??= `minute ${startMs / MINUTE_MS} was given twice`
       minutes.set(startMs, counts.events)
     }

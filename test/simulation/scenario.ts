@@ -19,12 +19,12 @@ export const poisons = [
 ] as const
 export type Poison = (typeof poisons)[number]
 
-/** The refusals that are the right end of a world with this poison; for the others, difference 0 is. */
-export const refusalsOf: Readonly<Record<Poison, readonly ErrorCode[]>> = {
-  nan_score: [],
-  too_large: [],
-  broken_model: ['WEIR_LANE_STUCK'],
-  learning_defect: ['WEIR_LANE_STUCK', 'WEIR_INTERNAL_INVARIANT'],
+/** The refusals that are the right end of a world; where there are none, difference 0 is. */
+export function refusalsOf({ poison, isHuge }: Scenario): readonly ErrorCode[] {
+  if (poison === 'broken_model') return ['WEIR_LANE_STUCK']
+  if (poison === 'learning_defect') return ['WEIR_LANE_STUCK', 'WEIR_INTERNAL_INVARIANT']
+  // Where somebody lowered a topic's ceiling below what a rejected record takes, nothing else is left.
+  return poison === 'too_large' && !isHuge ? ['WEIR_LANE_STUCK'] : []
 }
 
 export type Moment = {

@@ -94,7 +94,7 @@ export async function startScorerProcess(
     pause,
     observe,
     fail,
-    isOutsideAway: () => false,
+    isOutsideAway: () => brokers.isAway() || brokers.isSilent() || place.store.isAway(),
     laneIds: laneIds.list,
     restore: createStoreRestore({
       kafka: producers,

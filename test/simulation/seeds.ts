@@ -18,12 +18,12 @@ export const findings: Readonly<Record<string, Finding>> = {
   },
   'a consumer that crashes is a rejoin': {
     world: 'scoring',
-    seeds: [20123, 21210, 22305, 22703, 22716],
+    seeds: [1533, 20123, 22762, 40522, 41953],
     was: 'pause, resume or seek threw while kafkajs had no group, and nobody handled it',
   },
   'a claim on its way when a scorer is told to stop ends with it': {
     world: 'scoring',
-    seeds: [20037, 20412, 22630, 23295, 40862],
+    seeds: [20037, 23295, 40862, 44145],
     was: 'the claim went on after the drain had given up waiting, and its seek met a stopped consumer',
   },
   'a vector that the model makes NaN of costs one event': {
@@ -43,12 +43,12 @@ export const findings: Readonly<Record<string, Finding>> = {
   },
   'lanes of a member whose SyncGroup was not answered have an owner': {
     world: 'scoring',
-    seeds: [116, 840, 1322, 41040, 41070],
+    seeds: [840, 1322, 21003, 40835, 41040],
     was: 'kafkajs kept the assignment of the last generation and never joined again: no lanes, no word',
   },
   'a store that restarts while lanes are claimed together is found whole again': {
     world: 'scoring',
-    seeds: [827, 1241, 20634, 20785, 40354],
+    seeds: [827, 1241, 20634, 40354, 41324],
     was: 'lanes that had confirmed waited for those that had not, which waited for them to speak again',
   },
   'a lane that somebody else took while systems were away ends no process': {
@@ -58,17 +58,22 @@ export const findings: Readonly<Record<string, Finding>> = {
   },
   'evidence is the same however often it is read': {
     world: 'rollout',
-    seeds: [4, 6, 7, 25, 61, 69],
+    seeds: [5, 6, 7, 25, 61, 71],
     was: 'minutes were given twice, and runs counted more than once',
+  },
+  'what was aborted is not read': {
+    world: 'rollout',
+    seeds: [3, 9, 14, 17, 18],
+    was: 'kafkajs handed out a record of an aborted transaction: an event that never was counted',
   },
   'a rollout whose consumer crashes goes on': {
     world: 'rollout',
-    seeds: [30, 33, 226, 376],
+    seeds: [79, 144, 176, 216, 316],
     was: 'seek threw while kafkajs had no group, and ended the service',
   },
   'readers that cannot begin say so by a code': {
     world: 'rollout',
-    seeds: [17, 21, 47, 59, 64],
+    seeds: [22, 24, 37, 46, 69],
     was: "kafkajs' own errors ended the service",
   },
   'a replay that cannot begin says so by a code': {

@@ -43,7 +43,7 @@ export function createSimulatedCodecs(call: Call, time: VirtualTime, faults: Reg
   return {
     decoders: { transactions: decoder<Transaction>(), labels: decoder<Label>() },
     scored: decoder<ScoredTransactionRecord>(),
-    rejected: decoder<RejectedRecord>(),
+    rejected: rejectedDecoder(decoder<StoredRefusal>()),
   }
 }
 
@@ -61,6 +61,23 @@ function decodeJson<T>(bytes: Buffer | null, known: ReadonlyMap<number, boolean>
     return new DecodeFault('WEIR_DECODE_NOT_AVRO', 'found no JSON')
   }
 }
+
+type StoredRefusal = Omit<RejectedRecord, 'original' | 'originalKey'> & {
+  readonly original: string | null
+  readonly originalKey: string | null
+}
+
+const bytesOf = (text: string | null): Buffer | null =>
+  text === null ? null : Buffer.from(text, 'base64')
+
+const rejectedDecoder = (stored: Decoder<StoredRefusal>): Decoder<RejectedRecord> => ({
+  ...stored,
+  decode: (bytes) => {
+    const found = stored.decode(bytes)
+    if (found instanceof DecodeFault) return found
+    return { ...found, original: bytesOf(found.original), originalKey: bytesOf(found.originalKey) }
+  },
+})
 
 const encodeJson = (record: unknown): Buffer => Buffer.from(JSON.stringify(record))
 

@@ -78,8 +78,13 @@ export function createVirtualTime(startMs: number, random: () => number): Virtua
       after(frozenUntilMs - nowMs, unlessCancelled, timer.life)
       return
     }
-    if (timer.life === null) lives.exit(timer.call)
-    else lives.run(timer.life, timer.call)
+    try {
+      if (timer.life === null) lives.exit(timer.call)
+      else lives.run(timer.life, timer.call)
+    } catch (error) {
+      // Nobody catches what a timer throws: it is told as what ends a process.
+      void Promise.reject(error)
+    }
   }
 
   const runUntil = async (isSo: () => boolean, deadlineMs: number): Promise<boolean> => {
@@ -183,7 +188,8 @@ function createReplacements({ nowMs, after, random }: Time) {
   const clear = (timer: Timer | undefined | null): void => {
     if (timer !== undefined && timer !== null) timer.isCancelled = true
   }
-  const repeat = (call: () => void, ms = 0): Timer => {
+  const repeat = (task: (...a: unknown[]) => void, ms = 0, ...a: unknown[]): Timer => {
+    const call = (): void => task(...a)
     const interval = makeTimer({ dueMs: 0, order: -1, life: lives.getStore() ?? null, call })
     const again = (): void => {
       if (interval.isCancelled) return

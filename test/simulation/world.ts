@@ -290,9 +290,9 @@ function end(world: World, life: Life, how: Exit['how'], error: Error | null): v
 /** An exit that no trouble asked for is a fault; the refusal that the poison calls for ends the world. */
 function judgeExit(world: World, error: Error, isStarting: boolean): void {
   const { scenario, trace } = world
-  const code = error instanceof WeirError ? error.code : null
-  const expected = scenario.poison === null ? [] : refusalsOf[scenario.poison]
-  if (code !== null && expected.includes(code)) {
+  // What is no error of Weir's is told as a defect, by the code for those.
+  const code = error instanceof WeirError ? error.code : 'WEIR_INTERNAL_INVARIANT'
+  if (refusalsOf(scenario).includes(code)) {
     world.refusal ??= code
     return
   }
