@@ -48,7 +48,7 @@ const texts = ['2019-01-01 00:04:00', '2019-03-10T02:30', '2019-07-01', '03/04/2
 /** Flags and cells of a file with these texts, read where the machine stands elsewhere. */
 function readIn(zone: string): { flags: (number | null)[]; cells: (number | null)[] } {
   const script = `
-    const { createTransactionDecoder } = await import('./services/adapters/file/event-block.ts')
+    const { createTransactionDecoder } = await import('./services/adapters/event-files/event-block.ts')
     const { readTime } = await import('./services/cli/read-time.ts')
     const texts = ${JSON.stringify(texts)}
     const cells = (column) => column === 'eventTime' ? texts

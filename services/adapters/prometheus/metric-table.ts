@@ -231,7 +231,7 @@ export const metricTable = {
     code: anyCode,
   }),
   weir_lost_lane_memories_total: counter(
-    'lanes',
+    'memories',
     'Lanes claimed whose memory beside the committed offset could not be read.',
   ),
   weir_recreated_producers_total: counter(

@@ -258,7 +258,12 @@ describe('observer - log', () => {
 
   it('says error exactly where data is lost or a human is needed', () => {
     const kinds = Object.entries(logTable).filter(([, rule]) => rule?.level === 'error')
-    expect(kinds.map(([kind]) => kind).sort()).toEqual(['braked', 'failed', 'roster_refused'])
+    expect(kinds.map(([kind]) => kind).sort()).toEqual([
+      'braked',
+      'failed',
+      'lane_memory_lost',
+      'roster_refused',
+    ])
   })
 
   it('writes nothing for what comes with every batch', () => {

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const folder = new URL('../../fixtures/kafka/', import.meta.url)
+const folder = new URL('../../../fixtures/kafka/', import.meta.url)
 
 export const javaProgram = fileURLToPath(new URL('KafkaBatches.java', folder))
 export const javaCodecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
