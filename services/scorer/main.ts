@@ -3,7 +3,8 @@
 // SIGTERM and SIGINT drain within limits.drainMsMax: no more events are taken, batches in flight
 // commit, lanes are given back. A start that waits for what is away ends at once. Exit codes: 0
 // drained or not wanted any more, 1 trouble that a restart may cure, 2 what it does not help
-// (pipeline file, settings, model, offsets that are gone).
+// (pipeline file, settings, model, offsets that are gone). What nobody handled is told as `failed`,
+// with its cause; then the scorer drains and ends with 1.
 
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
@@ -11,6 +12,7 @@ import { exitCodeOf } from '../core/exit-code.ts'
 import { limits } from '../core/limits.ts'
 import { readSettings } from '../core/settings.ts'
 import { type Scorer, type ScorerOptions, startScorer } from './start-scorer.ts'
+import { onStrayFailure } from './stray-failures.ts'
 
 export async function runScorer(pipelineFile: string, options: ScorerOptions = {}): Promise<void> {
   const settings = readSettings(process.env)
@@ -26,6 +28,16 @@ export async function runScorer(pipelineFile: string, options: ScorerOptions = {
     stopping.abort(signal)
     void scorer?.drain(signal)
   }
+  let hasStrayed = false
+  onStrayFailure((error) => {
+    hasStrayed = true
+    setTimeout(() => process.exit(1), limits.drainMsMax).unref()
+    if (scorer !== null) void scorer.giveUp(error)
+    else {
+      process.stderr.write(`${error.stack ?? error.message}\n`)
+      process.exit(1)
+    }
+  })
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
   const { signal } = stopping
@@ -45,5 +57,5 @@ export async function runScorer(pipelineFile: string, options: ScorerOptions = {
     process.exit(exitCodeOf(error))
   }
   // A client that kafkajs starts again while it is closed must not turn a good end into a late one.
-  process.exit(0)
+  process.exit(hasStrayed ? 1 : 0)
 }

@@ -28,6 +28,8 @@ export type Scorer = {
   /** Resolves once drained; rejects with what ended the scorer against its will. */
   readonly ended: Promise<void>
   readonly drain: (reason: string) => Promise<void>
+  /** Tells what nobody handled, and drains all the same; never rejects. */
+  readonly giveUp: (error: Error) => Promise<void>
 }
 
 export type ScorerOptions = {
@@ -66,11 +68,17 @@ export async function startScorer(
       await close(closeAll)
       fail(null)
     }
+    const drainOnce = (reason: string): Promise<void> => (draining ??= drain(reason))
     return {
       httpUrl: http.url,
       snapshot: observer.snapshot,
       ended,
-      drain: (reason) => (draining ??= drain(reason)),
+      drain: drainOnce,
+      giveUp: async (error) => {
+        const { message: detail, stack } = error
+        observe({ kind: 'failed', code: 'WEIR_INTERNAL_INVARIANT', detail, stack })
+        await drainOnce('something failed and nobody handled it').catch(tell)
+      },
     }
   } catch (error) {
     if (signal.aborted) observe({ kind: 'draining', reason: String(signal.reason) })
