@@ -1,4 +1,5 @@
-// Everything that can be said about the code without running it: types, lint and format, code rules.
+// Everything that can be said about the code without running it: types, lint and format, code
+// rules.
 //
 // In: nothing. Out: each check's own report, then one line per check. All of them run, so that one
 // look shows everything. The exit code is 0 only when each check passed.

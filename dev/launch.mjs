@@ -1,4 +1,5 @@
-// `node dev/launch.mjs <script.ts> [arguments...]`: every npm script of this repository starts here.
+// `node dev/launch.mjs <script.ts> [arguments...]`: every npm script of this repository starts
+// here.
 //
 // In: a script, on whatever Node the machine has (this file is plain JavaScript without
 // dependencies for that reason). Out: the script runs on the pinned Node 24, with dependencies that
@@ -39,7 +40,10 @@ export function findStaleness(folder) {
   return undefined
 }
 
-/** @returns {Record<string, {version?: string, optional?: boolean, devOptional?: boolean}> | undefined} */
+/**
+ * @returns {Record<string, {version?: string, optional?: boolean, devOptional?: boolean}> |
+ * undefined}
+ */
 function readPackages(file) {
   try {
     return JSON.parse(files.readFileSync(file, 'utf8')).packages

@@ -1,10 +1,10 @@
 // Runs the tests and says how it went in one line.
 //
 // In: vitest's own arguments (filters, -t, --reporter, ...). Out: vitest's report, and as the last
-// line, alone on it, `N passed, N failed`, with `, N skipped` where there are any. A file that fails
-// to load, a hook that fails and an error outside of every test count as one failure each; tests that
-// began and never ended, because their process died, are named. The exit code is 0 only when at least
-// one test passed and nothing failed.
+// line, alone on it, `N passed, N failed`, with `, N skipped` where there are any. A file that
+// fails to load, a hook that fails and an error outside of every test count as one failure each;
+// tests that began and never ended, because their process died, are named. The exit code is 0 only
+// when at least one test passed and nothing failed.
 
 import type { TestModule, TestSuite, Vitest } from 'vitest/node'
 import { parseCLI, startVitest } from 'vitest/node'
@@ -65,6 +65,7 @@ async function run(vitestArguments: readonly string[]): Promise<Counts> {
 if (import.meta.main) {
   const counts = await run(process.argv.slice(2))
   console.log(describeCounts(counts))
-  // Some libraries keep sockets open in this process; the result is known, so nothing is waited for.
+  // Some libraries keep sockets open in this process; the result is known, so nothing is waited
+  // for.
   process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1)
 }

@@ -1,9 +1,9 @@
 // `npm run train -- --config FILE`: features, model and backtest in one command.
 //
-// In: `--config` and `--out`, which takes the place of the config's. Without a flag: the help. Out: the
-// run's folder, and on stdout where it is, what the backtest measured and the policy lines for the pipeline file;
-// with --json one object as the last line. Exit code 2: something was refused and nothing was written.
-// SIGINT and SIGTERM end it and leave nothing half-written.
+// In: `--config` and `--out`, which takes the place of the config's. Without a flag: the help. Out:
+// the run's folder, and on stdout where it is, what the backtest measured and the policy lines for
+// the pipeline file; with --json one object as the last line. Exit code 2: something was refused
+// and nothing was written. SIGINT and SIGTERM end it and leave nothing half-written.
 
 import { Command } from 'commander'
 import { exitCodeOf, isTold, throwOnExit } from '../services/core/exit-code.ts'

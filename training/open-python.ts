@@ -1,8 +1,8 @@
 // The Python that trains: one that is named, or a virtual environment made from requirements.txt.
 //
 // In: WEIR_TRAINING_PYTHON, else training/.venv, which is made when it is missing or was made from
-// other requirements. Out: the path of an interpreter that has the libraries. Refused as TrainingFault: a
-// machine without Python 3.11 or newer, or without a way to install packages.
+// other requirements. Out: the path of an interpreter that has the libraries. Refused as
+// TrainingFault: a machine without Python 3.11 or newer, or without a way to install packages.
 // Invariants: an environment that was half made is never used, as what it was made from is written
 // last; two at a time never make it.
 

@@ -1,12 +1,14 @@
 // The training's input: histories, replayed into features.
 //
-// In: the histories of a config (files, or knobs of the generator) and a pipeline. Out, in the cache:
+// In: the histories of a config (files, or knobs of the generator) and a pipeline. Out, in the
+// cache:
 //
 //   histories/<hash of knobs and generator>/        transactions.parquet, labels.parquet
 //   features/<hash of inputs, features and code>/   run/ of `weir replay --features-only`, labels.parquet
 //
 // What is there already is not made again. Refused: what the generator and the replay refuse.
-// Invariant: a folder is named by all that its content depends on, and is complete where it has a name.
+// Invariant: a folder is named by all that its content depends on, and is complete where it has a
+// name.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'

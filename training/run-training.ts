@@ -3,10 +3,11 @@
 //   histories ─ prepare-histories ─► features, labels ─ train.py ─► models/<name>/<version>/, training.json
 //                    files and that model ─ the replay ─► backtest/<history>-<from>/ (report.html)
 //
-// In: a config. Out: the folder, complete or not there at all, and the model in `model.folder` where
-// the config has one. Refused as TrainingFault: a folder that holds something, a version that is there
-// with other content, a replay that measures otherwise than training did. Invariant: the scores that the
-// backtest measures come from the product's own stages, with the model's thresholds as the policy.
+// In: a config. Out: the folder, complete or not there at all, and the model in `model.folder`
+// where the config has one. Refused as TrainingFault: a folder that holds something, a version that
+// is there with other content, a replay that measures otherwise than training did. Invariant: the
+// scores that the backtest measures come from the product's own stages, with the model's thresholds
+// as the policy.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -172,8 +173,8 @@ export const nameOf = ({ history, fromMs }: Range): string =>
 const scoreDifferenceMax = 1e-5
 
 /**
- * Features, labels or scores that differ between training and replay would show here first. Means of
- * scores are compared, and not ranks, which one score in its last digit can change.
+ * Features, labels or scores that differ between training and replay would show here first. Means
+ * of scores are compared, and not ranks, which one score in its last digit can change.
  */
 function refuseDifference(
   { measured, frauds, backtest }: ReplayReport,

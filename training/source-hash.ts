@@ -1,8 +1,9 @@
-// The code that made something, as one hash: for caches, which must not outlive it, and for lineage.
+// The code that made something, as one hash: for caches, which must not outlive it, and for
+// lineage.
 //
 // In: folders and files of the repository. Out: sha-256 over the paths and bytes of all TypeScript,
-// Python, Avro and requirement files below them, in order. Nothing is refused. Invariant: it depends on
-// what stands in the files, not on the machine, the clock or the commit they are in.
+// Python, Avro and requirement files below them, in order. Nothing is refused. Invariant: it
+// depends on what stands in the files, not on the machine, the clock or the commit they are in.
 
 import { createHash } from 'node:crypto'
 import { globSync, readFileSync } from 'node:fs'

@@ -4,8 +4,8 @@
 //   final     train ──── labelDelay ────► the moment the model is made = the first test range begins
 //   and           validate ─ labelDelay ─►┘
 //
-// In: a config whose shape is sound. Out: faults. Refused: unknown histories, times that do not exist,
-// empty ranges, and any gap in which labels of the earlier range could not have come in yet.
+// In: a config whose shape is sound. Out: faults. Refused: unknown histories, times that do not
+// exist, empty ranges, and any gap in which labels of the earlier range could not have come in yet.
 
 import { parseDuration } from '../services/adapters/pipeline-file/duration.ts'
 import { type Fault, type Path, quote, suggest } from '../services/adapters/pipeline-file/pipeline-fault.ts'

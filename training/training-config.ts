@@ -2,9 +2,9 @@
 //
 //   text ─ schemas/training.schema.json ─► shape ─► times, names and gaps ─► TrainingConfig
 //
-// In: a YAML (or JSON) file. Out: the config, times in ms, defaults filled in, with its hash. Refused
-// as TrainingFault, all faults at once, each with its line: what the schema does not know, a
-// history that is not there, ranges out of the order of time, and gaps shorter than labels take.
+// In: a YAML (or JSON) file. Out: the config, times in ms, defaults filled in, with its hash.
+// Refused as TrainingFault, all faults at once, each with its line: what the schema does not know,
+// a history that is not there, ranges out of the order of time, and gaps shorter than labels take.
 // Invariant: where it passes, nothing that is trained on is later than what it is measured on.
 
 import { createHash } from 'node:crypto'

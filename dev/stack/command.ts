@@ -2,10 +2,9 @@
 //
 // In: one word. Out: `up` starts a process that holds a stack, waits until the stack answers, and
 // prints its endpoints as export lines that make every other command use it; `status` says what
-// answers; `down` ends it. The state file .weir/stack/state.json names the holder and the endpoints.
-// Refused: a second `up` while one is up; an unknown word, with exit code 2 and the usage. The holder
-// is the stack's parent, so the
-// stack ends with it, whatever ends it.
+// answers; `down` ends it. The state file .weir/stack/state.json names the holder and the
+// endpoints. Refused: a second `up` while one is up; an unknown word, with exit code 2 and the
+// usage. The holder is the stack's parent, so the stack ends with it, whatever ends it.
 
 import { spawn } from 'node:child_process'
 import {

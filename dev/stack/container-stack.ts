@@ -1,10 +1,11 @@
 // The stack in containers, through docker-compose.yml as it stands.
 //
 // In: a folder for this stack, options for Redis. Out: the three servers of a compose project of
-// its own, on free ports of this machine, each of them answering, with the hooks of a ServerControl.
-// `docker compose` itself runs under the supervisor, which also takes the project down at the end.
-// Refused: no daemon, no compose, images that are neither here nor to be had in bounded time (the
-// reason is then said, so that the caller can choose another way), servers that do not come up.
+// its own, on free ports of this machine, each of them answering, with the hooks of a
+// ServerControl. `docker compose` itself runs under the supervisor, which also takes the project
+// down at the end. Refused: no daemon, no compose, images that are neither here nor to be had in
+// bounded time (the reason is then said, so that the caller can choose another way), servers that
+// do not come up.
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'

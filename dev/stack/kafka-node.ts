@@ -1,8 +1,8 @@
 // How Kafka is started as plain processes: one node, or several that form a cluster.
 //
 // In: the folder of the stack, the nodes' ids and ports, the jars. Out: a NativeServer per node. A
-// node is broker and controller at once (KRaft). It may have a second listener for clients that come
-// through a proxy: those are told the proxy's port, while the brokers and everybody else speak
+// node is broker and controller at once (KRaft). It may have a second listener for clients that
+// come through a proxy: those are told the proxy's port, while the brokers and everybody else speak
 // directly. All listen on 127.0.0.1 only and keep their data below the stack's folder.
 
 import { spawnSync } from 'node:child_process'
@@ -75,7 +75,8 @@ export function kafkaNodes(
         command: jars.java,
         arguments: [
           // A fixed small heap, and the collector with the shortest pauses that two cores can
-          // afford. The first compiler only: a broker of minutes spends half its time in the second.
+          // afford. The first compiler only: a broker of minutes spends half its time in the
+          // second.
           ...['-Xms256m', '-Xmx512m', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-Xshare:auto'],
           '-XX:TieredStopAtLevel=1',
           ...[`-Dlog4j2.configurationFile=${log4jFile}`, '-cp', join(jars.folder, '*')],

@@ -1,8 +1,8 @@
 // A Redis Cluster of native servers: three masters that share the slots, each with a replica.
 //
-// In: a way to start a server. Out: the six of them, once they agree on who has what. Refused: nodes
-// that do not find together in time. Invariant: a master that is away for longer than the nodes'
-// time-out loses its slots to its replica, and comes back as the replica of that one.
+// In: a way to start a server. Out: the six of them, once they agree on who has what. Refused:
+// nodes that do not find together in time. Invariant: a master that is away for longer than the
+// nodes' time-out loses its slots to its replica, and comes back as the replica of that one.
 
 import { waitForAnswer } from './answers.ts'
 import type { FaultStack } from './fault-stack.ts'

@@ -1,8 +1,8 @@
 // A Redis of a campaign of faults: killed, emptied, put back to an old snapshot, made a replica.
 //
-// In: a name, a free port, how it keeps its data, whose replica it is. Out: the server under control
-// and what a fault does to its data. Refused: what Redis refuses. Invariant: a server that is asked
-// to lose something is stopped while its files are touched, and answers again afterwards.
+// In: a name, a free port, how it keeps its data, whose replica it is. Out: the server under
+// control and what a fault does to its data. Refused: what Redis refuses. Invariant: a server that
+// is asked to lose something is stopped while its files are touched, and answers again afterwards.
 
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

@@ -2,10 +2,10 @@
 //
 // In: a folder for the supervisor's own log. Out: a Supervision through which servers are started,
 // watched and, with stop(), ended together. The channel to the supervisor is the life line: it
-// closes with this process, however this process ends. Like an open connection it keeps this process
-// alive until stop().
-// Refused: a server that cannot be started. Invariant: after stop() nothing is running any more;
-// should the supervisor itself be killed, this side kills the servers it left behind.
+// closes with this process, however this process ends. Like an open connection it keeps this
+// process alive until stop(). Refused: a server that cannot be started. Invariant: after stop()
+// nothing is running any more; should the supervisor itself be killed, this side kills the servers
+// it left behind.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'

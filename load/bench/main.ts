@@ -1,10 +1,10 @@
 // `npm run bench -- drain` and the other cases of this folder, as commands: latency, fold, limit,
 // replay, isolation, crossover, swaps, rollback, verdicts, codec.
 //
-// In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as one
-// object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
-// Refused: unknown flags and counts out of range, before a case's code is even loaded. Exit codes: 0;
-// 1 for records that are missing, doubled or lost, and for trouble.
+// In: a case and its flags. Out: what run-case.ts tells: the figures in words, or with --json as
+// one object on the last line; with --write they are kept and docs/benchmarks.md is written anew.
+// Refused: unknown flags and counts out of range, before a case's code is even loaded. Exit codes:
+// 0; 1 for records that are missing, doubled or lost, and for trouble.
 
 import { Command, InvalidArgumentError } from 'commander'
 import { exitCodeOf, isTold, throwOnExit } from '../../services/core/exit-code.ts'

@@ -1,9 +1,9 @@
 // One run of a case: stack up, place opened, measured, told, everything removed again.
 //
-// In: flags and the case as a function of its place. Out: the result as JSON on standard output, its
-// verdicts in words on standard error; kept and on the page where --write asks for it. Refused: what
-// stack and place refuse. Invariants: endpoints given in the environment are used instead of a stack
-// of its own, and are left running; wrong records make the exit code 1.
+// In: flags and the case as a function of its place. Out: the result as JSON on standard output,
+// its verdicts in words on standard error; kept and on the page where --write asks for it. Refused:
+// what stack and place refuse. Invariants: endpoints given in the environment are used instead of a
+// stack of its own, and are left running; wrong records make the exit code 1.
 
 import { writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'

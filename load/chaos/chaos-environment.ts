@@ -1,9 +1,9 @@
 // Where one campaign runs: topics, a group and keys of its own on a stack that is to be hurt.
 //
 // In: brokers and registry as whoever watches sees them, and the ports of the wires that scorers
-// have to use. Out: the pipeline's definition with its topics made, and what a scorer is told by the
-// environment. Refused: what the loader, the brokers or the registry refuse. Invariant: the watcher
-// never goes through a wire, and a scorer always does.
+// have to use. Out: the pipeline's definition with its topics made, and what a scorer is told by
+// the environment. Refused: what the loader, the brokers or the registry refuse. Invariant: the
+// watcher never goes through a wire, and a scorer always does.
 
 import { join } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
@@ -50,7 +50,9 @@ type ChaosPlaceOptions = {
   }
 }
 
-/** Retries are the client's own business; what fails for good reaches the campaign as an exception. */
+/**
+ * Retries are the client's own business; what fails for good reaches the campaign as an exception.
+ */
 const silentLogger: KafkaLogger = { debug() {}, info() {}, warn() {}, error() {} }
 const partitions = 4
 

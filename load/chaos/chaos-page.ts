@@ -1,4 +1,5 @@
-// What a run of chaos says: a table for people, docs/reference/chaos.md from the result that is kept.
+// What a run of chaos says: a table for people, docs/reference/chaos.md from the result that is
+// kept.
 //
 // In: a result. Out: lines, the page's text, the kept result beside the page. Nothing is refused.
 // Invariant: no figure on the page is typed by hand; a test proves the page against what is kept.

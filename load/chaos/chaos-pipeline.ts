@@ -1,8 +1,8 @@
 // The pipeline of a campaign: the given one, with lanes that may drift an hour apart.
 //
 // In: a pipeline file and a folder. Out: a copy of the file in it. Weeks of event time pass in the
-// minutes of a campaign; in steps of a second, lanes of different scorers would wait for one another
-// most of the time. Refused: a file that says something else about it.
+// minutes of a campaign; in steps of a second, lanes of different scorers would wait for one
+// another most of the time. Refused: a file that says something else about it.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

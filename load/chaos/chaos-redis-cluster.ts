@@ -1,8 +1,8 @@
 // The feature store of a campaign as a Redis Cluster: three masters, each with a replica.
 //
 // In: a stack. Out: what may befall a cluster: any node dies or hangs, for a moment or for long
-// enough to lose its slots to its replica, and a slot moves. Scorers speak to the nodes directly, as
-// these tell their own addresses. Invariant: the next fault finds a whole cluster.
+// enough to lose its slots to its replica, and a slot moves. Scorers speak to the nodes directly,
+// as these tell their own addresses. Invariant: the next fault finds a whole cluster.
 
 import type { FaultStack } from '../../dev/stack/fault-stack.ts'
 import {

@@ -1,9 +1,9 @@
 // Traffic under which a campaign runs, and what a bad producer adds to it.
 //
 // In: a place, a rate, the shares of what is late, doubled or poison. Out: an open loop that stops
-// when it is told; the messages of the last moments, to be produced once more. Refused: brokers away
-// for longer than the generator's retries last. Invariant: what the input topics hold is counted by
-// reading them, never by what was meant to be sent.
+// when it is told; the messages of the last moments, to be produced once more. Refused: brokers
+// away for longer than the generator's retries last. Invariant: what the input topics hold is
+// counted by reading them, never by what was meant to be sent.
 
 import type { Disturbances } from '../generator/disturbances.ts'
 import { connectKafkaSink } from '../generator/kafka-sink.ts'

@@ -2,8 +2,8 @@
 //
 // In: a place whose traffic has stopped and whose group has caught up. Out: how many messages came
 // in and what became of them, those without an outcome and those with more than one, alerts against
-// flagged events. Refused: topics that cannot be read to their end. Invariant: the scorers are asked
-// nothing, and only what is committed counts.
+// flagged events. Refused: topics that cannot be read to their end. Invariant: the scorers are
+// asked nothing, and only what is committed counts.
 
 import { partitionBounds } from '../../services/adapters/kafka/ranges/topic-bounds.ts'
 import { openTopicRanges } from '../../services/adapters/kafka/ranges/topic-ranges.ts'

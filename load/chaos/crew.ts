@@ -30,7 +30,10 @@ export type Crew = {
   readonly leave: (member: CrewMember, signal: 'SIGTERM' | 'SIGKILL') => void
   /** How often members ended in which way. */
   readonly ends: () => Readonly<Record<string, number>>
-  /** Exits that no fault asked for, in words: of faults and of leaving, members end by a signal or with 0. */
+  /**
+   * Exits that no fault asked for, in words: of faults and of leaving, members end by a signal or
+   * with 0.
+   */
   readonly unasked: () => readonly string[]
   readonly stop: () => Promise<void>
 }

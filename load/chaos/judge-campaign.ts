@@ -1,8 +1,8 @@
 // The verdict on a campaign: the books of its topics, and every vector computed again.
 //
-// In: a place whose scorers have stopped. Out: figures, of which those that must be 0 are named, and
-// the offenders in words. Refused: topics that cannot be read to their end. Invariant: nobody who
-// scored is asked; the books are counted apart from parity, by other code.
+// In: a place whose scorers have stopped. Out: figures, of which those that must be 0 are named,
+// and the offenders in words. Refused: topics that cannot be read to their end. Invariant: nobody
+// who scored is asked; the books are counted apart from parity, by other code.
 
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { Finding } from '../../services/parity/findings.ts'

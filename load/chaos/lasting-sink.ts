@@ -1,10 +1,10 @@
 // A sink that outlasts its producer: what one could not send is sent once more by the next.
 //
-// In: how to connect a sink. Out: a sink. While partitions change their leaders kafkajs may give up,
-// and never says which messages arrived; a real producer then sends them again. Refused: a batch that
-// `attempts` producers failed on, with the last one's error. Invariants: nothing is left out, order is
-// kept; messages may stand in the topics twice, as they do after such a producer: the books are
-// counted by reading.
+// In: how to connect a sink. Out: a sink. While partitions change their leaders kafkajs may give
+// up, and never says which messages arrived; a real producer then sends them again. Refused: a
+// batch that `attempts` producers failed on, with the last one's error. Invariants: nothing is left
+// out, order is kept; messages may stand in the topics twice, as they do after such a producer: the
+// books are counted by reading.
 
 import type { KafkaSink } from '../generator/kafka-sink.ts'
 import type { DueMessage } from '../generator/schedule.ts'

@@ -1,9 +1,9 @@
 // `npm run chaos [-- --seconds N --seed S --campaign NAME --json --write]`: faults under load.
 //
-// In: long flags. Out: a line per fault, a table of campaigns and outcomes; with --json one object on
-// the last line, with --write docs/reference/chaos.md anew. Exit code 0 when every campaign is clean,
-// 1 when one is not or something failed, 130 after Ctrl-C (what was done is still judged; a second
-// one ends at once). Invariant: nothing is left running.
+// In: long flags. Out: a line per fault, a table of campaigns and outcomes; with --json one object
+// on the last line, with --write docs/reference/chaos.md anew. Exit code 0 when every campaign is
+// clean, 1 when one is not or something failed, 130 after Ctrl-C (what was done is still judged; a
+// second one ends at once). Invariant: nothing is left running.
 
 import { InvalidArgumentError, program } from 'commander'
 import { exitCodeOf, isTold, throwOnExit } from '../../services/core/exit-code.ts'

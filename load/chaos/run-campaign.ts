@@ -2,9 +2,10 @@
 //
 //   place ─► crew, traffic ─► fault, recovery, fault, ... ─► traffic stops ─► drained ─► judged
 //
-// In: a campaign's name, seed and seconds. Out: its result: faults, books, parity, how long recovery
-// took, and in words whatever went wrong. Refused: a stack that does not take a new place. Invariant:
-// a fault that is not recovered from in time ends the campaign and is told; it is judged all the same.
+// In: a campaign's name, seed and seconds. Out: its result: faults, books, parity, how long
+// recovery took, and in words whatever went wrong. Refused: a stack that does not take a new place.
+// Invariant: a fault that is not recovered from in time ends the campaign and is told; it is judged
+// all the same.
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,8 +1,8 @@
 // All campaigns of a run, one after the other, on as few stacks as they need.
 //
-// In: names, seed, seconds in all. Out: the result of each and of all. Refused: a machine without the
-// native servers: campaigns kill, freeze and rewire them, which only processes of their own allow.
-// Invariant: whatever happens, nothing that was started here is left running.
+// In: names, seed, seconds in all. Out: the result of each and of all. Refused: a machine without
+// the native servers: campaigns kill, freeze and rewire them, which only processes of their own
+// allow. Invariant: whatever happens, nothing that was started here is left running.
 
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'

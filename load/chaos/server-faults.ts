@@ -97,7 +97,9 @@ export const failOverRedis: FaultMaker = (random) => {
   }
 }
 
-/** Whoever runs goes on with the schemas it knows; whoever starts meanwhile has to wait or to die. */
+/**
+ * Whoever runs goes on with the schemas it knows; whoever starts meanwhile has to wait or to die.
+ */
 export const registryAway: FaultMaker = (random) => {
   const which = random.uniform()
   const awayMs = drawMs(random, 1000, 5000)

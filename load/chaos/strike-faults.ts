@@ -1,9 +1,9 @@
 // A schedule carried out: fault after fault, each recovered from before the next one is due.
 //
-// In: the schedule, a place under traffic, what may be hurt. Out: a line per fault, and the journal:
-// what was done, how long recovery took. Refused: a fault that cannot be done, and one that is not
-// recovered from in time; the error says which. Invariant: a hurried fault is not waited for, any
-// other ends with everything committed that had come in by its end.
+// In: the schedule, a place under traffic, what may be hurt. Out: a line per fault, and the
+// journal: what was done, how long recovery took. Refused: a fault that cannot be done, and one
+// that is not recovered from in time; the error says which. Invariant: a hurried fault is not
+// waited for, any other ends with everything committed that had come in by its end.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { untilCaughtUp } from './caught-up.ts'

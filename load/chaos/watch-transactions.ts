@@ -1,8 +1,9 @@
 // Every Kafka transaction of this process tells where it stands.
 //
 // In: kafkajs' client class, before a client is made. Out: each producer's transactions call back
-// before and after send, sendOffsets and commit; consumers get a shorter session, so that a campaign
-// sees more rebalances in the same time. Invariant: what is sent and committed is not touched.
+// before and after send, sendOffsets and commit; consumers get a shorter session, so that a
+// campaign sees more rebalances in the same time. Invariant: what is sent and committed is not
+// touched.
 
 import type {
   Kafka,

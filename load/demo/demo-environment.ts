@@ -1,9 +1,9 @@
 // Where one demo runs: a stack, topics with their schemas, connections.
 //
 // In: how many partitions, the pipeline file, who hears what is being set up. Out: the place, ready
-// for a scorer. Refused: what the stack, the loader, the brokers or the registry refuse. Invariants:
-// on endpoints that were given, everything carries a prefix of this run, so that an earlier demo is
-// never counted again; a stack that was started here ends with close().
+// for a scorer. Refused: what the stack, the loader, the brokers or the registry refuse.
+// Invariants: on endpoints that were given, everything carries a prefix of this run, so that an
+// earlier demo is never counted again; a stack that was started here ends with close().
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

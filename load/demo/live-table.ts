@@ -1,8 +1,8 @@
 // The live table: one row a second, readable in a terminal and in the log of a CI job alike.
 //
-// In: the figures of one second. Out: a line of text; the header again every so many rows. Pure, and
-// without cursor tricks. Counts are totals since the start; p50, p99, batch and events/s are of the
-// last second, and a dot says that it had none.
+// In: the figures of one second. Out: a line of text; the header again every so many rows. Pure,
+// and without cursor tricks. Counts are totals since the start; p50, p99, batch and events/s are of
+// the last second, and a dot says that it had none.
 
 type TableRow = {
   readonly second: number

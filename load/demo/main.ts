@@ -1,9 +1,9 @@
 // `npm run demo [-- --seconds N --rate R --json]`: the main job on a real stack, with live traffic.
 //
 // In: long flags. Out: what is being set up, a table, a summary; with --json one object on the last
-// line. Exit code 0 when the books balance, 1 when they do not or something failed, 130 after Ctrl-C
-// (which still settles what was sent; a second Ctrl-C ends at once). Invariant: nothing is left
-// running: the servers and the scorer hang on supervisors that end with this process.
+// line. Exit code 0 when the books balance, 1 when they do not or something failed, 130 after
+// Ctrl-C (which still settles what was sent; a second Ctrl-C ends at once). Invariant: nothing is
+// left running: the servers and the scorer hang on supervisors that end with this process.
 
 import { InvalidArgumentError, program } from 'commander'
 import { exitCodeOf, isTold, throwOnExit } from '../../services/core/exit-code.ts'

@@ -1,8 +1,8 @@
 // What readers of the output topics can see, counted as it comes.
 //
-// In: the pipeline's output topics. Out: totals of what is committed, the end-to-end latencies since
-// the last look, and one scored event and one alert to show. Latency is from the broker's append time
-// of the input to the moment at which this reader has the scored event in hand.
+// In: the pipeline's output topics. Out: totals of what is committed, the end-to-end latencies
+// since the last look, and one scored event and one alert to show. Latency is from the broker's
+// append time of the input to the moment at which this reader has the scored event in hand.
 // Refused: a consumer that crashes for good. Invariant: a reader of committed records only, which
 // asks the scorer nothing: its totals are independent of the scorer's own.
 

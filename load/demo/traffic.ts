@@ -1,8 +1,8 @@
 // Live traffic under watch: sent in open loop, a table row each second, until all has an outcome.
 //
-// In: a place with a scorer at work and a watch on the outputs. Out: what was sent, and how long each
-// event took. Refused: a scorer that ends, a reader or a generator that fails. Waiting for the last
-// outcomes is bounded: what is missing then is left to the settlement.
+// In: a place with a scorer at work and a watch on the outputs. Out: what was sent, and how long
+// each event took. Refused: a scorer that ends, a reader or a generator that fails. Waiting for the
+// last outcomes is bounded: what is missing then is left to the settlement.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { countReceived } from '../generator/counts.ts'

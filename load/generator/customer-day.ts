@@ -38,7 +38,10 @@ const honest = {
 } as const
 
 const burstPaymentsMean = (honest.burst.payments[0] + honest.burst.payments[1]) / 2
-/** What is left for the regular plan, so that bursts don't add to the total; card tests do, a little. */
+/**
+ * What is left for the regular plan, so that bursts don't add to the total; card tests do, a
+ * little.
+ */
 const regularShare = 1 - honest.burst.chance * burstPaymentsMean
 
 interface Streams {

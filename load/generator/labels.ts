@@ -2,8 +2,9 @@
  * Labels: the verdict on a transaction, days later.
  *
  * In: transactions with the truth beside them. Out: labels, in the order of their label time.
- * Invariant: whether and when a transaction gets its label depends on its customer and time alone, so other
- * knobs don't move it. Not every fraud is reported, and few genuine payments are ever confirmed.
+ * Invariant: whether and when a transaction gets its label depends on its customer and time alone,
+ * so other knobs don't move it. Not every fraud is reported, and few genuine payments are ever
+ * confirmed.
  */
 import type { PlannedTransaction } from './customer-day.ts'
 import { dayMs, type GeneratorOptions } from './options.ts'

@@ -3,7 +3,8 @@
  *
  * Whoever replaces parts of it for speed can do so first; importing the generator alone decides
  * nothing. Its queue of requests sets a timer after every answer, with "never throttled" (-1) minus
- * now as the delay, and Node warns of a negative one: without waiting requests there is nothing to set.
+ * now as the delay, and Node warns of a negative one: without waiting requests there is nothing to
+ * set.
  */
 import { createRequire } from 'node:module'
 import type * as Kafkajs from 'kafkajs'

@@ -1,9 +1,9 @@
 /**
  * The knobs of the simulated world, and their checking.
  *
- * In: any subset of the knobs. Out: all of them, frozen.
- * Refused: unknown values and values out of range, all faults together, each with the value found
- * and the range expected. Invariant: whoever holds `GeneratorOptions` holds a world that can be made.
+ * In: any subset of the knobs. Out: all of them, frozen. Refused: unknown values and values out of
+ * range, all faults together, each with the value found and the range expected. Invariant: whoever
+ * holds `GeneratorOptions` holds a world that can be made.
  */
 export interface GeneratorOptions {
   readonly seed: number

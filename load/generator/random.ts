@@ -7,7 +7,8 @@
  * that turning one knob never reshuffles the answers to the others, and any day of any length of
  * history can be made without the days before it.
  *
- * The generator is sfc32 (Chris Doty-Humphrey's small fast counter, public domain, passes PractRand).
+ * The generator is sfc32 (Chris Doty-Humphrey's small fast counter, public domain, passes
+ * PractRand).
  */
 const streams = {
   customer: 1,

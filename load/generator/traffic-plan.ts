@@ -2,8 +2,8 @@
  * From the wishes of a live run to a history and a schedule.
  *
  * In: rate, speed-up, seconds, the knobs of the world and of the disturbances, and now. Out: the
- * resolved knobs and when each message is due. Refused: wishes that contradict each other, and a run
- * whose event time would lie ahead of the broker's clock.
+ * resolved knobs and when each message is due. Refused: wishes that contradict each other, and a
+ * run whose event time would lie ahead of the broker's clock.
  *
  *   rate          message i is due at i / rate; the history's last `rate * seconds` events end now
  *   speedUp       due at (event time - start) / speedUp: day and night show in the rate

@@ -3,9 +3,10 @@
 //   npm run train -- --config training/handbook.yaml        (and handbook-best.yaml), then
 //   node dev/launch.mjs load/handbook/main.ts [--write]
 //
-// In: the folders of both trainings (.weir/training/...) and the data set (WEIR_DATA, or ../shared/data).
-// Out: a table on stdout, and with --write in docs/handbook.md. Refused: a training that is not there,
-// and one whose report counts another card precision than is counted here, on the same scores.
+// In: the folders of both trainings (.weir/training/...) and the data set (WEIR_DATA, or
+// ../shared/data). Out: a table on stdout, and with --write in docs/handbook.md. Refused: a
+// training that is not there, and one whose report counts another card precision than is counted
+// here, on the same scores.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,9 +1,9 @@
 // The evaluation protocol of the Fraud Detection Handbook, slow and plain.
 //
-// In: transactions with verdicts, those of the test week with scores. Out: the week's transactions without the
-// customers that are known as compromised, and their ROC AUC, average precision and card
-// precision@100. Nothing is refused. Invariants: a day knows the verdicts of the days up to eight before
-// it; equal scores count as one threshold; of equal cards the smaller id goes first.
+// In: transactions with verdicts, those of the test week with scores. Out: the week's transactions
+// without the customers that are known as compromised, and their ROC AUC, average precision and
+// card precision@100. Nothing is refused. Invariants: a day knows the verdicts of the days up to
+// eight before it; equal scores count as one threshold; of equal cards the smaller id goes first.
 
 export type JudgedRow = {
   readonly eventTimeMs: number
@@ -29,7 +29,9 @@ const dayMs = 86_400_000
 const labelDelayMs = 7 * dayMs
 const dayOf = ({ eventTimeMs }: JudgedRow): number => Math.floor(eventTimeMs / dayMs)
 
-/** Leaves out customers with a fraud between the begin of training and seven days before the day. */
+/**
+ * Leaves out customers with a fraud between the begin of training and seven days before the day.
+ */
 export function leaveOutKnown(rows: readonly JudgedRow[], protocol: Protocol): JudgedRow[] {
   const knownFromMs = new Map<string, number>()
   for (const { eventTimeMs, customerId, isFraud } of rows) {

@@ -1,7 +1,7 @@
 // Columns of a Parquet file as numbers.
 //
-// In: a path and the columns wanted. Out: each column whole: times as ms, flags as 0 and 1, ids that
-// are digits as numbers. Refused with WEIR_FILE_INVALID: a file that is not Parquet.
+// In: a path and the columns wanted. Out: each column whole: times as ms, flags as 0 and 1, ids
+// that are digits as numbers. Refused with WEIR_FILE_INVALID: a file that is not Parquet.
 
 import { readParquetCells } from '../../services/adapters/event-files/parquet-events.ts'
 

@@ -1,10 +1,10 @@
 // The backtest: decided batches in, every measure of the report out, in one pass.
 //
-// In: batches in the order of time with what is known of each transaction; thresholds, cost table, the
-// champion's reference, the measured stretch of time. Out: plain objects for report.json. What cannot
-// be measured is null, and `unmeasured` says why; never NaN. Invariants: the same rows give the same
-// numbers whatever the batches; memory grows with measured events, customers and models alone, by
-// a few numbers each (model-tally.ts).
+// In: batches in the order of time with what is known of each transaction; thresholds, cost table,
+// the champion's reference, the measured stretch of time. Out: plain objects for report.json. What
+// cannot be measured is null, and `unmeasured` says why; never NaN. Invariants: the same rows give
+// the same numbers whatever the batches; memory grows with measured events, customers and models
+// alone, by a few numbers each (model-tally.ts).
 
 import type { FeatureReference } from '../models/manifest.ts'
 import type { DecidedBatch } from '../pipeline/records.ts'

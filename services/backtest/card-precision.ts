@@ -1,11 +1,11 @@
 // Card precision@k: of the k most suspicious cards of a day, how many were abused on that day?
 //
-// In: scored events in any order, with their customers as numbers. Out: the share per day and its mean,
-// as the Fraud Detection Handbook computes it: a card counts by its highest score of the day and as
-// abused by any fraud of the day; a card that was found among the k of one day is left out from the
-// next day on; the share is always of k, even on a day with fewer cards. Of equal scores the smaller
-// customer id goes first. Weighed, a customer of weight w is w cards that do the same. Nothing is
-// refused. Memory: 5 bytes per card and day.
+// In: scored events in any order, with their customers as numbers. Out: the share per day and its
+// mean, as the Fraud Detection Handbook computes it: a card counts by its highest score of the day
+// and as abused by any fraud of the day; a card that was found among the k of one day is left out
+// from the next day on; the share is always of k, even on a day with fewer cards. Of equal scores
+// the smaller customer id goes first. Weighed, a customer of weight w is w cards that do the same.
+// Nothing is refused. Memory: 5 bytes per card and day.
 
 const cardsPerDay = 100
 

@@ -1,7 +1,8 @@
 // What an alert costs and a missed fraud loses: the user's figures, all in minor units.
 //
 // The defaults stand for a card issuer and are only there so that a report can be read; a decision
-// about thresholds is made with one's own. adapters/event-files/cost-file.ts reads them from a file.
+// about thresholds is made with one's own. adapters/event-files/cost-file.ts reads them from a
+// file.
 
 export type CostTable = {
   /** An analyst looks at one event. */

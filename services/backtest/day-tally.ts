@@ -1,8 +1,8 @@
 // Day by day, in UTC: does the model do today what it did last week?
 //
-// In: events in any order with the champion's score; what others know of a day. Out: alerts, precision,
-// recall, ROC AUC and card precision per day. Nothing is refused; what a day cannot tell is null.
-// Memory: a few numbers per day.
+// In: events in any order with the champion's score; what others know of a day. Out: alerts,
+// precision, recall, ROC AUC and card precision per day. Nothing is refused; what a day cannot tell
+// is null. Memory: a few numbers per day.
 
 import { shareOf } from '../statistics/shares.ts'
 

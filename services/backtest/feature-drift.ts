@@ -1,7 +1,7 @@
 // Do the features look as they did in training? PSI against the histograms of the model's manifest.
 //
-// In: vectors row after row. Out: per feature the population stability index over the reference's own
-// bins, and whether it is more than chance: above 0.1 and above what (1/n + 1/m) x chi-square
+// In: vectors row after row. Out: per feature the population stability index over the reference's
+// own bins, and whether it is more than chance: above 0.1 and above what (1/n + 1/m) x chi-square
 // would exceed once in 1,000 features without any drift. Largest first. Nothing is refused; without
 // rows the index is null. Half an event is added to each bin, so that an empty one is not infinite.
 

@@ -1,10 +1,11 @@
 // All models on the same events: their measures, and how sure those are.
 //
-// In: events in their order with one score per model, verdict (null: not known), day and customer. Out: per
-// model its measures, their intervals by drawing days and by drawing customers, the same for its
-// difference to the champion; the champion's days. Nothing is refused; what cannot be measured is null.
-// Invariant: every model is measured on the same events and in the same draws. Memory: 8 bytes per
-// measured event, 4 more per model, 5 per card, day and model, 40 per customer and model.
+// In: events in their order with one score per model, verdict (null: not known), day and customer.
+// Out: per model its measures, their intervals by drawing days and by drawing customers, the same
+// for its difference to the champion; the champion's days. Nothing is refused; what cannot be
+// measured is null. Invariant: every model is measured on the same events and in the same draws.
+// Memory: 8 bytes per measured event, 4 more per model, 5 per card, day and model, 40 per customer
+// and model.
 
 import type { ScoringModel } from '../pipeline/records.ts'
 import {
@@ -172,7 +173,10 @@ function weighedMean(values: readonly (number | null)[], weights: Uint32Array): 
   return all === 0 ? null : sum / all
 }
 
-/** What a model would get that knows every fraud: few days have as many cards with one as are looked at. */
+/**
+ * What a model would get that knows every fraud: few days have as many cards with one as are looked
+ * at.
+ */
 function measureBestCards(model: OneModel | undefined, columns: Columns): number | null {
   if (model === undefined) return null
   const { isFraudAt } = model.ranking

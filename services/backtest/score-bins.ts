@@ -2,9 +2,9 @@
 //
 //   0 | 2^-20 ... 32 bins for each doubling ... 0.5 ... the same mirrored ... 1 - 2^-20 | 1
 //
-// In: scores in [0, 1] and counts per bin. Out: the bin of a score, and ROC AUC and average precision
-// of counts, where the events of one bin count as ties. Invariants: a higher score never has a lower
-// bin; memory depends on the number of bins and on nothing else. Nothing is refused.
+// In: scores in [0, 1] and counts per bin. Out: the bin of a score, and ROC AUC and average
+// precision of counts, where the events of one bin count as ties. Invariants: a higher score never
+// has a lower bin; memory depends on the number of bins and on nothing else. Nothing is refused.
 
 /** Of the 23 bits of a float's fraction 5 are kept: 32 bins for each doubling. */
 const bitsDropped = 18

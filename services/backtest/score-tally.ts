@@ -1,9 +1,9 @@
 // Scores by bin: the histogram, the curves, and what another threshold would do.
 //
-// In: score, verdict (null: not known) and amount, one by one. Out: bars of fraud and genuine scores; a
-// table of thresholds with workload, recall and cost. Invariant: every threshold of the table is a score
-// that occurred and the lowest of its bin, so its row is exact although the bins are not.
-// Nothing is refused. Memory: a few arrays of one number per bin.
+// In: score, verdict (null: not known) and amount, one by one. Out: bars of fraud and genuine
+// scores; a table of thresholds with workload, recall and cost. Invariant: every threshold of the
+// table is a score that occurred and the lowest of its bin, so its row is exact although the bins
+// are not. Nothing is refused. Memory: a few arrays of one number per bin.
 
 import { shareOf } from '../statistics/shares.ts'
 import type { CostTable } from './cost-table.ts'
@@ -107,7 +107,9 @@ type Simulation = {
   readonly days: number
 }
 
-/** Rows whose workloads grow by a steady factor: the interesting thresholds are those of few alerts. */
+/**
+ * Rows whose workloads grow by a steady factor: the interesting thresholds are those of few alerts.
+ */
 function thin<T extends { readonly caught: Caught }>(steps: readonly T[]): T[] {
   const most = steps.at(-1)!.caught.alerts
   const factor = most ** (1 / rowsMax)

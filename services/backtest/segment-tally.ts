@@ -1,10 +1,11 @@
-// Whom do the false alarms hit? Alerts and false-positive rates by country, mcc, channel and customer.
+// Whom do the false alarms hit? Alerts and false-positive rates by country, mcc, channel and
+// customer.
 //
-// In: transactions in the order of time with score and verdict. Out: per segment events, frauds, alerts
-// and rates at the review threshold, largest first. A customer is new in the 7 days after the first
-// transaction of the run; those of the run's own first 7 days are `too_early`, because anybody would be
-// new then. Nothing is refused. Memory: one number per customer, and at most 1,000 segments of a
-// kind; what comes beyond them is counted together as `(others)`.
+// In: transactions in the order of time with score and verdict. Out: per segment events, frauds,
+// alerts and rates at the review threshold, largest first. A customer is new in the 7 days after
+// the first transaction of the run; those of the run's own first 7 days are `too_early`, because
+// anybody would be new then. Nothing is refused. Memory: one number per customer, and at most 1,000
+// segments of a kind; what comes beyond them is counted together as `(others)`.
 
 import type { Transaction } from '../pipeline/records.ts'
 import { shareOf } from '../statistics/shares.ts'

@@ -3,9 +3,9 @@
 //   starts   0 . . . 3 . . . 4 . . .        unit i has the entries from starts[i] to starts[i + 1]
 //   entries  (bin, genuine, fraud) (bin, genuine, fraud) ...
 //
-// In: a unit's number, a score's bin and a verdict per event. Out: counts per bin over all units, each
-// unit counted as often as asked. Invariant: the order of the events does not matter. Nothing is
-// refused. Memory while it is built: 8 bytes per event; then 10 per bin of a unit that occurs.
+// In: a unit's number, a score's bin and a verdict per event. Out: counts per bin over all units,
+// each unit counted as often as asked. Invariant: the order of the events does not matter. Nothing
+// is refused. Memory while it is built: 8 bytes per event; then 10 per bin of a unit that occurs.
 
 import { type BinnedCounts, scoreBins } from './score-bins.ts'
 

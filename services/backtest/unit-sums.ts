@@ -1,9 +1,9 @@
 // What adds up over any choice of days or customers: frauds, those that are caught, and the cost.
 //
-// In: per unit (a day or a customer, by its number) one model's scores with verdict and amount. Out: the
-// sums of all units, each counted as often as asked. A cost is that of the policy with this model in
-// the champion's place: a review, a false block, the lost share of what is missed. Nothing is refused;
-// a recall without a fraud is null. Memory: four numbers per unit.
+// In: per unit (a day or a customer, by its number) one model's scores with verdict and amount.
+// Out: the sums of all units, each counted as often as asked. A cost is that of the policy with
+// this model in the champion's place: a review, a false block, the lost share of what is missed.
+// Nothing is refused; a recall without a fraud is null. Memory: four numbers per unit.
 
 import { shareOf } from '../statistics/shares.ts'
 import type { CostTable } from './cost-table.ts'

@@ -1,8 +1,9 @@
 // What the policy's thresholds catch, in events and in money, exactly.
 //
-// In: score, verdict (null: not known) and amount, one by one; the two thresholds. Out: per threshold
-// alerts, precision, recall and value detected; the cost of the policy by the cost table. Amounts are in
-// minor units, whatever their currency. Nothing is refused; a share of nothing is null.
+// In: score, verdict (null: not known) and amount, one by one; the two thresholds. Out: per
+// threshold alerts, precision, recall and value detected; the cost of the policy by the cost table.
+// Amounts are in minor units, whatever their currency. Nothing is refused; a share of nothing is
+// null.
 
 import { shareOf } from '../statistics/shares.ts'
 import type { CostTable } from './cost-table.ts'
@@ -74,7 +75,9 @@ export function createValueTally(thresholds: Thresholds) {
   }
 }
 
-/** Whole minor units. Those above `block` are not looked at, and a fraud that is flagged is stopped. */
+/**
+ * Whole minor units. Those above `block` are not looked at, and a fraud that is flagged is stopped.
+ */
 export function costOf(
   { caught, blocked, fraudMinor }: { caught: Caught; blocked: Caught; fraudMinor: number },
   { reviewMinor, falseBlockMinor, lostShare }: CostTable,

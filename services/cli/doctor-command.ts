@@ -1,8 +1,9 @@
 // `weir doctor`: a pipeline file and the settings of the place in, findings out.
 //
-// Exit code 0 where all is well, 1 with warnings or with what could not be looked at, 2 where a scorer would refuse to start (or this
-// command was refused: pipeline file, settings, flags). With --json the last line is one object:
-// {worst, findings, memory}. Nothing is changed; --probe makes one topic and deletes it.
+// Exit code 0 where all is well, 1 with warnings or with what could not be looked at, 2 where a
+// scorer would refuse to start (or this command was refused: pipeline file, settings, flags). With
+// --json the last line is one object: {worst, findings, memory}. Nothing is changed; --probe makes
+// one topic and deletes it.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'

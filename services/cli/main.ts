@@ -1,8 +1,8 @@
 // The `weir` command: one subcommand per entry point.
 //
 // In: the command line and WEIR_* variables. Out: exit code 0, 1 for trouble or a failed check, 2
-// for what a restart does not help, flags among it (core/exit-code.ts decides). A WeirError is told in
-// one line, without a stack.
+// for what a restart does not help, flags among it (core/exit-code.ts decides). A WeirError is told
+// in one line, without a stack.
 
 import { program } from 'commander'
 import { WeirError } from '../core/errors.ts'

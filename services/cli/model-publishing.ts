@@ -1,9 +1,10 @@
 // `weir models sign` and `weir models publish`: from the folder that training wrote to a registry.
 //
-// In: a model's folder, a private key or the settings of the place. Out: manifest.json.sig beside the manifest; a
-// version in MLflow, and with --json one object as the last line. Refused before anything is changed: a
-// folder that does not match its manifest, a key that is not an Ed25519 private key, a place without
-// WEIR_MLFLOW_URL. Invariant: nothing is signed or published whose hashes do not hold.
+// In: a model's folder, a private key or the settings of the place. Out: manifest.json.sig beside
+// the manifest; a version in MLflow, and with --json one object as the last line. Refused before
+// anything is changed: a folder that does not match its manifest, a key that is not an Ed25519
+// private key, a place without WEIR_MLFLOW_URL. Invariant: nothing is signed or published whose
+// hashes do not hold.
 
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'

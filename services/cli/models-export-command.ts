@@ -3,9 +3,9 @@
 //   <dir>/<name>/config.pbtxt
 //   <dir>/<name>/<n>/model.onnx        n: a whole number, as Triton wants it
 //
-// Refused with WEIR_CLASSIFY_MODEL_REFUSED: what the scorer would refuse of the folder, and a version
-// folder that holds another graph already. Invariant: the graph's bytes are those that were verified; a
-// version that was written once is never changed.
+// Refused with WEIR_CLASSIFY_MODEL_REFUSED: what the scorer would refuse of the folder, and a
+// version folder that holds another graph already. Invariant: the graph's bytes are those that were
+// verified; a version that was written once is never changed.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,5 @@
-// `weir models`: the one group that the commands about models stand in, made by whoever comes first.
+// `weir models`: the one group that the commands about models stand in, made by whoever comes
+// first.
 
 import type { Command } from 'commander'
 

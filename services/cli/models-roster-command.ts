@@ -1,9 +1,11 @@
-// `weir models list | shadow | canary | promote | rollback | history`: which models run, told and changed.
+// `weir models list | shadow | canary | promote | rollback | history`: which models run, told and
+// changed.
 //
-// In: flags; of the environment the way to brokers and registry, and the prefix of the topics. Out: the roster in
-// force, the steps so far, or the step that was made. Exit code 2: the change is refused by the roster itself;
-// 1: another operator was faster, or a system is away that is needed. Neither Redis nor a model registry
-// is asked for anything, and the schema registry only while it answers.
+// In: flags; of the environment the way to brokers and registry, and the prefix of the topics. Out:
+// the roster in force, the steps so far, or the step that was made. Exit code 2: the change is
+// refused by the roster itself; 1: another operator was faster, or a system is away that is needed.
+// Neither Redis nor a model registry is asked for anything, and the schema registry only while it
+// answers.
 
 import { userInfo } from 'node:os'
 import { type Command, InvalidArgumentError, Option } from 'commander'

@@ -1,9 +1,10 @@
 // `weir models show`: the card of a model, in the terminal, as a page, or as one JSON object.
 //
-// In: a model's folder, or a name and a version below --source; of the environment the trusted keys and, with --pipeline,
-// the way to the ledger. Out: the card, with who let the model score and why where --pipeline asks for it.
-// Refused with WEIR_CLASSIFY_MODEL_REFUSED: a folder that does not match its manifest. Invariant: nothing is
-// shown of a model whose hashes do not hold; no graph is opened.
+// In: a model's folder, or a name and a version below --source; of the environment the trusted keys
+// and, with --pipeline, the way to the ledger. Out: the card, with who let the model score and why
+// where --pipeline asks for it. Refused with WEIR_CLASSIFY_MODEL_REFUSED: a folder that does not
+// match its manifest. Invariant: nothing is shown of a model whose hashes do not hold; no graph is
+// opened.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,9 +1,9 @@
 // `weir parity`: a range of time in, `0 differences` or the offenders out.
 //
-// In: flags, the pipeline file, the place's settings. Out: exit code 0 where nothing was found, 1 where
-// something was, 2 for what was refused before anything began. With --json the last line of stdout is
-// the report as one object; progress goes to stderr. Reads topics and writes nothing; it may run
-// beside live scorers. With --run Redis is asked for the ranges of that run.
+// In: flags, the pipeline file, the place's settings. Out: exit code 0 where nothing was found, 1
+// where something was, 2 for what was refused before anything began. With --json the last line of
+// stdout is the report as one object; progress goes to stderr. Reads topics and writes nothing; it
+// may run beside live scorers. With --run Redis is asked for the ranges of that run.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'

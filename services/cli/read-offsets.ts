@@ -1,7 +1,8 @@
 // The value of a flag that names offsets, partition by partition.
 //
-// In: `partition:offset` pairs, separated by commas, such as 0:118204,1:97311. Out: offsets by partition.
-// Refused: anything else, and a partition that stands there twice, as commander wants it.
+// In: `partition:offset` pairs, separated by commas, such as 0:118204,1:97311. Out: offsets by
+// partition. Refused: anything else, and a partition that stands there twice, as commander wants
+// it.
 
 import { InvalidArgumentError } from 'commander'
 

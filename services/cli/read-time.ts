@@ -1,7 +1,7 @@
 // The value of a flag that names a moment.
 //
-// In: ISO 8601, in UTC unless it says otherwise, or milliseconds since the epoch. Out: milliseconds.
-// Refused: anything else, as commander wants it.
+// In: ISO 8601, in UTC unless it says otherwise, or milliseconds since the epoch. Out:
+// milliseconds. Refused: anything else, as commander wants it.
 
 import { InvalidArgumentError } from 'commander'
 import { readIsoTime } from '../core/iso-time.ts'

@@ -1,8 +1,9 @@
 // `weir rebuild`: flags and the settings of the place in, a refilled store out.
 //
 // Progress goes to stderr once a second; with --json the last line of stdout is the report as one
-// object. Exit code 0 where the store is whole now, 1 where the topics do not hold what is needed or
-// a system is away, 2 where scorers are still at work or flags, settings or pipeline file are wrong.
+// object. Exit code 0 where the store is whole now, 1 where the topics do not hold what is needed
+// or a system is away, 2 where scorers are still at work or flags, settings or pipeline file are
+// wrong.
 
 import type { Command } from 'commander'
 import { createLaneTransactions } from '../adapters/kafka/lanes/lane-transactions.ts'

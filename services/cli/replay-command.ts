@@ -1,10 +1,11 @@
 // `weir replay`: flags in, a run folder out.
 //
 // Progress goes to stderr once a second; with --json the last line of stdout is the report as one
-// object. SIGINT and SIGTERM end the run and leave nothing behind. --topics reads of the environment
-// the way to brokers and registry and the prefix of the topics that are read, --store redis the way to
-// Redis, a model of a registry the way to that; files and memory need nothing of it. No flag names a topic to write to, a group or a key
-// prefix: a replay cannot touch live state. Runs of several processes (--into-topics, --collect,
+// object. SIGINT and SIGTERM end the run and leave nothing behind. --topics reads of the
+// environment the way to brokers and registry and the prefix of the topics that are read, --store
+// redis the way to Redis, a model of a registry the way to that; files and memory need nothing of
+// it. No flag names a topic to write to, a group or a key prefix: a replay cannot touch live state.
+// Runs of several processes (--into-topics, --collect,
 // --discard) are shared-run.ts.
 
 import { type Command, Option } from 'commander'
@@ -271,7 +272,9 @@ function offsetsOf(flags: Flags, topics: TopicNames): NonNullable<TopicHistory['
   }
 }
 
-/** Models of a registry are in folders before the run begins; a run of features alone needs none. */
+/**
+ * Models of a registry are in folders before the run begins; a run of features alone needs none.
+ */
 const withModels = async (
   definition: PipelineDefinition,
   { isScoring }: Run,

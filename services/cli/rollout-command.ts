@@ -1,8 +1,8 @@
 // `weir rollout`: watches the challenger on trial until it is told to stop.
 //
-// In: the pipeline file with its `rollout` rules, the settings of the place. Out: one line for every trial, verdict and
-// change, on stdout, with --json as objects. Exit codes: 0 stopped by SIGTERM or SIGINT, 1 trouble that a restart may cure,
-// 2 refused at start.
+// In: the pipeline file with its `rollout` rules, the settings of the place. Out: one line for
+// every trial, verdict and change, on stdout, with --json as objects. Exit codes: 0 stopped by
+// SIGTERM or SIGINT, 1 trouble that a restart may cure, 2 refused at start.
 
 import type { Command } from 'commander'
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'

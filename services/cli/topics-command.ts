@@ -1,9 +1,9 @@
-// `weir topics apply` and `weir topics check`: flags in, brokers and registry brought to the plan, or
-// the differences shown.
+// `weir topics apply` and `weir topics check`: flags in, brokers and registry brought to the plan,
+// or the differences shown.
 //
-// `check` changes nothing and ends with exit code 1 where anything differs. `apply` shows what it would
-// do and asks; `--yes` answers for a script, `--dry-run` ends there. Refused, before anything is
-// changed: what apply refuses (adapters/kafka/topics/topic-admin.ts), and nobody to ask, as
+// `check` changes nothing and ends with exit code 1 where anything differs. `apply` shows what it
+// would do and asks; `--yes` answers for a script, `--dry-run` ends there. Refused, before anything
+// is changed: what apply refuses (adapters/kafka/topics/topic-admin.ts), and nobody to ask, as
 // WEIR_SETTINGS_INVALID. With --json the last line is one object: {command, topics, differences}.
 // Names and retention come from the pipeline file; without --pipeline they are the defaults of
 // docs/reference/topics.md.

@@ -1,8 +1,8 @@
-// The differences of `weir topics` in words: what apply does as a table, what it leaves or refuses as
-// sentences, with the command that its owner would run.
+// The differences of `weir topics` in words: what apply does as a table, what it leaves or refuses
+// as sentences, with the command that its owner would run.
 //
-// In: differences. Out: lines. Invariant: every difference is told, and a command stands on a line of
-// its own, ready to be copied.
+// In: differences. Out: lines. Invariant: every difference is told, and a command stands on a line
+// of its own, ready to be copied.
 
 import type { TopicDifference } from '../adapters/kafka/topics/topic-differences.ts'
 import { isDone } from '../adapters/kafka/topics/topic-steps.ts'

@@ -1,6 +1,6 @@
-// Wires `weir topics` to the settings of the environment: brokers, registry, names and retention from
-// the pipeline file, and the terminal that is asked. Invariant: only somebody at a terminal is asked;
-// where input or output is a pipe or a file there is nobody.
+// Wires `weir topics` to the settings of the environment: brokers, registry, names and retention
+// from the pipeline file, and the terminal that is asked. Invariant: only somebody at a terminal is
+// asked; where input or output is a pipe or a file there is nobody.
 
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'

@@ -1,8 +1,9 @@
-// What a program ends with: 0 done, 1 trouble that a restart may cure, 2 what a restart does not help.
+// What a program ends with: 0 done, 1 trouble that a restart may cure, 2 what a restart does not
+// help.
 //
 // In: what was thrown. Out: the code, and whether it has been told already. It is a column of the
-// table of errors; of flags that cannot be read (commander) it is 2, and 0 where help or the version
-// was asked for. Invariant: no other module decides it, in any of the programs.
+// table of errors; of flags that cannot be read (commander) it is 2, and 0 where help or the
+// version was asked for. Invariant: no other module decides it, in any of the programs.
 
 import { errorTable, WeirError } from './errors.ts'
 
@@ -14,7 +15,9 @@ type ParsedCommand = {
   exitOverride(): unknown
 }
 
-/** Makes a program throw what it would exit with, so that exitCodeOf decides; after all is added. */
+/**
+ * Makes a program throw what it would exit with, so that exitCodeOf decides; after all is added.
+ */
 export function throwOnExit(program: ParsedCommand): void {
   program.exitOverride()
   for (const command of program.commands) throwOnExit(command)

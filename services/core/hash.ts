@@ -1,8 +1,8 @@
 // Text to a 52-bit integer that a double holds exactly: for `distinct` over text fields, for the
 // place of a key among the buckets, and for sampling by transaction id.
 //
-// Two 32-bit FNV-1a lanes with different offsets, each finished by an avalanche step so that the low
-// bits may be used alone. Not cryptographic: it spreads well and is the same on every machine,
+// Two 32-bit FNV-1a lanes with different offsets, each finished by an avalanche step so that the
+// low bits may be used alone. Not cryptographic: it spreads well and is the same on every machine,
 // which is all that is asked of it here.
 
 const PRIME = 0x01000193

@@ -2,10 +2,10 @@
 //
 //   2026-01-31    2026-01-31T08:00    2026-01-31 08:00:59.123456Z    2026-01-31T08:00:59+01:00
 //
-// In: a date, or a date and a time, with a T or a space between them, with a zone or without one. Out:
-// ms since the epoch; digits behind the milliseconds are cut off. Refused (null): everything else, days
-// that no calendar has, other orders of day and month. Invariants: no zone means UTC, and the zone of
-// the machine has no say.
+// In: a date, or a date and a time, with a T or a space between them, with a zone or without one.
+// Out: ms since the epoch; digits behind the milliseconds are cut off. Refused (null): everything
+// else, days that no calendar has, other orders of day and month. Invariants: no zone means UTC,
+// and the zone of the machine has no say.
 
 const PATTERN =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/

@@ -11,7 +11,10 @@ export const limits = {
   batchEventsMax: 6000,
   /** Queued events that are worth a batch of their own while another one is on its way. */
   batchEventsWorthwhile: 1000,
-  /** Input bytes in one shared micro-batch; keeps a transaction far below the broker's request limit. */
+  /**
+   * Input bytes in one shared micro-batch; keeps a transaction far below the broker's request
+   * limit.
+   */
   batchBytesMax: 2 * MIB,
   /** What one record batch may unpack to, whatever its codec: memory stays bounded. */
   batchUnpackedBytesMax: 64 * MIB,
@@ -39,7 +42,9 @@ export const limits = {
   laneQueueBytesMax: 8 * MIB,
   /** Ids longer than this are refused: they are keys in Redis and labels of nothing good. */
   idLengthMax: 64,
-  /** Largest amount in minor units; all kept records of an entity sum exactly in a double (2^53). */
+  /**
+   * Largest amount in minor units; all kept records of an entity sum exactly in a double (2^53).
+   */
   amountMinorMax: 100_000_000_000,
   /** Features in one vector; a wider table is a modelling mistake and a memory one. */
   featuresMax: 256,
@@ -47,31 +52,46 @@ export const limits = {
   entitiesMax: 8,
   /** Challengers beside the champion; each costs one ONNX run per batch. */
   challengersMax: 8,
-  /** Records of an entity that exact windows look back on; where older ones would count: saturated. */
+  /**
+   * Records of an entity that exact windows look back on; where older ones would count: saturated.
+   */
   entityRecordsMax: 4096,
   /** Newest records that tail windows see one by one; older ones count by tile. */
   entityRecordsNewest: 64,
   /** Records kept where a lane cannot commit: beyond it a log is folded all the same. */
   entityRecordsKeptMax: 24_576,
-  /** Records that are left then: the ceiling, and all batches in flight that may be delivered again. */
+  /**
+   * Records that are left then: the ceiling, and all batches in flight that may be delivered again.
+   */
   entityRecordsKeptAfterTrim: 16_384,
-  /** Records held at once while lost state is put back: about 400 MiB; with more, topics are read again. */
+  /**
+   * Records held at once while lost state is put back: about 400 MiB; with more, topics are read
+   * again.
+   */
   restoreRowsMax: 4_000_000,
   /** Bytes of decoded entity logs cached per scorer. */
   entityCacheBytesMax: 256 * MIB,
-  /** Attempts for one operation against Kafka, Redis or the registry before the lane is given up. */
+  /**
+   * Attempts for one operation against Kafka, Redis or the registry before the lane is given up.
+   */
   retryAttemptsMax: 8,
   /** Longest pause between two attempts. */
   retryPauseMsMax: 1000,
   /** A schema id that the registry denies is asked for again for so long: a follower may lag. */
   schemaAbsentMs: 5000,
-  /** Ids denied for good within ten minutes; beyond it one denial is enough: forged ids must not cost time. */
+  /**
+   * Ids denied for good within ten minutes; beyond it one denial is enough: forged ids must not
+   * cost time.
+   */
   schemaAbsentIdsPatientMax: 100,
   /** A Redis command without an answer after this long has failed. */
   redisCommandMsMax: 5000,
   /** A Kafka request without an answer after this long has failed: a connection can fall silent. */
   kafkaRequestMsMax: 10_000,
-  /** Requests open and nothing heard for this long: the connection is given up; above a rebalance's 10 s. */
+  /**
+   * Requests open and nothing heard for this long: the connection is given up; above a rebalance's
+   * 10 s.
+   */
   kafkaSilenceMsMax: 15_000,
   /** A connection failed and no broker answered anything for this long: Kafka is away. */
   kafkaAwayMs: 3000,
@@ -85,11 +105,19 @@ export const limits = {
   remotePauseMs: 5000,
   /** One request of an examination: the first run of a model may be slow. */
   remoteExamineMsMax: 30_000,
-  /** Bytes of an inference server's answer; scores of the largest request as JSON take half of it. */
+  /**
+   * Bytes of an inference server's answer; scores of the largest request as JSON take half of it.
+   */
   remoteAnswerBytesMax: 8 * MIB,
-  /** A transaction that stays open longer is aborted by the broker; held-back readers wait no longer. */
+  /**
+   * A transaction that stays open longer is aborted by the broker; held-back readers wait no
+   * longer.
+   */
   transactionMsMax: 15_000,
-  /** Pause before a lane in doubt is claimed again: longer than the heartbeat that tells a zombie so. */
+  /**
+   * Pause before a lane in doubt is claimed again: longer than the heartbeat that tells a zombie
+   * so.
+   */
   reclaimPauseMs: 1500,
   /** Attempts for one request to the model registry; then the cache serves, or nothing does. */
   modelRegistryAttemptsMax: 4,
@@ -101,11 +129,19 @@ export const limits = {
   modelManifestBytesMax: 8 * MIB,
   /** A file of a model that is longer is refused: each worker holds it in memory. */
   modelFileBytesMax: 1024 * MIB,
-  /** A file of a model that is longer fails `weir models validate`, unless --size-max says otherwise. */
+  /**
+   * A file of a model that is longer fails `weir models validate`, unless --size-max says
+   * otherwise.
+   */
   modelGateFileBytesMax: 512 * MIB,
-  /** A graph on trial that has not answered after this long is stuck; the largest one here takes a second. */
+  /**
+   * A graph on trial that has not answered after this long is stuck; the largest one here takes a
+   * second.
+   */
   modelTrialMsMax: 120_000,
-  /** Loading, warming and checking the models of a roster, downloads included; then it is refused. */
+  /**
+   * Loading, warming and checking the models of a roster, downloads included; then it is refused.
+   */
   modelLoadMsMax: 300_000,
   /** SIGTERM to exit. */
   drainMsMax: 10_000,

@@ -1,5 +1,5 @@
-// How far back a pipeline looks, and how long its topics have to keep events because of it: times of
-// the definition in, ms out.
+// How far back a pipeline looks, and how long its topics have to keep events because of it: times
+// of the definition in, ms out.
 //
 //   ───┬──────────┬─────────┬───────────────────────────────────────────────┬────────► time
 //      └─ margin ─┴─ slack ─┴─ late.allowed, delay, window, step of its tail ┴ lanes go on here
@@ -30,15 +30,22 @@ const reachOf = (feature: FeatureDefinition): number =>
 export const clockSlackMs = ({ validate }: Pick<PipelineDefinition, 'validate'>): number =>
   Math.max(HOUR_MS, validate.futureMaxMs)
 
-/** Broker time, counted back from where lanes go on, from which on a restore needs the topics, ms. */
+/**
+ * Broker time, counted back from where lanes go on, from which on a restore needs the topics, ms.
+ */
 export const neededLookBackMs = (definition: PipelineDefinition): number =>
   longestReachMs(definition) + clockSlackMs(definition)
 
-/** What a restore would like to read: all that a log can hold, so that silent entities keep their ordinals. */
+/**
+ * What a restore would like to read: all that a log can hold, so that silent entities keep their
+ * ordinals.
+ */
 export const wantedLookBackMs = (definition: PipelineDefinition): number =>
   Math.max(neededLookBackMs(definition), definition.store.retentionMs + clockSlackMs(definition))
 
-/** Lanes go on where they stopped: so long may no scorer run, and nothing that is needed is gone. */
+/**
+ * Lanes go on where they stopped: so long may no scorer run, and nothing that is needed is gone.
+ */
 const STANDSTILL_MS = 7 * DAY_MS
 /** Of a pipeline that looks back less, or that is not known. */
 export const JOURNAL_RETENTION_MS_MIN = 45 * DAY_MS

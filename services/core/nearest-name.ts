@@ -2,7 +2,8 @@
 //
 // Comes in: a name and the names that exist. Goes out: the nearest one by edit distance (a swap of
 // two neighbours counts as one edit), or null when nothing is near enough to be what was meant.
-// Invariant: a name that exists is never suggested for itself, and ties go to the first in the list.
+// Invariant: a name that exists is never suggested for itself, and ties go to the first in the
+// list.
 
 /** Edits that turn one text into the other: insert, delete, replace, swap two neighbours. */
 export function editDistance(from: string, to: string): number {
@@ -26,7 +27,9 @@ export function editDistance(from: string, to: string): number {
   return rows[from.length]![to.length]!
 }
 
-/** The known name within a third of the name's length in edits (at least 2), letter case ignored. */
+/**
+ * The known name within a third of the name's length in edits (at least 2), letter case ignored.
+ */
 export function nearestName(name: string, known: Iterable<string>): string | null {
   const lower = name.toLowerCase().slice(0, 80)
   let nearest: string | null = null

@@ -1,8 +1,8 @@
 // What a pipeline file says, after reading: checked, expanded, frozen.
 //
-// The loader (adapters/pipeline-file/pipeline-file.ts) makes it and reports every fault with its line; stages
-// only read it. All durations are milliseconds, all windows are expanded to one feature each, and
-// the order of `features` is the order of the vector.
+// The loader (adapters/pipeline-file/pipeline-file.ts) makes it and reports every fault with its
+// line; stages only read it. All durations are milliseconds, all windows are expanded to one
+// feature each, and the order of `features` is the order of the vector.
 
 import type { RolloutRules } from './rollout-rules.ts'
 
@@ -70,7 +70,9 @@ export type WindowFeature = {
   readonly delayMs: number
   /** Width of the steps in which the window's older edge moves, ms; 0 = an exact edge. */
   readonly tailMs: number
-  /** Whether the transaction itself is in its window; always false for ops that never look at it. */
+  /**
+   * Whether the transaction itself is in its window; always false for ops that never look at it.
+   */
   readonly current: boolean
   readonly scale: number
   /** The feature where the window is empty. */
@@ -130,7 +132,9 @@ export type ListRule = {
 }
 
 export type PolicyDefinition = {
-  /** Scores at or above are flagged: review, and from `block` on blocked. Probabilities in [0, 1]. */
+  /**
+   * Scores at or above are flagged: review, and from `block` on blocked. Probabilities in [0, 1].
+   */
   readonly review: number
   readonly block: number
   /** Largest share of flagged events over the brake's window before decisions turn observe-only. */
@@ -172,7 +176,9 @@ export type PipelineDefinition = {
     /** Value of a text field where the file has none. */
     readonly transactionDefaults: Readonly<Record<string, string>>
     readonly labelColumns: ColumnMap
-    /** Whether label files lack the time and the keys of the transaction, which then are looked up. */
+    /**
+     * Whether label files lack the time and the keys of the transaction, which then are looked up.
+     */
     readonly isLabelLookup: boolean
   }
   readonly entities: readonly EntityDefinition[]

@@ -1,10 +1,10 @@
 // The environment: what describes the place where Weir runs, and nothing of the pipeline.
 //
-// Comes in: the process's environment, handed over by an entry point. Goes out: Settings, frozen, and a
-// view without secrets for the log. What may be refused: wrong values and unknown WEIR_ names, all of
-// them at once, as WEIR_SETTINGS_INVALID. Invariants: no other module reads WEIR_* for the product;
-// an empty variable counts as not set; no message and no log line ever holds a secret.
-// The variables themselves stand in settings-table.ts.
+// Comes in: the process's environment, handed over by an entry point. Goes out: Settings, frozen,
+// and a view without secrets for the log. What may be refused: wrong values and unknown WEIR_
+// names, all of them at once, as WEIR_SETTINGS_INVALID. Invariants: no other module reads WEIR_*
+// for the product; an empty variable counts as not set; no message and no log line ever holds a
+// secret. The variables themselves stand in settings-table.ts.
 
 import { WeirError } from './errors.ts'
 import { nearestName } from './nearest-name.ts'

@@ -1,8 +1,8 @@
 // How far the clocks may be apart: the table.
 //
 // In: the clocks of Redis and of the brokers, against this machine's. Out: verdicts. Refused, as
-// fatal: a broker's clock that lags by more than validate.futureMax, because every event would then be
-// rejected as one of the future. Event times are held against the brokers' clock only, so this
+// fatal: a broker's clock that lags by more than validate.futureMax, because every event would then
+// be rejected as one of the future. Event times are held against the brokers' clock only, so this
 // machine's may be wrong without a wrong score; latencies and logs are wrong then.
 
 import type { ClockSight } from '../adapters/kafka/topics/inspect-clock.ts'

@@ -1,8 +1,8 @@
 // The whole examination: every system, one after the other or side by side, whatever others answer.
 //
 // In: a pipeline and ways to its place. Out: findings in the order of `systems`. Nothing is written
-// unless a probe is asked for, which makes one topic and deletes it. Invariant: a system that is away
-// costs its own findings and nobody else's.
+// unless a probe is asked for, which makes one topic and deletes it. Invariant: a system that is
+// away costs its own findings and nobody else's.
 
 import {
   type ClockSight,

@@ -1,10 +1,10 @@
 // What the doctor says: one finding per check and fault, and the form of a table of checks.
 //
 // In: a table and what was seen of a system. Out: findings. `fatal` = a scorer must not start: it
-// would fail, lose events or count wrongly; `warning` = it runs, until something happens; `unknown` = it
-// was not looked at, because what tells it was away or said nothing; `ok` = looked at, and fine.
-// Invariant: each row says why it matters, and each fault which setting to change; a row whose
-// worst is a warning is never fatal, so a scorer need not look at it when it starts.
+// would fail, lose events or count wrongly; `warning` = it runs, until something happens; `unknown`
+// = it was not looked at, because what tells it was away or said nothing; `ok` = looked at, and
+// fine. Invariant: each row says why it matters, and each fault which setting to change; a row
+// whose worst is a warning is never fatal, so a scorer need not look at it when it starts.
 
 import { assertInvariant } from '../core/errors.ts'
 import type { Needs } from './needs.ts'
@@ -39,7 +39,9 @@ export type Check<Sight> = {
 
 export type Examination<Sight> = {
   readonly system: System
-  /** The check that comes before all others: the system lets itself be looked at. Else it is fatal. */
+  /**
+   * The check that comes before all others: the system lets itself be looked at. Else it is fatal.
+   */
   readonly reach: { readonly name: string; readonly why: string; readonly change: string }
   readonly checks: readonly Check<Sight>[]
 }

@@ -20,7 +20,9 @@ import { kafkaRelease, missingRequests } from './kafka-version.ts'
 import { topicChecks } from './topic-checks.ts'
 import { inWords } from './units.ts'
 
-/** The oldest release that a broker's transactions are trusted of: their epochs recover (KIP-360). */
+/**
+ * The oldest release that a broker's transactions are trusted of: their epochs recover (KIP-360).
+ */
 const RELEASE_MIN = 2.5
 const OFFSETS_RETENTION_MIN_MS = 7 * 86_400_000
 const MINUTE_MS = 60_000

@@ -1,8 +1,8 @@
 // Which Kafka a broker is, as far as it tells: from the requests that it takes.
 //
 // In: the highest version of each request. Out: the release that brought it, or null where none of
-// the marks fits. Compatible servers of other makers answer as the release whose protocol they speak.
-// Invariant: the newest mark that is there decides.
+// the marks fits. Compatible servers of other makers answer as the release whose protocol they
+// speak. Invariant: the newest mark that is there decides.
 
 type Mark = { readonly release: string; readonly request: number; readonly version: number }
 

@@ -1,7 +1,7 @@
 // What a pipeline asks of the place where it runs, as numbers that checks compare with.
 //
-// In: the pipeline's definition. Out: Needs. Invariant: every number is taken from where the running
-// code takes it, so that the doctor and the scorer cannot disagree.
+// In: the pipeline's definition. Out: Needs. Invariant: every number is taken from where the
+// running code takes it, so that the doctor and the scorer cannot disagree.
 
 import { type PlannedTopic, topicPlan, topicsOf } from '../adapters/kafka/topics/topics.ts'
 import { limits } from '../core/limits.ts'

@@ -1,9 +1,10 @@
 // How much memory Redis needs for a pipeline's state: the formula of docs/operating/redis.md.
 //
-// In: the pipeline, how many entities there are and how busy. Out: bytes by kind of log, and in all.
-// All entities of a kind count as equally busy. That is the worst case: rows and tiles are bounded per
-// entity, so a few busy ones with many quiet ones take less. Refused: a kind of entity without a count.
-// Invariant: sizes and folds come from the code that writes and folds logs, so they cannot disagree.
+// In: the pipeline, how many entities there are and how busy. Out: bytes by kind of log, and in
+// all. All entities of a kind count as equally busy. That is the worst case: rows and tiles are
+// bounded per entity, so a few busy ones with many quiet ones take less. Refused: a kind of entity
+// without a count. Invariant: sizes and folds come from the code that writes and folds logs, so
+// they cannot disagree.
 
 import { encodeFoldedPart } from '../adapters/redis/logs/folded-part.ts'
 import { recordSize } from '../adapters/redis/logs/log-layout.ts'
@@ -75,7 +76,8 @@ function predictKind(
   load: Load,
 ): KindForecast {
   const perEntity = (recordsPerDay * load.ageDays) / entities
-  // Where records are rarer than entities, most entities have no log: 1 - e^-mean have one (Poisson).
+  // Where records are rarer than entities, most entities have no log: 1 - e^-mean have one
+  // (Poisson).
   const keys = Math.round(entities * -Math.expm1(-perEntity))
   const log = predictLog(kind, perEntity, recordsPerDay / entities / DAY_MS)
   const bytesPerKey = keyBytes(load.prefixLength + load.keyLength) + log.valueBytes
@@ -91,9 +93,9 @@ type LogForecast = {
 }
 
 /**
- * The average log that has seen so many records, at a steady rate per ms. Records come by chance, so
- * that logs of the same rate have more or fewer of them; sizes of memory come in steps, so that the
- * average log does not take the average memory.
+ * The average log that has seen so many records, at a steady rate per ms. Records come by chance,
+ * so that logs of the same rate have more or fewer of them; sizes of memory come in steps, so that
+ * the average log does not take the average memory.
  */
 function predictLog(
   kind: Pick<LogKind, 'shape' | 'history'>,
@@ -137,7 +139,10 @@ type Rhythm = {
 
 const FOLDS_UNTIL_REGULAR = 3
 
-/** Folds a log of evenly spaced records as the scorer does. Which tiles that makes is no matter here. */
+/**
+ * Folds a log of evenly spaced records as the scorer does. Which tiles that makes is no matter
+ * here.
+ */
 function findRhythm(
   { shape, history }: Pick<LogKind, 'shape' | 'history'>,
   ratePerMs: number,
@@ -185,7 +190,9 @@ function predictCycle({ starts, size, kept, foldedAt }: Cycle) {
   return { rows, length: mean(starts) + (rows - kept) * size, valueBytes: mean(bytes) }
 }
 
-/** Tiles of all levels that hold anything: the span behind the newest folded row, and its own tile. */
+/**
+ * Tiles of all levels that hold anything: the span behind the newest folded row, and its own tile.
+ */
 function countTiles({ levels }: LogHistory, ratePerMs: number, gone: number) {
   let tiles = 0
   let variance = 0

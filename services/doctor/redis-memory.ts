@@ -1,9 +1,9 @@
 // What one string key takes in Redis: the arithmetic of its allocator and of its growing strings.
 //
 // In: lengths. Out: bytes, as MEMORY USAGE and used_memory count them. A string that is SET is as
-// long as its content; one that grows by APPEND gets room for twice its length (up to 1 MiB more), so
-// most of a log's memory is room. Invariant: never less than Redis 7 takes with the allocator that
-// it brings along; later versions take a little less per key.
+// long as its content; one that grows by APPEND gets room for twice its length (up to 1 MiB more),
+// so most of a log's memory is room. Invariant: never less than Redis 7 takes with the allocator
+// that it brings along; later versions take a little less per key.
 
 /** jemalloc: four sizes for each power of two, all multiples of 16. */
 export function allocated(bytes: number): number {

@@ -1,8 +1,8 @@
 // Findings as people read them: worst first within each system, what is mended
 // alike together, and one line that sums up.
 //
-// In: findings, and a forecast where there is one. Out: lines of text; the exit code. Invariant: the
-// exit code is that of the worst finding: 0 ok, 1 unknown or warning, 2 fatal.
+// In: findings, and a forecast where there is one. Out: lines of text; the exit code. Invariant:
+// the exit code is that of the worst finding: 0 ok, 1 unknown or warning, 2 fatal.
 
 import { type Finding, type Level, levels, systems } from './finding.ts'
 import type { MemoryForecast } from './predict-memory.ts'

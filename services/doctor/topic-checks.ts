@@ -1,8 +1,9 @@
 // What the topics of a pipeline have to be like: the table.
 //
 // In: a ClusterSight and the plan of topics. Out: verdicts. Refused, as fatal: topics that are not
-// there, cannot be written, lose single events by compaction, or have more lanes than a log can name.
-// A setting that merely differs from the plan is `weir topics check`'s business, not judged here.
+// there, cannot be written, lose single events by compaction, or have more lanes than a log can
+// name. A setting that merely differs from the plan is `weir topics check`'s business, not judged
+// here.
 
 import type {
   ClusterSight,
@@ -237,8 +238,9 @@ function numberOf(config: ConfigSight | null, setting: string): number | null {
 }
 
 /**
- * Judges every topic of the roles (null: of all) that is there. A judge gives a fault, a sentence for
- * one that is as it should be, or null where its settings are not shown; equal sentences are told once.
+ * Judges every topic of the roles (null: of all) that is there. A judge gives a fault, a sentence
+ * for one that is as it should be, or null where its settings are not shown; equal sentences are
+ * told once.
  */
 function judgeTopics(
   { topics }: ClusterSight,

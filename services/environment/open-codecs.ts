@@ -1,7 +1,7 @@
 // The scorer's codecs: decoders for what comes in, encoders for what goes out.
 //
-// Out: synchronous codecs whose schema ids were looked up once. A running service registers nothing:
-// a schema that the registry does not have is refused with the command that registers it.
+// Out: synchronous codecs whose schema ids were looked up once. A running service registers
+// nothing: a schema that the registry does not have is refused with the command that registers it.
 
 import { createDecoder, createEncoder } from '../adapters/registry/avro-codec.ts'
 import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'

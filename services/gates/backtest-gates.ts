@@ -1,9 +1,10 @@
 // A folder of `weir replay` in, whether the model that it measured may follow the champion out.
 //
-// In: run folders (manifest.json, report.json), the model's graph, margins. Out: the outcome of the two gates.
-// Refused with WEIR_SETTINGS_INVALID: a folder that is no run of `weir replay` with a report. Invariants: a run of
-// another graph than the model's proves nothing of it; two runs are compared only where they measured the same
-// events; a measure that is null is a failure, never a pass.
+// In: run folders (manifest.json, report.json), the model's graph, margins. Out: the outcome of the
+// two gates. Refused with WEIR_SETTINGS_INVALID: a folder that is no run of `weir replay` with a
+// report. Invariants: a run of another graph than the model's proves nothing of it; two runs are
+// compared only where they measured the same events; a measure that is null is a failure, never a
+// pass.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

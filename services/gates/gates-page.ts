@@ -1,8 +1,9 @@
-// The verdicts of `weir models validate` as a page, for a build's artifacts and whoever approves a model.
+// The verdicts of `weir models validate` as a page, for a build's artifacts and whoever approves a
+// model.
 //
 // In: what was found. Out: one page: the whole verdict first, then every gate in the table's order.
-// Nothing is refused. Invariants: every text escaped, for a manifest and its faults may say anything; no clock and
-// no path: the same evidence gives the same page.
+// Nothing is refused. Invariants: every text escaped, for a manifest and its faults may say
+// anything; no clock and no path: the same evidence gives the same page.
 
 import { escapeText } from '../pages/page-plots.ts'
 import type { GateRow, GateVerdict, Judgement } from './model-gates.ts'

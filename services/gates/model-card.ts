@@ -1,8 +1,9 @@
 // A model's card: what its manifest says, in sections for people, as text and as a page.
 //
-// In: a manifest, the hash of its bytes, what is known of its signatures. Out: sections of rows, lines of text, a
-// page that needs nothing but itself. Nothing is refused. Invariants: no clock, no path, every text escaped: the
-// same manifest gives the same bytes; a field that training adds tomorrow is shown without a change here.
+// In: a manifest, the hash of its bytes, what is known of its signatures. Out: sections of rows,
+// lines of text, a page that needs nothing but itself. Nothing is refused. Invariants: no clock, no
+// path, every text escaped: the same manifest gives the same bytes; a field that training adds
+// tomorrow is shown without a change here.
 
 import type { ModelManifest } from '../models/manifest.ts'
 import { drawSection, drawTable, sayCount, sayMeasure } from '../pages/page-tables.ts'

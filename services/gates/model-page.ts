@@ -1,7 +1,7 @@
 // The frame of a page about a model: one file that needs nothing but itself.
 //
-// In: a title as plain text, a body as HTML, style of its own beside the report's. Out: the page. Nothing is
-// refused. Invariant: nothing is loaded from anywhere, and no script runs.
+// In: a title as plain text, a body as HTML, style of its own beside the report's. Out: the page.
+// Nothing is refused. Invariant: nothing is loaded from anywhere, and no script runs.
 
 import { escapeText } from '../pages/page-plots.ts'
 import { pageStyle } from '../pages/page-style.ts'

@@ -76,7 +76,9 @@ export function createAlignmentGate({ store, align, clock, observe }: GateDeps):
   }
 }
 
-/** A lane with a batch on its way says how far it is with that batch: before it is applied, not yet. */
+/**
+ * A lane with a batch on its way says how far it is with that batch: before it is applied, not yet.
+ */
 const canTell = ({ status, batchesInFlight }: Lane): boolean =>
   status === 'active' && batchesInFlight === 0
 

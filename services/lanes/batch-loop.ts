@@ -3,10 +3,10 @@
 //   merge by event time ─► send (several at once) ─► tallies ─┬─► committed
 //                                                              └─► failed: lanes in doubt, smaller batches
 //
-// In: the lane book. Out: nothing but what the book is told; the pipeline publishes. What fails in a
-// batch never leaves here as a rejection: bad batches put their lanes in doubt, our own mistakes go
-// to `fail`. Invariants: a batch holds lanes of one claim only; batches in flight are bounded, and one
-// at a time while an event is looked for that others fail with (isolation.ts).
+// In: the lane book. Out: nothing but what the book is told; the pipeline publishes. What fails in
+// a batch never leaves here as a rejection: bad batches put their lanes in doubt, our own mistakes
+// go to `fail`. Invariants: a batch holds lanes of one claim only; batches in flight are bounded,
+// and one at a time while an event is looked for that others fail with (isolation.ts).
 
 import type { Clock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'

@@ -1,9 +1,9 @@
 // An input whose lanes end: what lies at or behind a lane's end is dropped, and never waited for.
 //
-// In: an input without end, and bounds. Out: the same input, which says of each lane that the topic ends
-// where its bounds do. Nothing is refused. Invariants: no message at or behind `to` is handed over;
-// a lane that has reached its end is fetched no further, whoever asks, so it counts as caught up and
-// holds no other lane back.
+// In: an input without end, and bounds. Out: the same input, which says of each lane that the topic
+// ends where its bounds do. Nothing is refused. Invariants: no message at or behind `to` is handed
+// over; a lane that has reached its end is fetched no further, whoever asks, so it counts as caught
+// up and holds no other lane back.
 
 import type { LaneAddress, LaneBounds, LaneInput } from './lane-input.ts'
 

@@ -1,4 +1,5 @@
-// Taking a lane over: fence first, then read what is committed, then ask whether the store is whole.
+// Taking a lane over: fence first, then read what is committed, then ask whether the store is
+// whole.
 //
 //   claim (store's epoch) ─► open (producer's epoch, committed offset) ─► confirm ─┬─► ready: go
 //                                                          ▲        waiting, lost ─┘ put back, ask again
@@ -6,9 +7,9 @@
 // In: a lane that was assigned to this process. Out: where it starts, with the memory of its last
 // commit; null when the lane is no longer wanted. What a store has lost is put back from the topics
 // before anybody goes on: scoring on would count short, silently. Refused: a group whose committed
-// offset is gone, or behind what the store remembers (WEIR_KAFKA_OFFSETS_GONE): going on there would
-// publish again what has been published. Invariant: once the store's epoch and the producer's epoch are raised,
-// nobody else can move this lane, so what is read and confirmed here stays true.
+// offset is gone, or behind what the store remembers (WEIR_KAFKA_OFFSETS_GONE): going on there
+// would publish again what has been published. Invariant: once the store's epoch and the producer's
+// epoch are raised, nobody else can move this lane, so what is read and confirmed here stays true.
 
 import { WeirError } from '../core/errors.ts'
 import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
@@ -74,7 +75,8 @@ export async function claimLane(
   const confirmed = { laneId, epoch, committedOffset: hasCommitted ? opened.nextOffset : 0 }
   for (;;) {
     const state = await deps.store.confirm(confirmed, await deps.laneIds())
-    // A server that restarts meanwhile forgets who had confirmed: each speaks up until all are through.
+    // A server that restarts meanwhile forgets who had confirmed: each speaks up until all are
+    // through.
     if (areAllReady(state === 'ready')) break
     if (!isWanted()) return null
     noteWaiting(true)
@@ -88,7 +90,9 @@ export async function claimLane(
   return { offset: opened.nextOffset, endOffset: opened.endOffset, durationMs, ...memory }
 }
 
-/** A group without an offset has none yet; one whose memory is not Weir's has lost it, and says so. */
+/**
+ * A group without an offset has none yet; one whose memory is not Weir's has lost it, and says so.
+ */
 function readMemory(
   { stream, partition }: LaneAddress,
   metadata: string | null,

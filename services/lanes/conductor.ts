@@ -1,13 +1,14 @@
-// The conductor: claims lanes, feeds them, merges them into batches, sends those through the pipeline.
+// The conductor: claims lanes, feeds them, merges them into batches, sends those through the
+// pipeline.
 //
 //   fetched ─► lane queues ─► batch-loop.ts: merge, pipeline (several batches at once), tallies
 //                   ▲                                                     │
 //                   └──── lane-book.ts: claim again from what is committed ◄──── in doubt
 //
 // Here the parts are only wired: flight.ts counts what is on its way, watchdog.ts ends the process
-// when a lane gets nowhere, isolation.ts finds the event that a batch fails on.
-// In: assignments and messages from the input port. Out: nothing but signals; the pipeline publishes.
-// Invariant: after drain or revocation nothing is taken any more, whatever hangs or fails.
+// when a lane gets nowhere, isolation.ts finds the event that a batch fails on. In: assignments and
+// messages from the input port. Out: nothing but signals; the pipeline publishes. Invariant: after
+// drain or revocation nothing is taken any more, whatever hangs or fails.
 
 import { setTimeout } from 'node:timers/promises'
 import type { Clock, WaitingClock } from '../core/clock.ts'

@@ -1,7 +1,7 @@
 // What is on its way: batches, and the events in them whose outcome is not known yet.
 //
-// In: batches that set out and land. Out: counts, and the moment when nothing is in the air. Refuses
-// nothing. Invariant: every event that set out lands once, as committed or as given up.
+// In: batches that set out and land. Out: counts, and the moment when nothing is in the air.
+// Refuses nothing. Invariant: every event that set out lands once, as committed or as given up.
 
 import type { Stream } from '../pipeline/records.ts'
 import type { Wake } from './wake.ts'

@@ -2,12 +2,12 @@
 //
 //   1000 fails twice ─► 500 ─ commits ─► 250 of the rest ─ fails ─► 125 ... ─► 1 fails: set it aside
 //
-// In: what became of batches. Out: how many events the next one may have, and for a batch of one that
-// has failed, the refusal under which it goes through. Only failures that come from the batch count:
-// what is outside comes back, and what others took is claimed anew.
-// A model that fails for everybody makes no event poison: few are set aside in a row.
-// Invariants: about twice log2 of a batch's events are tried; once every suspect has an outcome,
-// batches are as big as ever; an event is set aside only after it failed alone, several times.
+// In: what became of batches. Out: how many events the next one may have, and for a batch of one
+// that has failed, the refusal under which it goes through. Only failures that come from the batch
+// count: what is outside comes back, and what others took is claimed anew. A model that fails for
+// everybody makes no event poison: few are set aside in a row. Invariants: about twice log2 of a
+// batch's events are tried; once every suspect has an outcome, batches are as big as ever; an event
+// is set aside only after it failed alone, several times.
 
 import { errorTable, WeirError } from '../core/errors.ts'
 import type { Batch, Rejection } from '../pipeline/records.ts'
@@ -105,7 +105,9 @@ function codeOfBatch(error: unknown): string | null {
 
 const stages = ['enrich', 'classify', 'publish'] as const
 
-/** What is bad data already keeps its code; else the event is what all that failed has in common. */
+/**
+ * What is bad data already keeps its code; else the event is what all that failed has in common.
+ */
 function refusalOf(error: WeirError): Rejection {
   const stage = stages.find((name) => error.code.startsWith(`WEIR_${name.toUpperCase()}_`))
   const isBadData = errorTable[error.code].kind === 'bad_data'

@@ -4,9 +4,10 @@
 //   revoked, reassigned, drained ─► released: nothing is taken any more, doubts are given up
 //
 // In: assignments, and what became of the lanes' batches. Out: lanes that may be taken from, and
-// signals. Trouble: while something outside is away a claim waits, and Kafka holds the data; what is
-// refused is final and goes to `fail`. Invariants: whoever claims waits for the claims and batches
-// before it; an answer to an older assignment changes nothing; no promise of a claim ever rejects.
+// signals. Trouble: while something outside is away a claim waits, and Kafka holds the data; what
+// is refused is final and goes to `fail`. Invariants: whoever claims waits for the claims and
+// batches before it; an answer to an older assignment changes nothing; no promise of a claim ever
+// rejects.
 
 import type { WaitingClock } from '../core/clock.ts'
 import { type ErrorCode, WeirError } from '../core/errors.ts'

@@ -1,9 +1,9 @@
 // The input port: who owns which lanes, and their messages as the broker has them.
 //
-// Implemented by adapters/kafka/lanes/lane-consumer.ts. Fetching is decoupled from processing: messages are
-// handed over as they come and `pause` holds back more. Invariant: after `seek` the next messages of
-// the lane start at that offset or behind it with nothing between left out; what was fetched before
-// the seek is never delivered.
+// Implemented by adapters/kafka/lanes/lane-consumer.ts. Fetching is decoupled from processing:
+// messages are handed over as they come and `pause` holds back more. Invariant: after `seek` the
+// next messages of the lane start at that offset or behind it with nothing between left out; what
+// was fetched before the seek is never delivered.
 
 import type { RawMessage, Stream } from '../pipeline/records.ts'
 

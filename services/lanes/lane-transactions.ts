@@ -1,8 +1,8 @@
 // The output port of the lanes: a publisher whose lanes have to be opened first.
 //
-// Implemented by adapters/kafka/lanes/lane-transactions.ts. `open` fences whoever delivered for the lane
-// before, then reads what is committed: in this order, so that nothing can be committed after the
-// reading. A lane whose delivery was in doubt delivers nothing more until it is opened again.
+// Implemented by adapters/kafka/lanes/lane-transactions.ts. `open` fences whoever delivered for the
+// lane before, then reads what is committed: in this order, so that nothing can be committed after
+// the reading. A lane whose delivery was in doubt delivers nothing more until it is opened again.
 
 import type { Publisher } from '../pipeline/publish/publisher.ts'
 import type { LaneAddress } from './lane-input.ts'

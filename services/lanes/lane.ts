@@ -33,7 +33,10 @@ export class Lane {
   fetchOffset = 0
   endOffset = 0
   isPaused = false
-  /** A schema is being asked for the first time: the answer is near, and others had better wait for it. */
+  /**
+   * A schema is being asked for the first time: the answer is near, and others had better wait for
+   * it.
+   */
   isAsking = false
   /** Batches on their way that hold events of this lane. */
   batchesInFlight = 0
@@ -133,7 +136,9 @@ export class Lane {
     return this.headTimeMs
   }
 
-  /** Nothing earlier is to come from this lane, late events aside: what other processes may run to. */
+  /**
+   * Nothing earlier is to come from this lane, late events aside: what other processes may run to.
+   */
   get frontierMs(): number {
     return this.hasHead ? Math.max(this.watermarkMs, this.headTimeMs) : this.watermarkMs
   }

@@ -1,7 +1,7 @@
 // A lane that met schema ids nobody here knows: it waits until the registry has told them.
 //
-// In: a lane and the ids. Out: the lane, active again. While the registry is away the lane waits and
-// its clock stands still; anything else that fails is our own mistake and ends the process.
+// In: a lane and the ids. Out: the lane, active again. While the registry is away the lane waits
+// and its clock stands still; anything else that fails is our own mistake and ends the process.
 // Invariant: a lane that was doubted or released meanwhile is left as it is.
 
 import { WeirError } from '../core/errors.ts'

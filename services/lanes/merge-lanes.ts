@@ -1,9 +1,9 @@
 // Several lanes' queues merged by event time into one micro-batch.
 //
-// Why: under backlog, lanes drain at different speeds, and a terminal's window would miss what another
-// lane has not applied yet. So the earliest head of all lanes goes first, and when a lane runs dry
-// that still has events in the topic, the batch ends: its next event might be the earliest.
-// In: lanes. Out: a batch, or what is being waited for. A lane's own order never changes.
+// Why: under backlog, lanes drain at different speeds, and a terminal's window would miss what
+// another lane has not applied yet. So the earliest head of all lanes goes first, and when a lane
+// runs dry that still has events in the topic, the batch ends: its next event might be the
+// earliest. In: lanes. Out: a batch, or what is being waited for. A lane's own order never changes.
 // Invariant: with one process and complete queues, the merged order is the order of event time.
 
 import { limits } from '../core/limits.ts'

@@ -19,7 +19,9 @@ export const isOutsideCode = (code: ErrorCode): boolean => outsideCodes.has(code
 export const isOutside = (error: unknown): boolean =>
   error instanceof WeirError && isOutsideCode(error.code)
 
-/** An error that is none of Weir's is our own mistake, and must not look like somebody's absence. */
+/**
+ * An error that is none of Weir's is our own mistake, and must not look like somebody's absence.
+ */
 export const codeOf = (error: unknown): ErrorCode =>
   error instanceof WeirError ? error.code : 'WEIR_INTERNAL_INVARIANT'
 

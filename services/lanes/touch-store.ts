@@ -1,10 +1,10 @@
 // Telling the store how far our lanes are, every few seconds and without a batch.
 //
-// Why: what a lane has committed may be folded, and a lane that fell silent after its last batch would
-// hold up folding for ever; the fence says who is alive; and a server that was restarted or failed
-// over is noticed even by a process that has nothing to do, so that the others need not wait for it.
-// In: our lanes. Out: nothing; `unsure` is called when the store cannot be trusted any more.
-// Invariant: never more than one call at a time, and none that the loop waits for.
+// Why: what a lane has committed may be folded, and a lane that fell silent after its last batch
+// would hold up folding for ever; the fence says who is alive; and a server that was restarted or
+// failed over is noticed even by a process that has nothing to do, so that the others need not wait
+// for it. In: our lanes. Out: nothing; `unsure` is called when the store cannot be trusted any
+// more. Invariant: never more than one call at a time, and none that the loop waits for.
 
 import type { WaitingClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'

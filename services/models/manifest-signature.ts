@@ -1,9 +1,9 @@
 // Who vouches for a model: Ed25519 signatures over the exact bytes of manifest.json.
 //
-// In: the manifest's bytes, the text of manifest.json.sig beside it, the keys that are trusted. Refused with
-// WEIR_CLASSIFY_SIGNATURE_REFUSED: a signature of a trusted key that does not fit the bytes, always; a missing
-// one and one of foreign keys alone, where signatures are required. The manifest holds the sha-256 of every file of
-// the model, so one signature covers them all.
+// In: the manifest's bytes, the text of manifest.json.sig beside it, the keys that are trusted.
+// Refused with WEIR_CLASSIFY_SIGNATURE_REFUSED: a signature of a trusted key that does not fit the
+// bytes, always; a missing one and one of foreign keys alone, where signatures are required. The
+// manifest holds the sha-256 of every file of the model, so one signature covers them all.
 //
 //   manifest.json.sig    one line per signer, so that a key can be replaced without a gap:
 //   ed25519 <key id: sha-256 of the public key's SPKI DER, hex> <signature, base64>

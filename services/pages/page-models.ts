@@ -1,8 +1,8 @@
 // The section of report.html on the champion, and on each challenger beside it.
 //
-// In: the measures of all models with their intervals. Out: HTML text. Nothing is refused. Invariant: a
-// challenger is called better or worse only where both ranges of the difference, by days and by
-// customers, lie on one side of 0; with one of them missing nothing is decided.
+// In: the measures of all models with their intervals. Out: HTML text. Nothing is refused.
+// Invariant: a challenger is called better or worse only where both ranges of the difference, by
+// days and by customers, lie on one side of 0; with one of them missing nothing is decided.
 
 import type { BacktestDetail } from '../backtest/backtest.ts'
 import type { ModelMeasures } from '../backtest/model-tally.ts'

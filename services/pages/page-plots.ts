@@ -1,8 +1,9 @@
 // Plots of the report as inline SVG: lines, dots with intervals, bars.
 //
-// In: series of points and two axes. Out: SVG text that takes its colours from the page's style, so that
-// it is readable on a light and a dark ground. Points that are null leave a gap. Nothing is refused.
-// Invariant: coordinates are rounded to a tenth, so the bytes do not depend on how sums are rounded.
+// In: series of points and two axes. Out: SVG text that takes its colours from the page's style, so
+// that it is readable on a light and a dark ground. Points that are null leave a gap. Nothing is
+// refused. Invariant: coordinates are rounded to a tenth, so the bytes do not depend on how sums
+// are rounded.
 
 export type Axis = {
   readonly from: number

@@ -1,7 +1,8 @@
-// The sections of report.html, each with a sentence that says what it shows and what good looks like.
+// The sections of report.html, each with a sentence that says what it shows and what good looks
+// like.
 //
-// In: the detail of a backtest. Out: HTML text per section. Nothing is refused; where there is nothing to
-// draw, the section says so. Tables are listed as columns of data, plots as series.
+// In: the detail of a backtest. Out: HTML text per section. Nothing is refused; where there is
+// nothing to draw, the section says so. Tables are listed as columns of data, plots as series.
 
 import type { BacktestDetail } from '../backtest/backtest.ts'
 import { type CostTable, defaultCosts } from '../backtest/cost-table.ts'

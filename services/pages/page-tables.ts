@@ -33,7 +33,10 @@ export const sayRough: Say = orDash((value) =>
 export const sayMeasure: Say = orDash((value) => value.toFixed(3))
 export const sayScore: Say = orDash((value) => String(Number(value.toPrecision(4))))
 
-/** Two decimals fit every currency that has cents; the page says which currency it is, or that there are several. */
+/**
+ * Two decimals fit every currency that has cents; the page says which currency it is, or that there
+ * are several.
+ */
 export const sayMoney: Say = orDash((minor) => {
   const text = (Math.abs(minor) / 100).toFixed(2)
   return `${minor < 0 ? '-' : ''}${group(text.slice(0, -3))}${text.slice(-3)}`

@@ -1,8 +1,8 @@
 // report.html: one page that needs nothing but itself.
 //
-// In: the pipeline's name and the report. Out: the page as text, or null where nothing was scored. Nothing
-// is refused. Invariants: no clock, no path, nothing loaded from anywhere, every text escaped: the
-// same report gives the same bytes.
+// In: the pipeline's name and the report. Out: the page as text, or null where nothing was scored.
+// Nothing is refused. Invariants: no clock, no path, nothing loaded from anywhere, every text
+// escaped: the same report gives the same bytes.
 
 import type { BacktestDetail, Headline } from '../backtest/backtest.ts'
 import { drawModels } from './page-models.ts'

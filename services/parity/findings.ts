@@ -1,8 +1,9 @@
 // What parity finds: counted by kind, the first of them kept in full.
 //
-// In: findings, one by one. Out: counts, and the first offenders with their ids, both values and the
-// cause. Memory is bounded: beyond `offendersMax` a finding is only counted. Something that could not
-// be checked is no finding: it is counted apart, by the reason, and never passes for equal.
+// In: findings, one by one. Out: counts, and the first offenders with their ids, both values and
+// the cause. Memory is bounded: beyond `offendersMax` a finding is only counted. Something that
+// could not be checked is no finding: it is counted apart, by the reason, and never passes for
+// equal.
 
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 

@@ -1,11 +1,12 @@
 // Every published vector computed again, each entity's log in the order of the published ordinals.
 //
-// In: scored events with the transactions they were made from, nearly in the order in which they were
-// scored; all fraud labels. Out: findings. An event's row goes into its logs at once; its vector is
-// computed as soon as those logs are whole up to the event, whatever other lanes do meanwhile, because
-// a vector depends on the prefix of each of its logs and on nothing else. Part of the same proof:
-// ordinals are dense and unique. What cannot be checked is left out by name, never taken for equal.
-// Memory: the entities' logs as a live store folds them, and the events that wait for a row.
+// In: scored events with the transactions they were made from, nearly in the order in which they
+// were scored; all fraud labels. Out: findings. An event's row goes into its logs at once; its
+// vector is computed as soon as those logs are whole up to the event, whatever other lanes do
+// meanwhile, because a vector depends on the prefix of each of its logs and on nothing else. Part
+// of the same proof: ordinals are dense and unique. What cannot be checked is left out by name,
+// never taken for equal. Memory: the entities' logs as a live store folds them, and the events that
+// wait for a row.
 
 import { longestReachMs } from '../core/look-back.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'

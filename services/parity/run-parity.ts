@@ -1,4 +1,5 @@
-// The whole proof from the topics alone: what was published is what the stages give on the same input.
+// The whole proof from the topics alone: what was published is what the stages give on the same
+// input.
 //
 // In: a place and a range. Out: a report. In this order:
 //   1. which offsets to read (parity-scope.ts); the refused events and the labels are read first
@@ -6,8 +7,9 @@
 //   3. every entity's log in the order of its ordinals, every vector computed again on it
 //   4. a sample once more by the naive oracle
 // Redis is not asked and nothing is written. Thrown: what Kafka or the registry throws, and
-// WEIR_KAFKA_OFFSET_OUT_OF_RANGE where records expire while they are read. Memory: a byte per judged
-// offset, the live state of the entities, the labels; docs/reference/parity.md has the figures.
+// WEIR_KAFKA_OFFSET_OUT_OF_RANGE where records expire while they are read. Memory: a byte per
+// judged offset, the live state of the entities, the labels; docs/reference/parity.md has the
+// figures.
 
 import { limits } from '../core/limits.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'

@@ -4,8 +4,8 @@
 //   RawMessage ─decode─► Decoded ─validate─► Arrival ─(merge)─► Batch ─enrich─► EnrichedBatch
 //     ─classify─► ScoredBatch ─decide─► DecidedBatch ─publish─► records for Kafka, one list per lane
 //
-// Invariant: an event keeps its (lane, offset) through the whole pipeline; that pair is its identity
-// for fencing, rejection and redelivery.
+// Invariant: an event keeps its (lane, offset) through the whole pipeline; that pair is its
+// identity for fencing, rejection and redelivery.
 
 import type { RejectionCode } from '../core/errors.ts'
 
@@ -62,7 +62,9 @@ export type Rejection = {
   readonly detail: string
 }
 
-/** One message after decode and validate: exactly one of transaction, label and rejection is set. */
+/**
+ * One message after decode and validate: exactly one of transaction, label and rejection is set.
+ */
 export type Arrival = {
   readonly raw: RawMessage
   readonly transaction: Transaction | null
@@ -114,7 +116,9 @@ export type Brake = {
   flaggedBefore: number
 }
 
-/** `count` transactions of a batch in merged order with their vectors; labels are already applied. */
+/**
+ * `count` transactions of a batch in merged order with their vectors; labels are already applied.
+ */
 export type EnrichedBatch = {
   readonly batch: Batch
   readonly count: number
@@ -130,7 +134,9 @@ export type EnrichedBatch = {
   readonly labelsSeen: Float64Array
   /** 1 where a window looked back further than the records that are kept. */
   readonly saturated: Uint8Array
-  /** Arrivals that are later than allowed and go to the late topic (indexes into batch.arrivals). */
+  /**
+   * Arrivals that are later than allowed and go to the late topic (indexes into batch.arrivals).
+   */
   readonly diverted: readonly number[]
 }
 
@@ -161,9 +167,15 @@ export type ScoredBatch = {
   readonly setAside?: ReadonlyMap<number, Rejection>
   /** One array of count scores per challenger, in their order; NaN where it failed. */
   readonly challengerScores: readonly Float32Array[]
-  /** By row, the model that decides: 0 = the champion, n = the n-th challenger; absent = the champion. */
+  /**
+   * By row, the model that decides: 0 = the champion, n = the n-th challenger; absent = the
+   * champion.
+   */
   readonly deciders?: Uint8Array
-  /** What each model took for the run that the rows were in, ms; the champion first; absent = not measured. */
+  /**
+   * What each model took for the run that the rows were in, ms; the champion first; absent = not
+   * measured.
+   */
   readonly modelMs?: readonly number[]
   /** Reasons by row for rows whose score reached the review band. */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>

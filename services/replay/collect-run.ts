@@ -1,10 +1,10 @@
 // What several processes scored, made one run folder; then what they left is removed.
 //
-// In: a run, what this process would score with, where the topics and the terms are. Out: the folder of a
-// replay of topics. Refused with WEIR_SETTINGS_INVALID: a run that nobody began, another pipeline or models,
-// processes still at work, a lane that is short of its end. Invariants: nothing is removed before the
-// folder has its name, and only names of the run are; a removal that fails leaves the folder, and
-// `--discard` ends it.
+// In: a run, what this process would score with, where the topics and the terms are. Out: the
+// folder of a replay of topics. Refused with WEIR_SETTINGS_INVALID: a run that nobody began,
+// another pipeline or models, processes still at work, a lane that is short of its end. Invariants:
+// nothing is removed before the folder has its name, and only names of the run are; a removal that
+// fails leaves the folder, and `--discard` ends it.
 
 import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import { partitionBounds } from '../adapters/kafka/ranges/topic-bounds.ts'

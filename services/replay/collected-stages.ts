@@ -1,9 +1,10 @@
 // Stands where a replay's stages stand when the events are scored already: each is looked up.
 //
-// In: batches of all partitions in the order of time, and the run's scored topic. Out: the rows that were
-// published, in the order of the batches. Refused (WEIR_ENRICH_STATE_LOST): an event that has no outcome, or
-// more than one. Invariants: every accepted event has one record, or is late and diverted by the
-// pipeline's own rule; every record has its event; memory holds one fetch of each partition.
+// In: batches of all partitions in the order of time, and the run's scored topic. Out: the rows
+// that were published, in the order of the batches. Refused (WEIR_ENRICH_STATE_LOST): an event that
+// has no outcome, or more than one. Invariants: every accepted event has one record, or is late and
+// diverted by the pipeline's own rule; every record has its event; memory holds one fetch of each
+// partition.
 
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { WeirError } from '../core/errors.ts'

@@ -1,10 +1,11 @@
 // Labels that name a transaction by its id alone, made whole.
 //
-// In: both streams in the order of time, of the transactions only what labels repeat. Out: the labels
-// in their order with event time, customer and terminal of the transaction with their id. Refused row
-// by row: a label before its transaction, without one, or later than `keptMsMax` after it, when no
-// window holds the transaction any more. Invariants: which labels are refused follows from the times
-// alone; memory holds the keys of the last `keptMsMax`, as a transaction may be labelled again.
+// In: both streams in the order of time, of the transactions only what labels repeat. Out: the
+// labels in their order with event time, customer and terminal of the transaction with their id.
+// Refused row by row: a label before its transaction, without one, or later than `keptMsMax` after
+// it, when no window holds the transaction any more. Invariants: which labels are refused follows
+// from the times alone; memory holds the keys of the last `keptMsMax`, as a transaction may be
+// labelled again.
 
 import type { BareLabel, FileEvent, TransactionKeys } from '../adapters/event-files/event-block.ts'
 import type { Label } from '../pipeline/records.ts'

@@ -1,9 +1,9 @@
 // Files as the source of a replay.
 //
-// In: paths and a definition. Out: both streams in the order of time, through one lane each. Refused:
-// files that cannot be read, or that are too large to be sorted (WEIR_FILE_INVALID). Invariants: a row
-// that is no event goes to `reject` and into no batch; the same rows give the same batches' content,
-// however they are spread over files.
+// In: paths and a definition. Out: both streams in the order of time, through one lane each.
+// Refused: files that cannot be read, or that are too large to be sorted (WEIR_FILE_INVALID).
+// Invariants: a row that is no event goes to `reject` and into no batch; the same rows give the
+// same batches' content, however they are spread over files.
 
 import { openTransactionFile } from '../adapters/event-files/event-file.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'

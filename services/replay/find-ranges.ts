@@ -1,10 +1,10 @@
 // What a replay reads of a topic: a range of offsets for each partition.
 //
-// In: a topic, edges as broker times, as offsets of some partitions, or none. Out: offsets, fixed before the
-// first message is read: what is written meanwhile does not belong to the run. Refused with
-// WEIR_SETTINGS_INVALID: offsets of a partition that the topic does not have, beyond its end, or the wrong
-// way round. Offsets that have expired are refused when they are read. Invariant: an offset that was given
-// is taken as it is; a time is brought to where it lies in the topic.
+// In: a topic, edges as broker times, as offsets of some partitions, or none. Out: offsets, fixed
+// before the first message is read: what is written meanwhile does not belong to the run. Refused
+// with WEIR_SETTINGS_INVALID: offsets of a partition that the topic does not have, beyond its end,
+// or the wrong way round. Offsets that have expired are refused when they are read. Invariant: an
+// offset that was given is taken as it is; a time is brought to where it lies in the topic.
 
 import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import {

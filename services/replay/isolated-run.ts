@@ -4,10 +4,10 @@
 //   topics                     weir-replay-<run>.<the live topic's name>
 //   keys in Redis              weir-replay/named/<run>...
 //
-// In: a run's name, a pipeline. Out: the same pipeline, which reads the live inputs and writes to topics
-// of the run. Refused with WEIR_SETTINGS_INVALID: a name that is none. Invariants: no output, group
-// or key of a run is one of a live pipeline: WEIR_KEY_PREFIX takes no slash, and outputs get a prefix;
-// the hash stays, because topics are no part of it.
+// In: a run's name, a pipeline. Out: the same pipeline, which reads the live inputs and writes to
+// topics of the run. Refused with WEIR_SETTINGS_INVALID: a name that is none. Invariants: no
+// output, group or key of a run is one of a live pipeline: WEIR_KEY_PREFIX takes no slash, and
+// outputs get a prefix; the hash stays, because topics are no part of it.
 
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
@@ -24,7 +24,10 @@ export type IsolatedRun = {
 
 /** What all processes of a run agree on. */
 export type RunTerms = {
-  /** Drawn when the run began, so that a name that is used again names another run; absent = before that. */
+  /**
+   * Drawn when the run began, so that a name that is used again names another run; absent = before
+   * that.
+   */
   readonly id?: string
   readonly pipelineHash: string
   /** Of the champion and the challengers. */

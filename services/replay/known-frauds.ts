@@ -1,9 +1,9 @@
 // Which customers were known to be defrauded, and from when on: for leaving them out of the report.
 //
-// In: labels of any order, the moment from which frauds count. Out: whether a fraud of a customer was
-// known before a moment. The Fraud Detection Handbook judges a model so: whoever is known is no longer
-// found. Nothing is refused. Invariant: a fraud is known from its label time on, and only those since
-// the moment given count. Memory: one number per customer with a fraud.
+// In: labels of any order, the moment from which frauds count. Out: whether a fraud of a customer
+// was known before a moment. The Fraud Detection Handbook judges a model so: whoever is known is no
+// longer found. Nothing is refused. Invariant: a fraud is known from its label time on, and only
+// those since the moment given count. Memory: one number per customer with a fraud.
 
 import type { KnownFrauds } from '../backtest/backtest.ts'
 import type { Label } from '../pipeline/records.ts'

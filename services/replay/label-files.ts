@@ -1,9 +1,9 @@
 // Files of labels as the two things a replay wants of them: verdicts to measure by, and a stream.
 //
-// In: paths, the pipeline's input section, the files of transactions. Out: examined files; their labels
-// as they stand; their labels in the order of time, made whole where the files hold ids and verdicts
-// alone (`input.labelLookup`). Refused: files that cannot be read (WEIR_FILE_INVALID). Invariant: what
-// the transactions are asked for is never later than the label that asks.
+// In: paths, the pipeline's input section, the files of transactions. Out: examined files; their
+// labels as they stand; their labels in the order of time, made whole where the files hold ids and
+// verdicts alone (`input.labelLookup`). Refused: files that cannot be read (WEIR_FILE_INVALID).
+// Invariant: what the transactions are asked for is never later than the label that asks.
 
 import type { BareLabel, FileEvent } from '../adapters/event-files/event-block.ts'
 import {

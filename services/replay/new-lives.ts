@@ -1,11 +1,12 @@
-// Forgetting by event time for a store that knows only the wall clock: an entity that was silent for
-// store.retention begins a new life, under a new key.
+// Forgetting by event time for a store that knows only the wall clock: an entity that was silent
+// for store.retention begins a new life, under a new key.
 //
-// In: a store and the retention. Out: the same store, whose logs are gone when those of the memory store
-// are, event by event, so that a replay gives the same rows with either. What is gone is named to
-// `forget`, now and then. Nothing is refused. Invariants: the clock is the highest event time of the
-// transactions so far, whatever the batches; a key of an earlier life is never met again. Memory: a key
-// and two numbers for each log that is not gone; the logs themselves are in the store.
+// In: a store and the retention. Out: the same store, whose logs are gone when those of the memory
+// store are, event by event, so that a replay gives the same rows with either. What is gone is
+// named to `forget`, now and then. Nothing is refused. Invariants: the clock is the highest event
+// time of the transactions so far, whatever the batches; a key of an earlier life is never met
+// again. Memory: a key and two numbers for each log that is not gone; the logs themselves are in
+// the store.
 
 import type { EntityLogStore, LogRecords } from '../pipeline/enrich/log-store.ts'
 import type { LaneSlice } from '../pipeline/records.ts'

@@ -1,7 +1,8 @@
 // Decoders for the two topics that a replay reads.
 //
-// In: the registry and the topics' names. Out: synchronous decoders into today's schemas of schemas/;
-// ids of older ones are looked up when they are met. Nothing is registered and nothing asked for yet.
+// In: the registry and the topics' names. Out: synchronous decoders into today's schemas of
+// schemas/; ids of older ones are looked up when they are met. Nothing is registered and nothing
+// asked for yet.
 
 import { createDecoder } from '../adapters/registry/avro-codec.ts'
 import { readSchema } from '../adapters/registry/schema-files.ts'

@@ -1,10 +1,10 @@
 // Several files as one stream in the order of time.
 //
-// In: files of one stream. Out: their events in (time, file, row) order, in blocks. A file that is in
-// the order of time is read as it goes; one that is not is read whole and sorted, and the manifest
-// says so. Refused with WEIR_FILE_INVALID: an unordered file of more rows than are sorted in memory.
-// Invariant: the order depends on the files and on nothing else; memory holds one block of each
-// ordered file and the unordered ones whole.
+// In: files of one stream. Out: their events in (time, file, row) order, in blocks. A file that is
+// in the order of time is read as it goes; one that is not is read whole and sorted, and the
+// manifest says so. Refused with WEIR_FILE_INVALID: an unordered file of more rows than are sorted
+// in memory. Invariant: the order depends on the files and on nothing else; memory holds one block
+// of each ordered file and the unordered ones whole.
 
 import type { FileEvent } from '../adapters/event-files/event-block.ts'
 import type { EventFile } from '../adapters/event-files/event-file.ts'

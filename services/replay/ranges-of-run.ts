@@ -1,9 +1,9 @@
 // The ranges of topics that an earlier run read, so that another one reads the same.
 //
-// In: a run's folder and the topics that the pipeline reads. Out: offsets for each partition, and no other
-// partition. Refused with WEIR_SETTINGS_INVALID: a folder without a manifest of `weir replay`, one of a
-// run of files, one of other topics. Invariant: the manifest's offsets are what was read, whatever the
-// flags of that run were.
+// In: a run's folder and the topics that the pipeline reads. Out: offsets for each partition, and
+// no other partition. Refused with WEIR_SETTINGS_INVALID: a folder without a manifest of `weir
+// replay`, one of a run of files, one of other topics. Invariant: the manifest's offsets are what
+// was read, whatever the flags of that run were.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,8 +1,9 @@
 // rejected.ndjson: one line per event that gets no row, and the counts by code.
 //
-// In: refused events. Out: {stream, <place>, stage, code, detail} a line; the place is file and row, or
-// topic, partition and offset. Invariants: no card data, the place says where the original is; lines
-// stand in the order in which the events were refused, which does not depend on the batches.
+// In: refused events. Out: {stream, <place>, stage, code, detail} a line; the place is file and
+// row, or topic, partition and offset. Invariants: no card data, the place says where the original
+// is; lines stand in the order in which the events were refused, which does not depend on the
+// batches.
 
 import { closeSync, openSync, writeSync } from 'node:fs'
 import type { RejectionCode } from '../core/errors.ts'

@@ -1,7 +1,7 @@
 // Files to the batches that the stages know: transactions in time order, labels merged in between.
 //
-// In: the ordered events of both streams. Out: batches of at most `batchEvents` arrivals, one lane per
-// stream. A label enters before the first transaction whose event time is not before its label
+// In: the ordered events of both streams. Out: batches of at most `batchEvents` arrivals, one lane
+// per stream. A label enters before the first transaction whose event time is not before its label
 // time; labels that become known after the last transaction enter at the end. Refused rows (a cell
 // of the wrong kind, what validate rejects) go to `reject` with their place and never into a batch.
 // Invariants: the clock of an event is its own time; received = in batches + rejected.

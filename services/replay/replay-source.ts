@@ -1,7 +1,7 @@
 // Where a replay's history comes from: files, or topics.
 //
-// In: what the run claims and how large its batches are. Out: batches of both streams in the order of
-// time, each event once; what was refused, with its place; what was read, for the manifest.
+// In: what the run claims and how large its batches are. Out: batches of both streams in the order
+// of time, each event once; what was refused, with its place; what was read, for the manifest.
 // Implemented by file-source.ts and topic-source.ts. Invariant: a source reads. It has nothing to
 // write with, and commits nowhere.
 

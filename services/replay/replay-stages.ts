@@ -1,8 +1,10 @@
-// The pipeline for a replay: the stages of the live path, with a store of its own and files at the ends.
+// The pipeline for a replay: the stages of the live path, with a store of its own and files at the
+// ends.
 //
 // In: batches in their order. Out: rows, in the same order, to `write`. Thrown: what a port throws.
 // Invariants: the pipeline of services/pipeline is walked as the live path walks it, up to decide;
-// there is no publisher, no topic and no store that live scorers know, so a replay cannot touch live state.
+// there is no publisher, no topic and no store that live scorers know, so a replay cannot touch
+// live state.
 
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
@@ -90,8 +92,8 @@ async function runBatches(
   let pending: Promise<void> = Promise.resolve()
   try {
     for await (const batch of batches) {
-      // Batches follow each other without a turn of the event loop, and so would a thousand answers of
-      // the worker: timers, lease and Ctrl-C would wait for seconds.
+      // Batches follow each other without a turn of the event loop, and so would a thousand answers
+      // of the worker: timers, lease and Ctrl-C would wait for seconds.
       await turnOfTheLoop()
       signal?.throwIfAborted()
       const running = run(batch)

@@ -1,9 +1,9 @@
 // Where a replay keeps the entities' logs: this process' memory, or a Redis.
 //
-// In: a definition, and a Redis' URL or none. Out: an empty store that no live scorer can meet, and lanes
-// taken in it. Refused: a Redis that is away or unfit. Invariants: nothing here can name a key prefix: in
-// Redis it is made anew for the run (isolated-keys.ts); an entity that was silent for store.retention
-// of event time begins anew in either, so that both give the same rows.
+// In: a definition, and a Redis' URL or none. Out: an empty store that no live scorer can meet, and
+// lanes taken in it. Refused: a Redis that is away or unfit. Invariants: nothing here can name a
+// key prefix: in Redis it is made anew for the run (isolated-keys.ts); an entity that was silent
+// for store.retention of event time begins anew in either, so that both give the same rows.
 
 import { createMemoryLogStore } from '../adapters/memory/memory-log-store.ts'
 import { connectRedis } from '../adapters/redis/client/redis-client.ts'

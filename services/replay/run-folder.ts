@@ -1,10 +1,11 @@
 // The folder of a run: complete or not there at all.
 //
-// In: the folder asked for. Out: a folder beside it to write into, and `publish`, which gives it its
-// name at once when all is written. Refused with WEIR_SETTINGS_INVALID: a folder that holds something
-// already, because a run never overwrites another. Invariants: whatever ends the process, the name
-// asked for never shows a half-written run; what a process that died left beside it is removed by the next
-// run into the same folder, and never what one writes that lives, or that another machine may run.
+// In: the folder asked for. Out: a folder beside it to write into, and `publish`, which gives it
+// its name at once when all is written. Refused with WEIR_SETTINGS_INVALID: a folder that holds
+// something already, because a run never overwrites another. Invariants: whatever ends the process,
+// the name asked for never shows a half-written run; what a process that died left beside it is
+// removed by the next run into the same folder, and never what one writes that lives, or that
+// another machine may run.
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'

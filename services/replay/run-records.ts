@@ -1,4 +1,5 @@
-// What a run says of itself: manifest.json (what went in, what made it, what came out) and report.json.
+// What a run says of itself: manifest.json (what went in, what made it, what came out) and
+// report.json.
 //
 // In: inputs, counts, measures, the model that scored. Out: plain objects. Nothing is refused.
 // Invariants: no clock, no duration, no folder of the machine: the same input gives the same bytes;
@@ -94,7 +95,9 @@ export function composeReport(
   }
 }
 
-/** A run of several processes: across partitions, entities met events in the order of their scoring. */
+/**
+ * A run of several processes: across partitions, entities met events in the order of their scoring.
+ */
 export type CollectedFrom = { readonly run: string; readonly order: 'as scored' }
 
 export async function composeManifest(

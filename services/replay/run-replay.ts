@@ -1,10 +1,11 @@
 // A replay: history in files or topics through the stages, into a run folder.
 //
-// In: a pipeline definition, files or topics of transactions and labels, a folder. Out: the folder with
-// manifest.json, features.parquet or scored.parquet, rejected.ndjson, report.json and report.html.
-// Refused: what cannot be read (WEIR_FILE_INVALID, WEIR_KAFKA_...), a folder that is not empty
-// (WEIR_SETTINGS_INVALID), a model that does not fit. Invariants: nothing here can name a topic to
-// write to, a group or a key; the same input gives the same bytes, whatever the batch size.
+// In: a pipeline definition, files or topics of transactions and labels, a folder. Out: the folder
+// with manifest.json, features.parquet or scored.parquet, rejected.ndjson, report.json and
+// report.html. Refused: what cannot be read (WEIR_FILE_INVALID, WEIR_KAFKA_...), a folder that is
+// not empty (WEIR_SETTINGS_INVALID), a model that does not fit. Invariants: nothing here can name a
+// topic to write to, a group or a key; the same input gives the same bytes, whatever the batch
+// size.
 
 import { writeFile } from 'node:fs/promises'
 import { type FeatureRows, openFeatureFile } from '../adapters/event-files/parquet-features.ts'
@@ -43,10 +44,15 @@ type RunOptions = {
   readonly definition: PipelineDefinition
   readonly isScoring: boolean
   readonly outFolder: string
-  /** In place of the stages: those of a run that is scored already, and what the manifest says of it. */
+  /**
+   * In place of the stages: those of a run that is scored already, and what the manifest says of
+   * it.
+   */
   readonly openStages?: () => Promise<ReplayStages>
   readonly collected?: CollectedFrom
-  /** Keeps the entities' logs there, under keys of the run's own, and not in this process' memory. */
+  /**
+   * Keeps the entities' logs there, under keys of the run's own, and not in this process' memory.
+   */
   readonly redisUrl?: string
   readonly costs?: CostTable
   /** Event times in [measureFromMs, measureToMs) are measured; all of them are in the rows. */
@@ -144,7 +150,9 @@ async function replaySource(
   return report
 }
 
-/** Every valid label, whatever its time: for the isFraud column and the measures, never a feature. */
+/**
+ * Every valid label, whatever its time: for the isFraud column and the measures, never a feature.
+ */
 async function collectVerdicts(source: ReplaySource, signal?: AbortSignal): Promise<VerdictTable> {
   const verdicts = createVerdictTable()
   for await (const labels of source.readLabels()) {

@@ -4,8 +4,8 @@
 //   score_<version>     a challenger's; score_<name>_<version> where that name is taken
 //
 // In: a definition. Out: the columns' names, champion first, in the order of the pipeline's models.
-// Refused with WEIR_PIPELINE_INVALID: features that are named as one of these columns. Invariant: the
-// names follow from the pipeline file alone.
+// Refused with WEIR_PIPELINE_INVALID: features that are named as one of these columns. Invariant:
+// the names follow from the pipeline file alone.
 
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'

@@ -1,9 +1,10 @@
 // What a run published of one partition, read beside the messages that it was made of.
 //
-// In: the messages of one partition of the run's scored topic. Out: the record that was made of an offset, or
-// none. Refused (WEIR_ENRICH_STATE_LOST): a record that cannot be read, one of an offset that was not asked
-// for, a second one of the same offset. Invariant: a lane publishes in the order of its offsets and alone into
-// its partition, so one look ahead is enough, and every record is taken once.
+// In: the messages of one partition of the run's scored topic. Out: the record that was made of an
+// offset, or none. Refused (WEIR_ENRICH_STATE_LOST): a record that cannot be read, one of an offset
+// that was not asked for, a second one of the same offset. Invariant: a lane publishes in the order
+// of its offsets and alone into its partition, so one look ahead is enough, and every record is
+// taken once.
 
 import { WeirError } from '../core/errors.ts'
 import { decodeOneLearning } from '../pipeline/decode/decode-learning.ts'

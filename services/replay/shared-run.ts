@@ -1,9 +1,10 @@
-// `weir replay` with several processes: score into topics of the run, collect them, or discard them.
+// `weir replay` with several processes: score into topics of the run, collect them, or discard
+// them.
 //
-// In: the pipeline file, the run's name, what to read. Out: topics of the run, or its folder, or nothing left
-// of it. Progress goes to stderr once a second. Read of the environment: the way to brokers, registry and
-// Redis, the prefix of the topics that are read, the replicas of those that are made; never the live
-// group or key prefix. Refused: what the entry points refuse.
+// In: the pipeline file, the run's name, what to read. Out: topics of the run, or its folder, or
+// nothing left of it. Progress goes to stderr once a second. Read of the environment: the way to
+// brokers, registry and Redis, the prefix of the topics that are read, the replicas of those that
+// are made; never the live group or key prefix. Refused: what the entry points refuse.
 
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'

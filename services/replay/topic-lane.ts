@@ -1,8 +1,9 @@
-// One partition of a replay: a lane of the live path, filled when it is asked, and a hash of what it read.
+// One partition of a replay: a lane of the live path, filled when it is asked, and a hash of what
+// it read.
 //
-// In: a range of offsets and its messages. Out: the lane for the merge; how many messages there were
-// and their sha-256. Nothing is refused. Invariant: at most one fetch is queued; the hash covers offset,
-// broker time, key and value of every message, so equal hashes are equal input.
+// In: a range of offsets and its messages. Out: the lane for the merge; how many messages there
+// were and their sha-256. Nothing is refused. Invariant: at most one fetch is queued; the hash
+// covers offset, broker time, key and value of every message, so equal hashes are equal input.
 
 import { createHash, type Hash } from 'node:crypto'
 import type { TopicRange } from '../adapters/kafka/ranges/topic-ranges.ts'

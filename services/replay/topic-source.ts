@@ -2,12 +2,13 @@
 //
 //   partition ─► range of offsets ─► lane queue ─► admit ─► merge by event time ─► batch
 //
-// In: a client, decoders, topics, a range of broker times or offsets. Out: batches of all partitions, each with a
-// lane of its own, whose memory (highest event time, brake) begins empty. Refused: offsets that expired
-// meanwhile (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), brokers or a registry that do not answer. Invariants: only
-// committed messages, each once; a lane that runs dry is waited for, so the order is that of live
-// scoring in one process that never waits in vain; memory holds one fetch of each partition besides
-// the buffers of topic-ranges.ts. Of equal times a label goes first, then the lower partition.
+// In: a client, decoders, topics, a range of broker times or offsets. Out: batches of all
+// partitions, each with a lane of its own, whose memory (highest event time, brake) begins empty.
+// Refused: offsets that expired meanwhile (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), brokers or a registry
+// that do not answer. Invariants: only committed messages, each once; a lane that runs dry is
+// waited for, so the order is that of live scoring in one process that never waits in vain; memory
+// holds one fetch of each partition besides the buffers of topic-ranges.ts. Of equal times a label
+// goes first, then the lower partition.
 
 import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import {
@@ -75,7 +76,10 @@ export async function openTopicSource(
   }
 }
 
-/** The ranges of all partitions of the inputs; the labels' first: the merge takes the first of equal times. */
+/**
+ * The ranges of all partitions of the inputs; the labels' first: the merge takes the first of equal
+ * times.
+ */
 export async function findHistory(
   { kafka, fromMs, toMs, labelsToMs, offsets }: Omit<TopicHistory, 'decoders'>,
   { topics }: PipelineDefinition,

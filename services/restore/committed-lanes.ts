@@ -1,8 +1,8 @@
 // All lanes of a pipeline with what their group has committed, and their memory beside it.
 //
 // In: a group whose producers have been fenced, so that what is read is final. Out: one entry per
-// partition of the input topics. Refused: brokers that do not answer (WEIR_KAFKA_AWAY).
-// Invariant: a lane that has never committed has nothing that could be lost: offset 0, fresh memory.
+// partition of the input topics. Refused: brokers that do not answer (WEIR_KAFKA_AWAY). Invariant:
+// a lane that has never committed has nothing that could be lost: offset 0, fresh memory.
 
 import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import { committedPositions, partitionBounds } from '../adapters/kafka/ranges/topic-bounds.ts'

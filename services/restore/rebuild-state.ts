@@ -2,9 +2,9 @@
 //
 //   nobody at work? ─► fence every lane's producer ─► what is committed ─► restore ─► fences set
 //
-// In: the topics, the group, the store. Out: what was restored; a scorer that starts now goes on at the
-// committed offsets, with nothing left to put back. Refused: a group with members, a lane that was at
-// work within the last seconds, another process that restores (WEIR_ENRICH_STORE_UNSURE).
+// In: the topics, the group, the store. Out: what was restored; a scorer that starts now goes on at
+// the committed offsets, with nothing left to put back. Refused: a group with members, a lane that
+// was at work within the last seconds, another process that restores (WEIR_ENRICH_STORE_UNSURE).
 // Invariant: producers are fenced before committed offsets are read, so that those are final.
 
 import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'

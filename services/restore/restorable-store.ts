@@ -1,9 +1,10 @@
-// The port of a store whose lost state can be put back: it is locked, read, replaced and let go again.
+// The port of a store whose lost state can be put back: it is locked, read, replaced and let go
+// again.
 //
-// Implemented by adapters/redis; by memory in tests. In: whole logs, bucket by bucket, and how far each
-// lane is applied in them. Out: what is left in the store.
-// Invariants: while a session is open nobody can advance, and no lane can commit; a bucket counts as
-// whole only after `finish`, so a restore that is cut off is simply done again.
+// Implemented by adapters/redis; by memory in tests. In: whole logs, bucket by bucket, and how far
+// each lane is applied in them. Out: what is left in the store. Invariants: while a session is open
+// nobody can advance, and no lane can commit; a bucket counts as whole only after `finish`, so a
+// restore that is cut off is simply done again.
 
 import type { EntityLog } from '../pipeline/enrich/entity-log.ts'
 

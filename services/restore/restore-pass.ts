@@ -1,10 +1,12 @@
-// One pass over the topics: the lost rows of a group of buckets are laid out, and the buckets written.
+// One pass over the topics: the lost rows of a group of buckets are laid out, and the buckets
+// written.
 //
 //   labels ─► transactions ─► holes ─► write, finish        a bucket that makes the group too large
 //                                                           waits for the next pass
-// In: buckets, and what they know. Out: which are whole now, and which have to come again. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late.
-// Invariant: the rows held at once are bounded by `rowsMax`, unless a single bucket has more; a bucket
-// is finished only after all of it was written.
+// In: buckets, and what they know. Out: which are whole now, and which have to come again. Refused
+// (WEIR_ENRICH_STATE_LOST): topics that begin too late. Invariant: the rows held at once are
+// bounded by `rowsMax`, unless a single bucket has more; a bucket is finished only after all of it
+// was written.
 
 import { WeirError } from '../core/errors.ts'
 import type { LaneAddress } from '../lanes/lane-input.ts'
@@ -29,7 +31,9 @@ type PassOutcome = {
 /** Labels read before the lost ones, to learn the highest label time by which lanes are merged. */
 const CLOCK_LABELS = 1000
 const LOGS_PER_WRITE = 500
-/** A key's expiry is refreshed when a tenth of the retention has passed: a silence may seem shorter. */
+/**
+ * A key's expiry is refreshed when a tenth of the retention has passed: a silence may seem shorter.
+ */
 const SILENCE_SHARE = 0.8
 
 export async function restorePass(

@@ -1,13 +1,14 @@
-// Putting lost state back: the logs of buckets that know less than what is committed, from the topics.
+// Putting lost state back: the logs of buckets that know less than what is committed, from the
+// topics.
 //
 //   fences ─► buckets that are behind ─► passes over the topics ─► logs written, fences raised
 //
 // The topic of scored events is the journal of the logs' order: each event tells its ordinals. So a
-// restored log has the rows, the order and the ordinals of the one that was lost, and every event to
-// come gets the vector that it would have had.
-// In: a session on the store (nobody advances, all commits are final), the history, the lanes. Out: what
-// was restored. Refused (WEIR_ENRICH_STATE_LOST): topics that begin too late, stored logs
-// that contradict what was published.
+// restored log has the rows, the order and the ordinals of the one that was lost, and every event
+// to come gets the vector that it would have had. In: a session on the store (nobody advances, all
+// commits are final), the history, the lanes. Out: what was restored. Refused
+// (WEIR_ENRICH_STATE_LOST): topics that begin too late, stored logs that contradict what was
+// published.
 
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
@@ -50,7 +51,9 @@ export type RestoreReport = {
   readonly buckets: number
   readonly logs: number
   readonly events: number
-  /** Rows of events that had been applied and were not committed, below rows of events that were. */
+  /**
+   * Rows of events that had been applied and were not committed, below rows of events that were.
+   */
   readonly holes: number
   readonly passes: number
 }

@@ -1,7 +1,8 @@
 // One minute of a trial as the record of model.comparisons.
 //
-// In: the trial, the minute's counts, the verdict of the moment. Out: the value that schemas/model-comparison.avsc
-// describes. Nothing is refused. Invariant: figures are of the minute alone, the verdict is of all evidence.
+// In: the trial, the minute's counts, the verdict of the moment. Out: the value that
+// schemas/model-comparison.avsc describes. Nothing is refused. Invariant: figures are of the minute
+// alone, the verdict is of all evidence.
 
 import { measurePair } from '../statistics/paired-figures.ts'
 import type { Minute } from './evidence-book.ts'

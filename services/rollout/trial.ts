@@ -1,8 +1,9 @@
 // Which challenger is on trial, since when, and what a verdict on it means for the roster.
 //
-// In: the roster in force and every step that led to it. Out: the trial, and the change that a verdict asks
-// for. Pure. Invariants: the canary is the one on trial, else the newest challenger of the champion's name; who was
-// rolled back once does not advance by itself again, until a person takes it out of the shadow and puts it there anew.
+// In: the roster in force and every step that led to it. Out: the trial, and the change that a
+// verdict asks for. Pure. Invariants: the canary is the one on trial, else the newest challenger of
+// the champion's name; who was rolled back once does not advance by itself again, until a person
+// takes it out of the shadow and puts it there anew.
 
 import type { Roster, RosterModel } from '../roster/roster.ts'
 import {
@@ -68,7 +69,8 @@ export function changeFor(
   { action }: Verdict,
 ): RosterChange | null {
   if (action === 'roll_back') {
-    // First its customers are taken away, which loads nothing; if the shadow finds it at fault too, it goes.
+    // First its customers are taken away, which loads nothing; if the shadow finds it at fault too,
+    // it goes.
     return share > 0
       ? { action: 'rollback', drops: false }
       : { action: 'unshadow', model: challenger }

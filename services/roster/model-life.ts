@@ -1,6 +1,8 @@
-// What became of one model in a pipeline: every step of the ledger that changed its part, with who and why.
+// What became of one model in a pipeline: every step of the ledger that changed its part, with who
+// and why.
 //
-// In: a model, the steps of the ledger in their order. Out: those that moved it, oldest first. Nothing is refused.
+// In: a model, the steps of the ledger in their order. Out: those that moved it, oldest first.
+// Nothing is refused.
 
 import type { Roster, RosterModel } from './roster.ts'
 import { canaryModel, isSameModel, type RosterStep } from './roster-change.ts'

@@ -1,10 +1,11 @@
 // From one roster to the next: what an operator may ask for, and what becomes of it.
 //
-// In: the roster in force, a change, who makes it and why, the steps made so far. Out: the next roster, with
-// the next epoch. Refused with WEIR_ROSTER_REFUSED: whatever would leave no single answer to "who decides
-// for this customer", what is the case already, models that are no names of folders, and changes without a
-// person and a reason. Pure: nothing is read, written or kept. Invariants: challengers differ from each other
-// and from the champion, a canary is one of them with the champion's name.
+// In: the roster in force, a change, who makes it and why, the steps made so far. Out: the next
+// roster, with the next epoch. Refused with WEIR_ROSTER_REFUSED: whatever would leave no single
+// answer to "who decides for this customer", what is the case already, models that are no names of
+// folders, and changes without a person and a reason. Pure: nothing is read, written or kept.
+// Invariants: challengers differ from each other and from the champion, a canary is one of them
+// with the champion's name.
 
 import { WeirError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -53,7 +54,10 @@ export function rosterOfFile({ pipeline, model }: RosterFile): Roster {
 
 export type RosterFile = Pick<PipelineDefinition, 'pipeline' | 'model'>
 
-/** @param steps of this pipeline, in the order of their epochs: rollback looks for the champion before. */
+/**
+ * @param steps of this pipeline, in the order of their epochs: rollback looks for the champion
+ * before.
+ */
 export function changeRoster(
   current: Roster,
   change: RosterChange,
@@ -171,7 +175,9 @@ function rollBack(current: Roster, steps: readonly RosterStep[], drops: boolean)
   return { champion, challengers: kept, canary: null }
 }
 
-/** The rosters before each promotion that stands, oldest first: a rollback undoes the last of them. */
+/**
+ * The rosters before each promotion that stands, oldest first: a rollback undoes the last of them.
+ */
 function findStanding(steps: readonly RosterStep[]): readonly Roster[] {
   const standing: Roster[] = []
   for (const { action, before, after } of steps) {

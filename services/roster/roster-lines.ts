@@ -1,7 +1,8 @@
 // Rosters and steps as a person reads them: one line per fact, one line per step.
 //
-// In: what the ledger says. Out: lines; of all that a roster holds, only the salt is left out. Nothing
-// is refused. Invariant: texts of operators hold no line breaks (changeRoster), so a step stays one line.
+// In: what the ledger says. Out: lines; of all that a roster holds, only the salt is left out.
+// Nothing is refused. Invariant: texts of operators hold no line breaks (changeRoster), so a step
+// stays one line.
 
 import type { Roster } from './roster.ts'
 import { canaryModel, describeModel, isSameModel, type RosterStep } from './roster-change.ts'

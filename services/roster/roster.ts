@@ -1,7 +1,8 @@
 // Which models of a pipeline run, as the control topic tells it.
 //
 // Epoch 0 stands for the models of the pipeline file; each change is a roster of its own with the
-// next epoch. Refused: nothing here. Invariant: a higher epoch replaces a lower one, never the reverse.
+// next epoch. Refused: nothing here. Invariant: a higher epoch replaces a lower one, never the
+// reverse.
 
 import { hashToShare } from '../core/hash.ts'
 

@@ -1,9 +1,9 @@
 // What a scorer does when its store has lost something: put it back from the topics, then go on.
 //
-// In: the place. Out: a function that the lanes call when they find the store lost; it resolves when
-// something was done about it, here or elsewhere. Thrown: WEIR_ENRICH_STATE_LOST where the topics do
-// not hold what is needed. Invariants: once at a time in this process, and by the store's lease once
-// among all; the lanes have fenced every commit before they call.
+// In: the place. Out: a function that the lanes call when they find the store lost; it resolves
+// when something was done about it, here or elsewhere. Thrown: WEIR_ENRICH_STATE_LOST where the
+// topics do not hold what is needed. Invariants: once at a time in this process, and by the store's
+// lease once among all; the lanes have fenced every commit before they call.
 
 import type { Kafka } from '../adapters/kafka/client/kafka-client.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'

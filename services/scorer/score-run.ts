@@ -1,13 +1,14 @@
-// One process of a replay that several share: the live pipeline, between two offsets, into topics of the run.
+// One process of a replay that several share: the live pipeline, between two offsets, into topics
+// of the run.
 //
 //   terms agreed on ─► topics of the run ─► pipeline with bounded lanes ─► all lanes at their ends ─► drain
 //
-// In: a run, what this process would read and score with, the settings of the place. Out: nothing here; the
-// run's topics hold what was scored. Refused with WEIR_SETTINGS_INVALID: another pipeline or other models than
-// those that the run began with. Invariants: the inputs are read and nothing else of the live
-// pipeline is touched; whoever comes first fixes what is read; a lane is at its end when the group
-// has committed that, so it does not matter who scored it, and a run whose processes all died goes on
-// where they were.
+// In: a run, what this process would read and score with, the settings of the place. Out: nothing
+// here; the run's topics hold what was scored. Refused with WEIR_SETTINGS_INVALID: another pipeline
+// or other models than those that the run began with. Invariants: the inputs are read and nothing
+// else of the live pipeline is touched; whoever comes first fixes what is read; a lane is at its
+// end when the group has committed that, so it does not matter who scored it, and a run whose
+// processes all died goes on where they were.
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'

@@ -3,8 +3,8 @@
 // In: a pipeline definition and the settings of the place. Out: a running scorer with its health
 // server, and `drain`. While something outside is away the start waits, and the health server says
 // for what. Refused at start: what waiting does not help (a place or a model that does not fit);
-// nothing is left open then. Invariant: open-scoring.ts is the only place that knows all adapters of
-// the live path; here its surroundings are added.
+// nothing is left open then. Invariant: open-scoring.ts is the only place that knows all adapters
+// of the live path; here its surroundings are added.
 
 import packageJson from '../../package.json' with { type: 'json' }
 import { startHealthServer } from '../adapters/http/health-server.ts'

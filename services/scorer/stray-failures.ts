@@ -1,8 +1,8 @@
 // What nobody handled: a rejection without a catch, an exception out of an event.
 //
-// In: who is told. Out: nothing; the first of them is told, with the chain of its causes, the rest is
-// most often its consequence. Invariant: a process that has lost a promise ends, but it says why and
-// lets what is in flight commit: see main.ts.
+// In: who is told. Out: nothing; the first of them is told, with the chain of its causes, the rest
+// is most often its consequence. Invariant: a process that has lost a promise ends, but it says why
+// and lets what is in flight commit: see main.ts.
 
 export function onStrayFailure(tell: (error: Error) => void): void {
   let isTold = false

@@ -1,10 +1,10 @@
 // How sure are the measures? Intervals by drawing days, or customers, with replacement.
 //
-// In: a number of units and, per model, what a draw of them measures; a seed. Out: per model the 95 %
-// interval of each measure, and of its difference to the champion. Units are drawn whole, because the
-// events of one day (a wave of fraud) or of one customer (a stolen card) are not independent; each draw
-// is the same for all models, so a difference is of pairs. Too few units say nothing: null. The same
-// input and seed give the same numbers. Nothing is refused.
+// In: a number of units and, per model, what a draw of them measures; a seed. Out: per model the 95
+// % interval of each measure, and of its difference to the champion. Units are drawn whole, because
+// the events of one day (a wave of fraud) or of one customer (a stolen card) are not independent;
+// each draw is the same for all models, so a difference is of pairs. Too few units say nothing:
+// null. The same input and seed give the same numbers. Nothing is refused.
 
 export const measureNames = [
   'averagePrecision',

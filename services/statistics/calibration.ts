@@ -1,9 +1,9 @@
 // May a score be read as a probability? Reliability by bins of the score, and the Brier score.
 //
-// In: scores with verdicts, one by one. Out: per bin the mean score beside the share that was fraud,
-// with its 95 % interval (Wilson); the Brier score beside that of always saying the overall share.
-// Bins widen with the score, because most scores of a fraud model lie below 1 %. Nothing is refused;
-// without events the measures are null.
+// In: scores with verdicts, one by one. Out: per bin the mean score beside the share that was
+// fraud, with its 95 % interval (Wilson); the Brier score beside that of always saying the overall
+// share. Bins widen with the score, because most scores of a fraud model lie below 1 %. Nothing is
+// refused; without events the measures are null.
 
 import { shareOf } from './shares.ts'
 

@@ -1,8 +1,8 @@
 // What people read of two models on the same events: flips, ratio, shift, ranks, time.
 //
-// In: counts. Out: figures; null where there is nothing to say. Descriptions, looked at as often as one likes; they
-// decide nothing that sequential-tests.ts can decide, because a p-value or an interval that is looked at again and
-// again is wrong more often than it says.
+// In: counts. Out: figures; null where there is nothing to say. Descriptions, looked at as often as
+// one likes; they decide nothing that sequential-tests.ts can decide, because a p-value or an
+// interval that is looked at again and again is wrong more often than it says.
 
 import { type PairedCounts, scoreBins } from './paired-counts.ts'
 import { populationStability } from './population-stability.ts'
@@ -12,7 +12,10 @@ export type PairedFigures = {
   readonly flips: number
   /** McNemar's test, two-sided, mid-p: how odd the flips' imbalance is for a single look. */
   readonly mcnemarP: number | null
-  /** Challenger's share of flagged events over the champion's, with its interval of 95 % for a single look. */
+  /**
+   * Challenger's share of flagged events over the champion's, with its interval of 95 % for a
+   * single look.
+   */
   readonly alertRateRatio: {
     readonly value: number
     readonly low: number
@@ -58,7 +61,9 @@ export function mcnemarMidP(up: number, down: number): number {
   return Math.min(1, 2 * scale * (below + probability / 2))
 }
 
-/** Of the standard normal distribution, right of z (Abramowitz and Stegun 7.1.26, error below 2e-7). */
+/**
+ * Of the standard normal distribution, right of z (Abramowitz and Stegun 7.1.26, error below 2e-7).
+ */
 function normalTail(z: number): number {
   const x = z / Math.SQRT2
   const t = 1 / (1 + 0.3275911 * x)

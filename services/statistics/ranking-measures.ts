@@ -1,10 +1,10 @@
-// How well scores rank frauds before the rest: ROC AUC, average precision, and what a share of false
-// alarms buys, exactly.
+// How well scores rank frauds before the rest: ROC AUC, average precision, and what a share of
+// false alarms buys, exactly.
 //
-// In: scores with verdicts, one by one. Out: the measures over all of them, null where one of
-// the two classes is missing. Refused: nothing. Ties count as ties: half a win for ROC AUC, one step
-// for average precision, as in scikit-learn. Memory is 4 bytes per score, the only thing in a replay
-// that grows with history: the bits of a float32 in [0, 1] leave room for the verdict.
+// In: scores with verdicts, one by one. Out: the measures over all of them, null where one of the
+// two classes is missing. Refused: nothing. Ties count as ties: half a win for ROC AUC, one step
+// for average precision, as in scikit-learn. Memory is 4 bytes per score, the only thing in a
+// replay that grows with history: the bits of a float32 in [0, 1] leave room for the verdict.
 
 import { createColumn } from './growing-column.ts'
 

@@ -1,15 +1,18 @@
 // Tests that may be looked at after every event: betting against a hypothesis, from counts alone.
 //
-// Method: e-processes by betting (Waudby-Smith and Ramdas, "Estimating means of bounded random variables by
-// betting", JRSS B 86, 2024; Ville's inequality). A gambler who does not believe the hypothesis bets a fixed share of
-// the capital on each event at odds that are fair if it holds; the mean of gamblers with different shares is a
-// bet too. If the hypothesis holds, the capital ever exceeds 1/alpha with a chance of at most alpha, however
-// often somebody looks. The capital after n events depends on how many there were of each kind, not on their
-// order: it follows from counts. Out: the logarithm of the capital.
+// Method: e-processes by betting (Waudby-Smith and Ramdas, "Estimating means of bounded random
+// variables by betting", JRSS B 86, 2024; Ville's inequality). A gambler who does not believe the
+// hypothesis bets a fixed share of the capital on each event at odds that are fair if it holds; the
+// mean of gamblers with different shares is a bet too. If the hypothesis holds, the capital ever
+// exceeds 1/alpha with a chance of at most alpha, however often somebody looks. The capital after n
+// events depends on how many there were of each kind, not on their order: it follows from counts.
+// Out: the logarithm of the capital.
 
 import type { PairedCounts } from './paired-counts.ts'
 
-/** Shares of the largest bet that could not ruin: small ones find small effects, large ones fast. */
+/**
+ * Shares of the largest bet that could not ruin: small ones find small effects, large ones fast.
+ */
 const shares = Array.from({ length: 12 }, (_, i) => 0.9 * 2 ** -i)
 
 type Kind = {

@@ -1,4 +1,5 @@
-// The bins of scores: no order turned round, edges that fit, measures of counts against plain loops.
+// The bins of scores: no order turned round, edges that fit, measures of counts against plain
+// loops.
 
 import { describe, expect, test } from 'vitest'
 import {

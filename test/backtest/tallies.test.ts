@@ -1,4 +1,5 @@
-// Thresholds, costs, simulation, calibration, segments, drift: each against a plain filter or a known value.
+// Thresholds, costs, simulation, calibration, segments, drift: each against a plain filter or a
+// known value.
 
 import { describe, expect, test } from 'vitest'
 import { chiSquare999, createFeatureDrift } from '../../services/backtest/feature-drift.ts'

@@ -1,4 +1,5 @@
-// `weir models export`: what it writes is parsed as Triton would, and what it must not change it leaves.
+// `weir models export`: what it writes is parsed as Triton would, and what it must not change it
+// leaves.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// `weir models list | shadow | canary | promote | rollback | history` as processes on the real stack.
+// `weir models list | shadow | canary | promote | rollback | history` as processes on the real
+// stack.
 
 import { execFile } from 'node:child_process'
 import { userInfo } from 'node:os'

@@ -1,4 +1,5 @@
-// `weir models show`: everything that the manifest says is on the card, and nothing of a model that was changed.
+// `weir models show`: everything that the manifest says is on the card, and nothing of a model that
+// was changed.
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'

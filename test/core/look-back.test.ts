@@ -1,4 +1,5 @@
-// How far back a pipeline looks: one answer, whoever asks, and topics that are kept long enough for it.
+// How far back a pipeline looks: one answer, whoever asks, and topics that are kept long enough for
+// it.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -82,7 +83,9 @@ const askers = {
   },
 }
 
-/** Whether parity leaves an event out whose log was read from its sixth row on, younger than this. */
+/**
+ * Whether parity leaves an event out whose log was read from its sixth row on, younger than this.
+ */
 function isLeftOut(definition: PipelineDefinition, wholeAfterMs: number): boolean {
   const plan = planFeatures(definition)
   const transaction = transactionOf({ eventTime: NOW_MS })

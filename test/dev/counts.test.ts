@@ -1,4 +1,5 @@
-// `npm test` counts truly: run on small sets of tests of its own, read by its last line and exit code.
+// `npm test` counts truly: run on small sets of tests of its own, read by its last line and exit
+// code.
 
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

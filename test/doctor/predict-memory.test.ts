@@ -24,7 +24,9 @@ import { createRandom, type Random } from '../support/random.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { uniqueName } from '../support/stack.ts'
 
-/** Logs of every sort: exact windows over more and fewer rows than are kept anyway, tails, labels. */
+/**
+ * Logs of every sort: exact windows over more and fewer rows than are kept anyway, tails, labels.
+ */
 const definition = pipelineOf({
   entities: [customer, terminal, pair],
   features: [
@@ -54,7 +56,9 @@ const entities = new Map([
 const AGE_DAYS = 10
 const EVENTS = 60_000
 const FRAUDS = 9000
-/** As under live traffic: a log seldom gets two records at once, which would let it grow otherwise. */
+/**
+ * As under live traffic: a log seldom gets two records at once, which would let it grow otherwise.
+ */
 const BATCH = 25
 const seed = 7
 
@@ -97,7 +101,9 @@ afterAll(async () => {
 const usedMemory = async (): Promise<number> =>
   Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1])
 
-/** Every event meets some customer, terminal and pair; every so often a terminal's label comes in. */
+/**
+ * Every event meets some customer, terminal and pair; every so often a terminal's label comes in.
+ */
 async function fill(store: EntityLogStore, random: Random): Promise<void> {
   const { epoch } = await holdLane(store, 0)
   const labelEvery = EVENTS / FRAUDS

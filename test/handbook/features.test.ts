@@ -1,8 +1,8 @@
 // pipelines/handbook.yaml: Weir's features are the exact ones of the Fraud Detection Handbook.
 //
-// The generated history has the files' format, and so many equal seconds and transactions on the very
-// edges of the windows that each rule of the definition decides something. The other test compares the
-// published features of a whole week; it skips where the data set is not there.
+// The generated history has the files' format, and so many equal seconds and transactions on the
+// very edges of the windows that each rule of the definition decides something. The other test
+// compares the published features of a whole week; it skips where the data set is not there.
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,8 +1,8 @@
 // The public data set where it lies, and files in its format.
 //
-// In: the folder WEIR_DATA, or ../shared/data beside the checkout. Out: its path or the reason why a
-// test skips; its rows; transactions and labels written as the data set has them.
-// Invariant: nothing of the data set is copied into the repository; excerpts are made in a test's folder.
+// In: the folder WEIR_DATA, or ../shared/data beside the checkout. Out: its path or the reason why
+// a test skips; its rows; transactions and labels written as the data set has them. Invariant:
+// nothing of the data set is copied into the repository; excerpts are made in a test's folder.
 
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -1,8 +1,8 @@
 // The fifteen features of the Fraud Detection Handbook, slowly and plainly.
 //
 // In: rows in the order (event time, transaction id). Out: per row a value by feature name. Windows
-// are open on the left and closed on the right. A customer's hold the row itself and no later one; a
-// terminal's end seven days ago, when each label in them is known.
+// are open on the left and closed on the right. A customer's hold the row itself and no later one;
+// a terminal's end seven days ago, when each label in them is known.
 
 import { type HandbookRow, labelDelayMs } from './handbook-files.ts'
 

@@ -1,4 +1,5 @@
-// The handbook's protocol: who is left out, and the three measures against values worked out by hand.
+// The handbook's protocol: who is left out, and the three measures against values worked out by
+// hand.
 
 import { describe, expect, test } from 'vitest'
 import { type JudgedRow, leaveOutKnown, measure } from '../../load/handbook/protocol.ts'

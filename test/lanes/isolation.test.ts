@@ -21,7 +21,9 @@ type Lane = {
   readonly isBad: (at: number) => boolean
 }
 
-/** A lane with events 0 .. n: what went through, what was set aside, and how often a batch failed. */
+/**
+ * A lane with events 0 .. n: what went through, what was set aside, and how often a batch failed.
+ */
 function drive({ events, usual, isBad }: Lane, triesMax = 10_000) {
   const isolation = createIsolation()
   const aside: { readonly offset: number; readonly refusal: Rejection }[] = []

@@ -1,4 +1,5 @@
-// What a lane book refuses and tells: too many lanes, memory that is lost, claims that fail at the end.
+// What a lane book refuses and tells: too many lanes, memory that is lost, claims that fail at the
+// end.
 
 import { describe, expect, it } from 'vitest'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'

@@ -1,4 +1,5 @@
-// Touching the store: every few seconds, quiet lanes only, and what follows when it is not to be trusted.
+// Touching the store: every few seconds, quiet lanes only, and what follows when it is not to be
+// trusted.
 
 import { describe, expect, it } from 'vitest'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'

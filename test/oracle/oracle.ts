@@ -1,8 +1,8 @@
 // The oracle: what every scored event of a history of deliveries has to be.
 //
-// In: the batches that a store was given, in the same order. Out: per scored transaction its vector,
-// ordinals and what was visible. It keeps every event for ever and is slow on purpose; the vector
-// itself comes from services/parity/naive/naive-features.ts. What it knows is who sees what:
+// In: the batches that a store was given, in the same order. Out: per scored transaction its
+// vector, ordinals and what was visible. It keeps every event for ever and is slow on purpose; the
+// vector itself comes from services/parity/naive/naive-features.ts. What it knows is who sees what:
 //   - an entity's log is the order in which its events were first applied; an event delivered again
 //     (same lane and offset) stands at its first place
 //   - an event that is later than allowed is scored, not counted: it looks at the log as if it had

@@ -1,5 +1,5 @@
-// DuckDB's window functions as an oracle: an engine that shares no line of code with Weir says the same
-// of the same Parquet files, to the last bit of every float32.
+// DuckDB's window functions as an oracle: an engine that shares no line of code with Weir says the
+// same of the same Parquet files, to the last bit of every float32.
 
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'

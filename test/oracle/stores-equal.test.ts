@@ -1,9 +1,9 @@
 // The Redis store, the memory store and the naive oracle give the same bits, whatever happens.
 //
-// Per seed: a random feature table and random lanes, dealt out between two scorers that share Redis.
-// They take turns with random shares of random lanes, crash and start again from an older committed
-// offset with other batch borders, and take lanes from one another. Every batch goes through the
-// enrich stage over Redis and over memory, and through the oracle.
+// Per seed: a random feature table and random lanes, dealt out between two scorers that share
+// Redis. They take turns with random shares of random lanes, crash and start again from an older
+// committed offset with other batch borders, and take lanes from one another. Every batch goes
+// through the enrich stage over Redis and over memory, and through the oracle.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedis } from '../../services/adapters/redis/client/redis-client.ts'

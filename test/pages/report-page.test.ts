@@ -1,4 +1,5 @@
-// The report of whole replays: the page stands alone, names are documented, what is missing is said.
+// The report of whole replays: the page stands alone, names are documented, what is missing is
+// said.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

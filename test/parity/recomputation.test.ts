@@ -65,7 +65,8 @@ describe('recomputation - a clean world', () => {
       expect(told(judged.findings), `seed ${seed}`).toEqual([])
       const { labels, history, ...others } = judged.unverified
       expect(Object.values(others).every((count) => count === 0)).toBe(true)
-      // With a handful of labels in sight their order tells; with the ceilings in use it hardly does.
+      // With a handful of labels in sight their order tells; with the ceilings in use it hardly
+      // does.
       if (world.ceilings === limits) unverified.labels += labels
       if (world.ceilings === limits) ordinary += judged.compared
       unverified.history += history
@@ -103,7 +104,8 @@ describe('recomputation - labels of many partitions', () => {
       const { findings, compared, unverified } = judge(world, world.events)
       expect(told(findings)).toEqual([])
       expect(compared + unverified.history).toBe(world.events.length)
-      // Four ops look at the labels: of the guesses that are wrong, few leave all of them as they are.
+      // Four ops look at the labels: of the guesses that are wrong, few leave all of them as they
+      // are.
       expect(unverified.labels).toBeLessThan(compared / 3)
     },
   )
@@ -341,7 +343,8 @@ describe('recomputation - what is not known', () => {
       const plan = planFeatures(definition, world.ceilings)
       const times = events.map(({ transaction }) => transaction.eventTime).sort((a, b) => a - b)
       const wholeAfterMs = times[Math.floor(times.length / 3)]!
-      // All logs are cut at one place: the first rows younger than this and all behind them are known.
+      // All logs are cut at one place: the first rows younger than this and all behind them are
+      // known.
       const bases = plan.entities.map(() => new Map<string, number>())
       for (const { record, transaction } of events) {
         if (transaction.eventTime > wholeAfterMs) continue

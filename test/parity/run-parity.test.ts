@@ -1,7 +1,7 @@
 // `weir parity` on a real run: nothing while all is well, and each planted fault by its name.
 //
-// A scorer scores a few thousand generated events, poison and late ones among them. Its scored topic is
-// then copied with one fault each; the other topics stay as they are.
+// A scorer scores a few thousand generated events, poison and late ones among them. Its scored
+// topic is then copied with one fault each; the other topics stay as they are.
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -232,7 +232,8 @@ describe('parity - what is planted is found', () => {
     expect(report).toMatchObject({ ordinalGaps: 0, ordinalClashes: 0, missing: 0, duplicated: 0 })
     const ids = report.offenders.map(({ transactionId }) => transactionId)
     expect(ids).toContain(pair.next.transactionId)
-    // What the two claim to have seen may rule out the true order of labels for who shares their logs.
+    // What the two claim to have seen may rule out the true order of labels for who shares their
+    // logs.
     const isOfThem = ({ customerId, terminalId }: Scored) =>
       [pair.one, pair.next].some((e) => e.customerId === customerId || e.terminalId === terminalId)
     const theirs = scored.filter(isOfThem).map(({ transactionId }) => transactionId)

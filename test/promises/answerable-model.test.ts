@@ -1,9 +1,9 @@
 // Promise 7: the model that scored an event is always answerable, to the byte, with what it saw.
 //
 // The shipped pipeline with its own model in the real classifier, everything around it in memory.
-// Whoever holds a scored event and the model file can check both: the file's sha-256 is in the event,
-// and the file gives the event's score for the event's features, here asked through ONNX Runtime
-// alone.
+// Whoever holds a scored event and the model file can check both: the file's sha-256 is in the
+// event, and the file gives the event's score for the event's features, here asked through ONNX
+// Runtime alone.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -1,8 +1,8 @@
 // Promise 6: one bad event never stops a partition, and never disappears.
 //
 // Everything that should not be on the topic, among good events: fuzzed bytes, foreign schema ids,
-// nulls, values of 1 MB, GUID prefixes, cut Avro, broken rules. Each comes out on the rejected topic
-// with its code, its original bytes and its position; every good event around it is scored.
+// nulls, values of 1 MB, GUID prefixes, cut Avro, broken rules. Each comes out on the rejected
+// topic with its code, its original bytes and its position; every good event around it is scored.
 
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

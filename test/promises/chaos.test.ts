@@ -1,8 +1,9 @@
 // Promises 1 and 2 under faults of every sort: a short campaign on a stack of its own.
 //
 // Two scorers under live traffic; one is killed with work in the store, another inside its
-// transaction; Redis and the broker are killed and come back, the network to Redis is cut, a producer
-// repeats itself. `npm run chaos` is the long one. What is asserted is read from the topics.
+// transaction; Redis and the broker are killed and come back, the network to Redis is cut, a
+// producer repeats itself. `npm run chaos` is the long one. What is asserted is read from the
+// topics.
 
 import { beforeAll, describe, expect, it } from 'vitest'
 import { campaigns } from '../../load/chaos/campaigns.ts'

@@ -1,8 +1,8 @@
 // What a scorer says of itself while something outside is away: at its start, and while it scores.
 //
 // A stack of this test's own, whose servers are really stopped and started again. The scorers are
-// processes; all that is asserted is what an operator sees: health, metrics, log lines, exit codes, and
-// the committed offsets.
+// processes; all that is asserted is what an operator sees: health, metrics, log lines, exit codes,
+// and the committed offsets.
 
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'

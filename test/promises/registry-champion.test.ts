@@ -1,8 +1,9 @@
-// Promises 1 and 7 with the champion behind an alias of a real MLflow, which asks for a login over TLS.
+// Promises 1 and 7 with the champion behind an alias of a real MLflow, which asks for a login over
+// TLS.
 //
-// Three scorers, one after the other, on one real topic: the alias names version 1, then version 2, then MLflow
-// is away. Each event tells the version that the alias named when its scorer started, and nothing is lost between
-// them. All that is asserted of events is read from the topics.
+// Three scorers, one after the other, on one real topic: the alias names version 1, then version 2,
+// then MLflow is away. Each event tells the version that the alias named when its scorer started,
+// and nothing is lost between them. All that is asserted of events is read from the topics.
 
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

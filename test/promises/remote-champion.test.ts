@@ -1,7 +1,9 @@
-// Promises 1 and 2 with the champion at a real inference server (KServe) that is killed under load and comes back.
+// Promises 1 and 2 with the champion at a real inference server (KServe) that is killed under load
+// and comes back.
 //
-// The scorer is a process on the real stack. All that is asserted of events is read from the topics: one outcome
-// for each input, and the score that the model's own graph gives, whoever computed it.
+// The scorer is a process on the real stack. All that is asserted of events is read from the
+// topics: one outcome for each input, and the score that the model's own graph gives, whoever
+// computed it.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -1,12 +1,12 @@
 // Promise 4: a replay cannot touch live state.
 //
-// It runs at full speed over the topics that a live scorer reads, first beside that scorer under load,
-// then with the scorer stopped. Under load the scorer's history must be what it has to be (every ordinal,
-// vector and offset, judged from topics and logs); at rest every key in Redis, every committed offset,
-// every topic's end and every group are the same before and after, to the byte. Then two places with
-// the same backlog: beside one scorer history is replayed again and again, and its scored topic, its
-// committed offsets and its keys are those of the other. What the replay asked of the brokers is
-// written down: nothing of it writes.
+// It runs at full speed over the topics that a live scorer reads, first beside that scorer under
+// load, then with the scorer stopped. Under load the scorer's history must be what it has to be
+// (every ordinal, vector and offset, judged from topics and logs); at rest every key in Redis,
+// every committed offset, every topic's end and every group are the same before and after, to the
+// byte. Then two places with the same backlog: beside one scorer history is replayed again and
+// again, and its scored topic, its committed offsets and its keys are those of the other. What the
+// replay asked of the brokers is written down: nothing of it writes.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -260,8 +260,9 @@ type Outcome = {
   readonly scored: readonly object[]
   readonly committed: readonly unknown[]
   /**
-   * Applied offsets, and logs to the byte once they are folded as far as may be: when a log was folded
-   * depends on when its rows' commits were heard of, so on the machine. Generations are left out.
+   * Applied offsets, and logs to the byte once they are folded as far as may be: when a log was
+   * folded depends on when its rows' commits were heard of, so on the machine. Generations are left
+   * out.
    */
   readonly keys: ReadonlyMap<string, string>
 }

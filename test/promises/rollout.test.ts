@@ -1,7 +1,9 @@
 // Promise: a model that is worse is taken back by itself, and one that is as good gets through.
 //
-// A scorer under load and four challengers one after the other: one without scores, which a person has made the canary
-// before the rollout service starts; one with a shifted feature (velocity times four), a slow one, and a good one. What became of them is read from the audit, who decided from the scored events.
+// A scorer under load and four challengers one after the other: one without scores, which a person
+// has made the canary before the rollout service starts; one with a shifted feature (velocity times
+// four), a slow one, and a good one. What became of them is read from the audit, who decided from
+// the scored events.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {

@@ -1,8 +1,8 @@
 // Promise: changing the model changes who decides, and nothing else.
 //
-// Two scorers under load follow the ledger: shadow, a challenger that has no scores, a canary that grows, a
-// promotion, a rollback, many swaps, a model that does not load; a third scorer starts while that one is in
-// the ledger. All that is asserted is read from the topics.
+// Two scorers under load follow the ledger: shadow, a challenger that has no scores, a canary that
+// grows, a promotion, a rollback, many swaps, a model that does not load; a third scorer starts
+// while that one is in the ledger. All that is asserted is read from the topics.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Progress } from '../../load/generator/schedule.ts'

@@ -71,7 +71,10 @@ async function disturb(): Promise<void> {
   await untilScored(500)
 }
 
-/** The shipped pipeline; alignment has no part in this promise and makes two scorers catch up slowly. */
+/**
+ * The shipped pipeline; alignment has no part in this promise and makes two scorers catch up
+ * slowly.
+ */
 function writePipeline(): string {
   const file = join('.weir', 'tests', `${uniqueName('takeover')}.yaml`)
   mkdirSync(join(repositoryFolder, '.weir', 'tests'), { recursive: true })

@@ -1,4 +1,5 @@
-// Labels that are ids and verdicts alone: completed from the transactions, they are the whole labels.
+// Labels that are ids and verdicts alone: completed from the transactions, they are the whole
+// labels.
 
 import { describe, expect, test } from 'vitest'
 import type { BareLabel } from '../../services/adapters/event-files/event-block.ts'

@@ -1,10 +1,11 @@
-// Golden runs: the bytes of a run are pinned, and no way of handing in the same history changes them.
+// Golden runs: the bytes of a run are pinned, and no way of handing in the same history changes
+// them.
 //
-// test/replay/golden/<pipeline>.json holds what a run of a small generated history wrote: hashes of the
-// history that went in, of the rows' values, and of the files that came out. A hash may change with
-// the generator (history), with the feature table, the model or the policy (values), with the Parquet
-// writer, its compression or Node's zlib (parquet alone), with the report (report, page). Then, and
-// with the reason in the commit, they are written anew by
+// test/replay/golden/<pipeline>.json holds what a run of a small generated history wrote: hashes of
+// the history that went in, of the rows' values, and of the files that came out. A hash may change
+// with the generator (history), with the feature table, the model or the policy (values), with the
+// Parquet writer, its compression or Node's zlib (parquet alone), with the report (report, page).
+// Then, and with the reason in the commit, they are written anew by
 //
 //   npm test -- test/replay/golden-runs -u
 
@@ -40,7 +41,9 @@ const load = (path: string): PipelineDefinition =>
     baseFolder: repositoryPath('.'),
   })
 
-/** A brake is of a lane, and files are one lane: it is off, so that topics may give the same bytes. */
+/**
+ * A brake is of a lane, and files are one lane: it is off, so that topics may give the same bytes.
+ */
 const withoutBrake = (definition: PipelineDefinition): PipelineDefinition => ({
   ...definition,
   policy: { ...definition.policy, flaggedShareMax: 1 },
@@ -59,7 +62,10 @@ const replay = (
 
 const hashOf = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
-/** What is pinned. Float32 values have one shortest decimal each; what JSON cannot tell the bytes do. */
+/**
+ * What is pinned. Float32 values have one shortest decimal each; what JSON cannot tell the bytes
+ * do.
+ */
 async function describeRun(run: Run) {
   const rows = await run.rows()
   return {

@@ -1,4 +1,5 @@
-// The names of a run of several processes: none of them is a live one, and the pipeline stays what it is.
+// The names of a run of several processes: none of them is a live one, and the pipeline stays what
+// it is.
 
 import { expect, it } from 'vitest'
 import { isolateRun, refuseOtherTerms } from '../../services/replay/isolated-run.ts'

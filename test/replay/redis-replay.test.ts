@@ -1,7 +1,8 @@
-// A replay that keeps its state in Redis: the rows of the memory store, and nothing left or touched.
+// A replay that keeps its state in Redis: the rows of the memory store, and nothing left or
+// touched.
 //
-// Beside it stand keys of live pipelines, one of them under the most unlucky prefix that WEIR_KEY_PREFIX
-// permits. They are compared as Redis itself writes them down.
+// Beside it stand keys of live pipelines, one of them under the most unlucky prefix that
+// WEIR_KEY_PREFIX permits. They are compared as Redis itself writes them down.
 
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -88,7 +89,8 @@ test('redis replay - gives the bytes of the memory store, and leaves live keys a
 test('redis replay - forgets silent entities when the memory store does', async () => {
   const history = smallHistory(32, 30)
   const definition = shippedPipeline()
-  // So short that most entities are forgotten again and again, while windows still look back on them.
+  // So short that most entities are forgotten again and again, while windows still look back on
+  // them.
   const forgetful = { ...definition, store: { ...definition.store, retentionMs: 7 * HOUR_MS } }
   const memory = await replaySmall(history, { definition: forgetful })
   const shared = await replaySmall(history, { definition: forgetful, redisUrl: server.url })

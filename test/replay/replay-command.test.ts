@@ -1,5 +1,5 @@
-// `weir replay` as a process: its last line, its exit codes, its end by a signal, and that no flag and no
-// variable could lead it to live state.
+// `weir replay` as a process: its last line, its exit codes, its end by a signal, and that no flag
+// and no variable could lead it to live state.
 
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'

@@ -1,4 +1,5 @@
-// docs/reference/replay.md against a run: every field of report and manifest has a row, and no other.
+// docs/reference/replay.md against a run: every field of report and manifest has a row, and no
+// other.
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'

@@ -1,7 +1,8 @@
 // `weir replay`, and other commands of `weir` beside it, as processes of their own.
 //
-// In: flags, and variables where the test has servers; without them nobody answers, so a replay that asked
-// would fail. Out: the process, or how it ended and all it said. It is killed with the test.
+// In: flags, and variables where the test has servers; without them nobody answers, so a replay
+// that asked would fail. Out: the process, or how it ended and all it said. It is killed with the
+// test.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// The stages of a replay leave the process its turns: a timer, a lease or Ctrl-C is not kept waiting
-// until a thousand batches are through.
+// The stages of a replay leave the process its turns: a timer, a lease or Ctrl-C is not kept
+// waiting until a thousand batches are through.
 
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

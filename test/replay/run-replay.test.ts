@@ -1,5 +1,5 @@
-// A replay as a whole: the same bytes whatever the batches and files, labels only from their time on,
-// vectors as the naive oracle says, nothing lost and nothing half-written.
+// A replay as a whole: the same bytes whatever the batches and files, labels only from their time
+// on, vectors as the naive oracle says, nothing lost and nothing half-written.
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

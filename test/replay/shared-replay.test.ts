@@ -1,8 +1,9 @@
-// `weir replay --into-topics` as processes: what several of them score is what one scores, and live state
-// does not know of it.
+// `weir replay --into-topics` as processes: what several of them score is what one scores, and live
+// state does not know of it.
 //
-// One partition has one order, so the bytes are those of `--topics`. Four partitions in three processes, one
-// of them killed: every event once, every vector proved by parity for the order in which it was scored.
+// One partition has one order, so the bytes are those of `--topics`. Four partitions in three
+// processes, one of them killed: every event once, every vector proved by parity for the order in
+// which it was scored.
 
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -35,7 +36,9 @@ const fill = (
     disturbances: { poisonShare: 0.01, lateShare: 0.01 },
   })
 
-/** Topics that end with what no reader ever sees: a lane commits nothing behind its last message. */
+/**
+ * Topics that end with what no reader ever sees: a lane commits nothing behind its last message.
+ */
 async function abortAtEnd({ kafka, definition, keyPrefix }: ScoringEnvironment): Promise<void> {
   const producer = kafka.producer({
     transactionalId: `${keyPrefix}-aborted`,

@@ -1,9 +1,9 @@
 // A replay of topics against the scorer that scored them, against files, and against itself.
 //
 // Where the order is the same, the bits are. One partition has one order, live and in a replay; the
-// labels' lane beside it may be claimed a moment later when a scorer starts, so an event is compared
-// where it saw the labels that were known by then. Two places: one with poison, late events and a live
-// scorer, one tidy and with several partitions.
+// labels' lane beside it may be claimed a moment later when a scorer starts, so an event is
+// compared where it saw the labels that were known by then. Two places: one with poison, late
+// events and a live scorer, one tidy and with several partitions.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

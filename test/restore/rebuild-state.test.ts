@@ -1,5 +1,5 @@
-// Point 6 on the real stack: the store is lost with work in flight, `weir rebuild` refills it from the
-// topics, and nobody can tell afterwards: parity over all topics, before and after the loss.
+// Point 6 on the real stack: the store is lost with work in flight, `weir rebuild` refills it from
+// the topics, and nobody can tell afterwards: parity over all topics, before and after the loss.
 
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 // Scored events of a trial, as the rollout meets them.
 //
-// In: what is different about an event. Out: the record of the scored topic; champion 1 decides, challenger 2 has no
-// say. Fields that no evidence looks at are plain.
+// In: what is different about an event. Out: the record of the scored topic; champion 1 decides,
+// challenger 2 has no say. Fields that no evidence looks at are plain.
 
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 

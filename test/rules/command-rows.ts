@@ -1,7 +1,7 @@
 // The rows of docs/reference/commands.md, taken from what the commands say about themselves.
 //
-// In: a program and its own --help, asked for every subcommand. Out: one row per command and one per
-// flag. Asking the real program proves what a person gets to see, whatever it was built with.
+// In: a program and its own --help, asked for every subcommand. Out: one row per command and one
+// per flag. Asking the real program proves what a person gets to see, whatever it was built with.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

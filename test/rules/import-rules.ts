@@ -31,7 +31,9 @@ export function importsOf({ path, text }: RepositoryFile): string[] {
 
 type Layer = {
   readonly name: string
-  /** Paths that belong to it; the first layer that fits decides. A group is told apart by folder. */
+  /**
+   * Paths that belong to it; the first layer that fits decides. A group is told apart by folder.
+   */
   readonly holds: RegExp
   readonly mayImport: readonly string[]
 }

@@ -1,7 +1,7 @@
 // The rows of docs/reference/limits.md, taken from the table of limits and the comments in it.
 //
-// In: the source of services/core/limits.ts. Out: name, value with its unit, reason. A limit without
-// a comment of its own is refused: each ceiling states its reason.
+// In: the source of services/core/limits.ts. Out: name, value with its unit, reason. A limit
+// without a comment of its own is refused: each ceiling states its reason.
 
 import { readFileSync } from 'node:fs'
 import { limits } from '../../services/core/limits.ts'
@@ -12,10 +12,9 @@ const MIB = 1024 * KIB
 export function limitRows(): string[][] {
   const source = readFileSync(new URL('../../services/core/limits.ts', import.meta.url), 'utf8')
   const reasons = new Map(
-    [...source.matchAll(/\/\*\* (.+) \*\/\n {2}(\w+):/g)].map(([, reason, name]) => [
-      name!,
-      reason!,
-    ]),
+    [...source.matchAll(/\/\*\*\s((?:(?!\*\/)[\s\S])+?)\s\*\/\n {2}(\w+):/g)].map(
+      ([, reason, name]) => [name!, reason!.replace(/(?:^|\s*\n)\s*\* /g, ' ').trim()],
+    ),
   )
   return Object.entries(limits).map(([name, value]) => {
     const reason = reasons.get(name)

@@ -107,7 +107,9 @@ export function findUnknownScripts(files: readonly RepositoryFile[]): string[] {
 
 const glossaryPage = 'docs/reference/glossary.md'
 
-/** Words of the glossary's table: its first column, where several stand for one idea with commas. */
+/**
+ * Words of the glossary's table: its first column, where several stand for one idea with commas.
+ */
 export const glossaryWords = (text: string): string[] =>
   [...text.matchAll(/^\| \*\*([^*]+)\*\* \|/gm)].map(([, word]) => word!)
 
@@ -131,7 +133,9 @@ export function findUnusedWords(files: readonly RepositoryFile[]): string[] {
   ]
 }
 
-/** JSON on the page for consumers is cut out of the examples that are tested against the schemas. */
+/**
+ * JSON on the page for consumers is cut out of the examples that are tested against the schemas.
+ */
 export function findInventedExamples(files: readonly RepositoryFile[]): string[] {
   const page = files.find(({ path }) => path === 'docs/reference/events.md')
   if (page === undefined) return []

@@ -1,4 +1,5 @@
-// Proves docs/operating/redis.md: the sizes of logs and fences, the names of keys, the shipped table.
+// Proves docs/operating/redis.md: the sizes of logs and fences, the names of keys, the shipped
+// table.
 //
 // A real Redis is asked what it holds, because the page promises an operator how much that will be.
 

@@ -1,5 +1,5 @@
-// Proves the reference pages against the tables in the code, in both directions: each row of a table
-// stands on its page, in the same words and order, and the page has no other row.
+// Proves the reference pages against the tables in the code, in both directions: each row of a
+// table stands on its page, in the same words and order, and the page has no other row.
 //
 // To add a page, add an entry to `pages`. A page is found by its file and the heading above its
 // table; the text around the table is free.

@@ -32,7 +32,7 @@ for (const rule of [
   ...textRules,
   ...machineRules,
   ...pageRules,
-  ...shapeRules.slice(0, 1),
+  ...shapeRules,
   ...graphRules,
 ]) {
   describe(`rules - ${rule.says}`, () => {

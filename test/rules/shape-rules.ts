@@ -1,8 +1,8 @@
 // How code is cut: functions a screen can hold, comments as wide as code.
 //
-// In: files, formatted by biome, so that what a function opens is closed at its own indentation. Out:
-// one line per fault. Functions and comments that are known to be too big stand in a list of debts,
-// each with its size: a debt that grows or was paid fails the test until the list says so.
+// In: files, formatted by biome, so that what a function opens is closed at its own indentation.
+// Out: one line per fault. Functions and comments that are known to be too big stand in a list of
+// debts, each with its size: a debt that grows or was paid fails the test until the list says so.
 
 import {
   type CodeRule,
@@ -25,7 +25,9 @@ const arrow = /^(\s*)(?:export )?const (\w+)(?:: [^=]+)? = (?:async )?(?:<[^>]*>
 const method = /^(\s*)(?:static )?(?:async )?(#?\w+)\(.*\{$/
 const statements = ['if', 'for', 'while', 'switch', 'catch', 'return', 'function']
 
-/** Named functions of a file, those inside of others too, with their lines from `function` to `}`. */
+/**
+ * Named functions of a file, those inside of others too, with their lines from `function` to `}`.
+ */
 export function functionsOf(text: string): FoundFunction[] {
   const lines = text.split('\n')
   return lines.flatMap((line, at) => {
@@ -127,7 +129,35 @@ export const shapeRules: readonly CodeRule[] = [
   {
     says: `comments have at most ${columnsMax} columns`,
     find: findWideComments,
-    debts: [],
+    // Drawings and layouts that are wider: to be redrawn, each one that goes makes this shorter.
+    debts: [
+      'load/bench/cases/rollback.ts: 1 comment lines over 100 columns',
+      'load/bench/cases/swaps.ts: 1 comment lines over 100 columns',
+      'load/chaos/fail-points.ts: 1 comment lines over 100 columns',
+      'services/adapters/kafka/client/acceleration/produce-request.ts: 2 comment lines over 100 columns',
+      'services/adapters/kafka/client/acceleration/record-batch-decoder.ts: 1 comment lines over 100 columns',
+      'services/adapters/kafka/lanes/lane-transactions.ts: 1 comment lines over 100 columns',
+      'services/adapters/kafka/roster/roster-codec.ts: 2 comment lines over 100 columns',
+      'services/adapters/kafka/topics/topic-differences.ts: 1 comment lines over 100 columns',
+      'services/adapters/onnx/run-dispatcher.ts: 1 comment lines over 100 columns',
+      'services/adapters/redis/calls/weir-functions.lua: 12 comment lines over 100 columns',
+      'services/adapters/redis/logs/folded-part.ts: 1 comment lines over 100 columns',
+      'services/lanes/batch-loop.ts: 1 comment lines over 100 columns',
+      'services/lanes/claim-lane.ts: 1 comment lines over 100 columns',
+      'services/lanes/isolation.ts: 1 comment lines over 100 columns',
+      'services/lanes/lane-book.ts: 1 comment lines over 100 columns',
+      'services/parity/labels/label-orders.ts: 1 comment lines over 100 columns',
+      'services/parity/topics/parity-scope.ts: 1 comment lines over 100 columns',
+      'services/pipeline/enrich/entity-log.ts: 1 comment lines over 100 columns',
+      'services/pipeline/enrich/find-window.ts: 1 comment lines over 100 columns',
+      'services/pipeline/publish/lane-metadata.ts: 1 comment lines over 100 columns',
+      'services/pipeline/records.ts: 1 comment lines over 100 columns',
+      'services/replay/topic-lane.ts: 1 comment lines over 100 columns',
+      'services/restore/fill/choose-fillers.ts: 2 comment lines over 100 columns',
+      'services/restore/fill/fill-holes.ts: 1 comment lines over 100 columns',
+      'services/scorer/score-run.ts: 1 comment lines over 100 columns',
+      'test/simulation/brokers/group-coordinator.ts: 1 comment lines over 100 columns',
+    ],
     broken: [
       {
         files: [exampleFile('services/core/a.ts', `// ${'word '.repeat(20)}`)],

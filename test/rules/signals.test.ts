@@ -1,5 +1,6 @@
-// Facts that nobody tells are worse than none: each kind of signal, system, state, operation and label
-// value of a closed set has somebody in services/ who says it, and each signal somebody who hears it.
+// Facts that nobody tells are worse than none: each kind of signal, system, state, operation and
+// label value of a closed set has somebody in services/ who says it, and each signal somebody who
+// hears it.
 //
 // A value counts as said where it stands in quotes in a file that does not just declare or read it.
 

@@ -1,7 +1,8 @@
 // How a file reads: its header, length, name, exports and clock.
 //
 // In: files. Out: one line per fault. What biome checks already (format, columns, unused names) is
-// not repeated here. The numbers are those of the style: a header of 3 to 12 lines, 400 lines a file.
+// not repeated here. The numbers are those of the style: a header of 3 to 12 lines, 400 lines a
+// file.
 
 import { posix } from 'node:path'
 import {

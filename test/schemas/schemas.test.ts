@@ -20,7 +20,9 @@ type Example = {
   readonly value: Record<string, unknown>
 }
 
-/** JSON has no bytes: {"type": "Buffer", "data": [...]}, as Node writes a Buffer, stands for them. */
+/**
+ * JSON has no bytes: {"type": "Buffer", "data": [...]}, as Node writes a Buffer, stands for them.
+ */
 const reviveBytes = (_key: string, value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer'
     ? Buffer.from((value as unknown as { data: number[] }).data)

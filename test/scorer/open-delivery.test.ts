@@ -1,4 +1,5 @@
-// The way out of a scorer: whatever fails on the way to it, no connection to the brokers is left behind.
+// The way out of a scorer: whatever fails on the way to it, no connection to the brokers is left
+// behind.
 
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -16,7 +17,9 @@ beforeAll(async () => {
   brokers = (await testStack()).kafkaBrokers
 })
 
-/** A client that counts the connections of its admins, and fails the second one where it is told to. */
+/**
+ * A client that counts the connections of its admins, and fails the second one where it is told to.
+ */
 function openCounted({ failsAt = Number.POSITIVE_INFINITY } = {}) {
   const kafka = createKafka({ brokers, clientId: 'delivery', logger: silentLogger })
   let admins = 0

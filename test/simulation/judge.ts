@@ -1,8 +1,9 @@
 // How a world ended: from what readers of committed records have before them, and from its exits.
 //
-// In: the inputs, the outputs, what the processes did. Out: the first fault, in words, or none. Judged:
-// every input event has exactly one outcome (difference 0); ordinals are dense and unique and every
-// vector is that of a naive recomputation; nothing died unasked; no promise was left to itself.
+// In: the inputs, the outputs, what the processes did. Out: the first fault, in words, or none.
+// Judged: every input event has exactly one outcome (difference 0); ordinals are dense and unique
+// and every vector is that of a naive recomputation; nothing died unasked; no promise was left to
+// itself.
 
 import { WeirError } from '../../services/core/errors.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'

@@ -1,7 +1,8 @@
 // `npm run simulate [-- --worlds N --seed S --kind K --story --json]`: seeded worlds without end.
 //
 // In: how many, from which seed on. Out: what they came to; exit code 1 if one of them ended as it
-// should not. With --story one world is told in full. Several may run side by side from other seeds.
+// should not. With --story one world is told in full. Several may run side by side from other
+// seeds.
 
 import { parseArgs } from 'node:util'
 import type { ReaderEnd } from './reader-world.ts'

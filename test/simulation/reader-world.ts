@@ -1,7 +1,9 @@
-// A world of readers: one process that reads topics while things go wrong, started again when it ends.
+// A world of readers: one process that reads topics while things go wrong, started again when it
+// ends.
 //
-// In: a seed, topics, what the process does. Out: whether it came to its end, and the first fault. A
-// process may end by a WeirError while there is trouble (a named refusal); anything else is a fault.
+// In: a seed, topics, what the process does. Out: whether it came to its end, and the first fault.
+// A process may end by a WeirError while there is trouble (a named refusal); anything else is a
+// fault.
 
 import { WeirError } from '../../services/core/errors.ts'
 import { EPOCH_MS } from '../support/batches.ts'

@@ -1,7 +1,9 @@
-// Worlds of `weir replay` from topics: ranges are read beside whatever goes wrong, and merged by time.
+// Worlds of `weir replay` from topics: ranges are read beside whatever goes wrong, and merged by
+// time.
 //
-// In: a seed. Out: whether each message of the topics came once, in the order in which it comes when
-// nothing goes wrong; or the replay ended with a code, and came to that order when it was run again.
+// In: a seed. Out: whether each message of the topics came once, in the order in which it comes
+// when nothing goes wrong; or the replay ended with a code, and came to that order when it was run
+// again.
 
 import { openTopicSource } from '../../services/replay/topic-source.ts'
 import { lanesPipeline } from '../support/lanes-pipeline.ts'

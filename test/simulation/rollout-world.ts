@@ -1,7 +1,9 @@
-// Worlds of `weir rollout`: a trial's events are read, some again, while partitions overtake each other.
+// Worlds of `weir rollout`: a trial's events are read, some again, while partitions overtake each
+// other.
 //
-// In: a seed. Out: whether the evidence is what a plain count of the topic comes to: each event once,
-// each run of a batch once, whatever process read how often; and no process gave a minute twice.
+// In: a seed. Out: whether the evidence is what a plain count of the topic comes to: each event
+// once, each run of a batch once, whatever process read how often; and no process gave a minute
+// twice.
 
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { EvidenceBook } from '../../services/rollout/evidence-book.ts'

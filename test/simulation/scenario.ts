@@ -1,7 +1,8 @@
 // What a world consists of and what is going to befall it: all of it drawn from the seed, up front.
 //
-// In: chance. Out: sizes, rates of trouble, a schedule of what happens when, and at most one poison: an
-// input or a model that fails whenever it is met. Each poison says how its world may end.
+// In: chance. Out: sizes, rates of trouble, a schedule of what happens when, and at most one
+// poison: an input or a model that fails whenever it is met. Each poison says how its world may
+// end.
 
 import type { ErrorCode } from '../../services/core/errors.ts'
 import type { Random } from '../support/random.ts'
@@ -23,7 +24,8 @@ export type Poison = (typeof poisons)[number]
 export function refusalsOf({ poison, isHuge }: Scenario): readonly ErrorCode[] {
   if (poison === 'broken_model') return ['WEIR_LANE_STUCK']
   if (poison === 'learning_defect') return ['WEIR_LANE_STUCK', 'WEIR_INTERNAL_INVARIANT']
-  // Where somebody lowered a topic's ceiling below what a rejected record takes, nothing else is left.
+  // Where somebody lowered a topic's ceiling below what a rejected record takes, nothing else is
+  // left.
   return poison === 'too_large' && !isHuge ? ['WEIR_LANE_STUCK'] : []
 }
 
@@ -51,7 +53,10 @@ export type Scenario = {
   readonly hasLateSchema: boolean
   readonly registryAwayMs: number
   readonly losesStoreTail: boolean
-  /** What is too large is an original of 10 MiB, and topics take what Weir gives them; else all is smaller. */
+  /**
+   * What is too large is an original of 10 MiB, and topics take what Weir gives them; else all is
+   * smaller.
+   */
   readonly isHuge: boolean
 }
 

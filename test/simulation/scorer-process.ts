@@ -1,8 +1,8 @@
 // A scorer as a process: the real lanes, pipeline, restore and Kafka adapters on simulated servers.
 //
 // In: the servers, a life. Out: a process that scores until it is killed, drained, or fails. It is
-// wired as scorer/open-scoring.ts wires it; what has no counterpart in memory is left out (Redis' and
-// ONNX Runtime's clients, metrics, HTTP).
+// wired as scorer/open-scoring.ts wires it; what has no counterpart in memory is left out (Redis'
+// and ONNX Runtime's clients, metrics, HTTP).
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { createLaneConsumer } from '../../services/adapters/kafka/lanes/lane-consumer.ts'

@@ -1,7 +1,7 @@
 // Worlds that found something: each stays, so that what was mended stays mended.
 //
-// A seed leads to its fault only on the code that has it: once it is mended, the calls of that world
-// are others from there on. What is kept is the way up to it.
+// A seed leads to its fault only on the code that has it: once it is mended, the calls of that
+// world are others from there on. What is kept is the way up to it.
 
 export type Finding = {
   readonly world: 'scoring' | 'rollout' | 'replay'

@@ -1,7 +1,7 @@
 // Codecs of a process: JSON values, some of which carry a schema id that has to be asked for first.
 //
-// `{...}` is a value, `?7{...}` one of schema 7, all else cannot be decoded. The registry may be away,
-// and answer some ids late; ids from 90 on it denies.
+// `{...}` is a value, `?7{...}` one of schema 7, all else cannot be decoded. The registry may be
+// away, and answer some ids late; ids from 90 on it denies.
 
 import { WeirError } from '../../services/core/errors.ts'
 import { DecodeFault, type Decoder } from '../../services/pipeline/decode/message-decoder.ts'

@@ -1,8 +1,8 @@
 // A Kafka client of one process: the one that scorers make (createKafka), but for its connections.
 //
 // In: the brokers, the calls of a process. Out: kafkajs' Kafka. Only Broker and ConnectionPool are
-// replaced, one layer above the sockets; whatever kafkajs does between them and Weir is simulated with
-// its own code: crashes with a window without a group, retries, rejoins, sequences, fetchers.
+// replaced, one layer above the sockets; whatever kafkajs does between them and Weir is simulated
+// with its own code: crashes with a window without a group, retries, rejoins, sequences, fetchers.
 
 import { createRequire } from 'node:module'
 import { createKafka, type Kafka } from '../../services/adapters/kafka/client/kafka-client.ts'

@@ -1,7 +1,9 @@
-// A model that fails as models do: a vector that it makes NaN of, runs that fail, runs that take long.
+// A model that fails as models do: a vector that it makes NaN of, runs that fail, runs that take
+// long.
 //
 // In: requests. Out: replies, split by the code that splits the runs of worker threads
-// (adapters/onnx/run-merging.ts); only the run itself is simulated. Scores depend on the vector alone.
+// (adapters/onnx/run-merging.ts); only the run itself is simulated. Scores depend on the vector
+// alone.
 
 import { type Pending, settleMerged, takeMerged } from '../../services/adapters/onnx/run-merging.ts'
 import { WeirError } from '../../services/core/errors.ts'

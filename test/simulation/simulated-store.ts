@@ -1,9 +1,9 @@
 // The store's servers: buckets of entity logs with their fences, which may lose their tail.
 //
-// In: the calls of weir-functions.lua, bucket by bucket (claim, confirm, advance, touch, restore). Out:
-// their answers. A server that was restarted believes nothing of what it holds until all lanes have
-// said what they committed. It keeps to the rules of the Lua library, in objects instead of bytes;
-// test/contract holds the real one to the same port.
+// In: the calls of weir-functions.lua, bucket by bucket (claim, confirm, advance, touch, restore).
+// Out: their answers. A server that was restarted believes nothing of what it holds until all lanes
+// have said what they committed. It keeps to the rules of the Lua library, in objects instead of
+// bytes; test/contract holds the real one to the same port.
 
 import { hashToBucket } from '../../services/core/hash.ts'
 import {
@@ -233,7 +233,9 @@ export class SimulatedStore {
     this.#buckets[bucketIndex]!.logs.set(nameOf(kind, key), copyLog(log))
   }
 
-  /** The bucket's server is a new one; what it holds is what was kept some advances ago, or nothing. */
+  /**
+   * The bucket's server is a new one; what it holds is what was kept some advances ago, or nothing.
+   */
   restart(bucketIndex: number, stepsBack: number | 'wiped'): void {
     const bucket = this.#buckets[bucketIndex]!
     bucket.isWhole = false
@@ -299,7 +301,9 @@ type Shown = {
   readonly wasApplied: (entry: number) => boolean
 }
 
-/** Entries without a place that were delivered before see no more than lies before the log's next. */
+/**
+ * Entries without a place that were delivered before see no more than lies before the log's next.
+ */
 function showAgain({ entries, positions, visible, logOf, wasApplied }: Shown): void {
   for (const [i, entry] of entries.entries()) {
     if (positions.has(entry) || !wasApplied(entry)) continue

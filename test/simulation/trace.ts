@@ -1,5 +1,5 @@
-// What happened in a world, line by line: a hash that two runs of one seed must share, and the end of
-// the story for whoever looks for the cause of a failure.
+// What happened in a world, line by line: a hash that two runs of one seed must share, and the end
+// of the story for whoever looks for the cause of a failure.
 
 const FNV_PRIME = 0x01000193
 const FNV_START = 0x811c9dc5

@@ -1,4 +1,5 @@
-// Rejections that nobody handles, while a world runs: told to the world instead of to the test runner.
+// Rejections that nobody handles, while a world runs: told to the world instead of to the test
+// runner.
 
 export function catchUnhandled(tell: (reason: unknown) => void) {
   const before = process.listeners('unhandledRejection')

@@ -1,8 +1,9 @@
-// A clock that jumps from timer to timer: hours of a world pass in milliseconds, always in one order.
+// A clock that jumps from timer to timer: hours of a world pass in milliseconds, always in one
+// order.
 //
 // In: a start time and a source of numbers. Out: a VirtualTime; while it runs a world, setTimeout,
-// setInterval, setImmediate, node:timers/promises, Date.now, performance.now and Math.random are its
-// own. Between two timers all promises settle, as between two turns of the real event loop.
+// setInterval, setImmediate, node:timers/promises, Date.now, performance.now and Math.random are
+// its own. Between two timers all promises settle, as between two turns of the real event loop.
 //
 // Each timer belongs to the life that set it (AsyncLocalStorage): a process that was killed never
 // wakes again, one that is frozen (a long garbage collection, a suspended machine) wakes later.
@@ -21,7 +22,9 @@ export type Life = {
 
 export type VirtualTime = {
   readonly nowMs: () => number
-  /** Calls back after so many ms; null is nobody in particular: servers, faults, the world itself. */
+  /**
+   * Calls back after so many ms; null is nobody in particular: servers, faults, the world itself.
+   */
   readonly after: (ms: number, call: () => void, life: Life | null) => Timer
   readonly cancel: (timer: Timer) => void
   /** Until it is so; false when it is not so at the deadline. */

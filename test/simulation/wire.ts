@@ -1,9 +1,10 @@
-// The way between a process and a server: where requests and answers are late, lost or overtaken, and
-// where processes are killed and frozen.
+// The way between a process and a server: where requests and answers are late, lost or overtaken,
+// and where processes are killed and frozen.
 //
 // In: a call to a server. Out: its answer, if the process lives to hear it. What is thrown is the
-// error that the client library of that server would make of it. Invariants: the server acts once or
-// not at all; a process that was killed hears nothing any more, and one that was frozen hears late.
+// error that the client library of that server would make of it. Invariants: the server acts once
+// or not at all; a process that was killed hears nothing any more, and one that was frozen hears
+// late.
 
 import type { Fate } from './fate.ts'
 import type { Trace } from './trace.ts'

@@ -1,8 +1,8 @@
 // The input topics of a world: what producers write, and when.
 //
-// In: chance, the scenario. Out: per lane its messages with offsets, in the order of their broker times.
-// Among them, by scenario: values with a schema that is asked for, one event that poisons the model,
-// one value that is too large for the output topics.
+// In: chance, the scenario. Out: per lane its messages with offsets, in the order of their broker
+// times. Among them, by scenario: values with a schema that is asked for, one event that poisons
+// the model, one value that is too large for the output topics.
 
 import type { Label, RawMessage, Transaction } from '../../services/pipeline/records.ts'
 import type { MemoryLane } from '../support/memory-broker.ts'
@@ -16,7 +16,10 @@ const KIB = 1024
 const LARGE_VALUE = Buffer.alloc(128 * KIB, 'too large ')
 const HUGE_VALUE = Buffer.alloc(10 * KIB * KIB, 'too large ')
 
-/** Bytes of a record batch that the topics take: as `weir topics` plans them, or lowered by somebody. */
+/**
+ * Bytes of a record batch that the topics take: as `weir topics` plans them, or lowered by
+ * somebody.
+ */
 export const batchBytesMaxOf = ({ isHuge }: Scenario): number => (isHuge ? 8 * KIB : 64) * KIB
 
 export function drawInputs(random: Random, scenario: Scenario): readonly MemoryLane[] {

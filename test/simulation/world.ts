@@ -1,7 +1,7 @@
 // A world: servers, scorers that are started again when they end, troubles, and a judge at the end.
 //
-// In: a seed. Out: how it ended: difference 0, a refusal that was to be expected, or a fault. All that
-// happens follows from the seed; time is virtual and bounded.
+// In: a seed. Out: how it ended: difference 0, a refusal that was to be expected, or a fault. All
+// that happens follows from the seed; time is virtual and bounded.
 
 import { type ErrorCode, WeirError } from '../../services/core/errors.ts'
 import { limits } from '../../services/core/limits.ts'
@@ -287,7 +287,10 @@ function end(world: World, life: Life, how: Exit['how'], error: Error | null): v
   if (scenario.scorers > 0) time.after(pauseMs, () => startScorer(world, name), null)
 }
 
-/** An exit that no trouble asked for is a fault; the refusal that the poison calls for ends the world. */
+/**
+ * An exit that no trouble asked for is a fault; the refusal that the poison calls for ends the
+ * world.
+ */
 function judgeExit(world: World, error: Error, isStarting: boolean): void {
   const { scenario, trace } = world
   // What is no error of Weir's is told as a defect, by the code for those.
@@ -300,7 +303,8 @@ function judgeExit(world: World, error: Error, isStarting: boolean): void {
   const isTroubled =
     scenario.troubles.lost + scenario.troubles.unheard + scenario.troubles.silent > 0
   if (code === 'WEIR_KAFKA_AWAY' && (isKafka || isTroubled)) return
-  // What the Kafka clients throw while they are opened goes up as it is: the process does not start.
+  // What the Kafka clients throw while they are opened goes up as it is: the process does not
+  // start.
   if (isStarting && (isKafka || isTroubled)) return
   trace.tell(`unasked: ${error.stack}`)
   world.fault ??= `a process ended unasked: ${describeError(error)}`

@@ -1,4 +1,5 @@
-// Figures of a pair against numbers that scipy 1.17 gave, and counts that do not remember their order.
+// Figures of a pair against numbers that scipy 1.17 gave, and counts that do not remember their
+// order.
 
 import { describe, expect, it } from 'vitest'
 import {

@@ -1,4 +1,5 @@
-// Tests that may be looked at again and again: how often they are wrong, and that a usual one is not fit for it.
+// Tests that may be looked at again and again: how often they are wrong, and that a usual one is
+// not fit for it.
 
 import { describe, expect, it } from 'vitest'
 import { simulateVerdicts } from '../../load/bench/cases/verdicts.ts'
@@ -44,7 +45,8 @@ describe('sequential tests', () => {
   })
 
   it('one step of the bet is fair: the mean gain under the hypothesis is nothing', () => {
-    // Champion flags 4 events in 100, the challenger 5, of which 3 are the champion's: exactly 1.25 times.
+    // Champion flags 4 events in 100, the challenger 5, of which 3 are the champion's: exactly 1.25
+    // times.
     const chances = { both: 0.03, challenger: 0.02, champion: 0.01, neither: 0.94 }
     const none = { flaggedByBoth: 0, flaggedByChallenger: 0, flaggedByChampion: 0 }
     const mean = (capital: typeof capitalAbove): number =>

@@ -58,7 +58,9 @@ export function createLane(laneId: number, stream: Stream = 'transactions'): Tes
   return { laneId, stream, arrivals: [], highestBefore: [], latenessMs: [] }
 }
 
-/** Adds an event at the lane's next offset. Offsets may have gaps, as control records leave them. */
+/**
+ * Adds an event at the lane's next offset. Offsets may have gaps, as control records leave them.
+ */
 export function addArrival(lane: TestLane, event: Transaction | Label, gap = 0): Arrival {
   const isLabel = 'isFraud' in event
   const last = lane.arrivals.at(-1)

@@ -1,7 +1,7 @@
 // Whether an enriched batch is what the oracle says, bit for bit.
 //
-// Throws at the first difference and names it: seed and step, row, feature, both values. Plain loops
-// instead of expect(): the property tests compare millions of numbers.
+// Throws at the first difference and names it: seed and step, row, feature, both values. Plain
+// loops instead of expect(): the property tests compare millions of numbers.
 
 import type { EnrichedBatch } from '../../services/pipeline/records.ts'
 import type { OracleRow } from '../oracle/oracle.ts'

@@ -1,8 +1,8 @@
 // A small pipeline that scores with fixture models under other versions.
 //
 // In: which fixture stands for which version of the model `trees`. Out: a shelf of them
-// (load/bench/environment/model-shelf.ts) in the repository's scratch folder. `unbounded` passes its own golden
-// rows too, and then gives scores that are none.
+// (load/bench/environment/model-shelf.ts) in the repository's scratch folder. `unbounded` passes
+// its own golden rows too, and then gives scores that are none.
 
 import { join, relative } from 'node:path'
 import { repositoryFolder } from '../../dev/stack/repository.ts'

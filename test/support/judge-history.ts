@@ -1,8 +1,8 @@
 // What the topics prove: that each message has one outcome, and each outcome is what it must be.
 //
-// In: the place and its topics, read to the end. Out: the offenders by name, empty where all is well.
-// Nothing here asks the scorer. Labels have no output; their one outcome is their record in the label
-// logs of Redis, and the order there decides which labels an event saw.
+// In: the place and its topics, read to the end. Out: the offenders by name, empty where all is
+// well. Nothing here asks the scorer. Labels have no output; their one outcome is their record in
+// the label logs of Redis, and the order there decides which labels an event saw.
 
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { Label } from '../../services/pipeline/records.ts'

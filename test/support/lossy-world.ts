@@ -1,11 +1,12 @@
 // Two stores that get the same batches: one never loses anything, the other does, and is restored.
 //
-// In: a seed. Out: counts of what it met; it throws at the first row that differs between the two. Lanes
-// are merged as the live lanes are, and commit each in its own time, so that rows of events that never
-// committed lie below rows of events that did. After a loss all lanes go on from what they committed.
-// Compared: ordinals, labels seen, vectors; and that published ordinals are dense and unique.
-// Several processes merge their lanes apart, one ahead of another. Then nobody can tell which event came first
-// where no vector tells, so what is compared is what was published: parity's recomputation of it all.
+// In: a seed. Out: counts of what it met; it throws at the first row that differs between the two.
+// Lanes are merged as the live lanes are, and commit each in its own time, so that rows of events
+// that never committed lie below rows of events that did. After a loss all lanes go on from what
+// they committed. Compared: ordinals, labels seen, vectors; and that published ordinals are dense
+// and unique. Several processes merge their lanes apart, one ahead of another. Then nobody can tell
+// which event came first where no vector tells, so what is compared is what was published: parity's
+// recomputation of it all.
 
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import { limits } from '../../services/core/limits.ts'
@@ -236,7 +237,8 @@ export async function createLossyWorld(
       if (!random.chance(options.loss ?? 0)) continue
       lose()
       await restore()
-      // What was known before is another order than what was found, where no vector tells them apart.
+      // What was known before is another order than what was found, where no vector tells them
+      // apart.
       if (processes > 1) for (const kept of snapshots) kept.length = 0
       await goBack()
     }
@@ -259,7 +261,9 @@ export async function createLossyWorld(
   }
 }
 
-/** Labels have no ordinals: in which order those of several lanes came to one log, no topic tells. */
+/**
+ * Labels have no ordinals: in which order those of several lanes came to one log, no topic tells.
+ */
 const oneOfLabels = (lanes: readonly TestLane[]): readonly TestLane[] => {
   const labels = lanes.filter(({ stream }) => stream === 'labels')
   return lanes.filter((lane) => !labels.slice(1).includes(lane))

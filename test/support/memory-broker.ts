@@ -1,10 +1,10 @@
 // A broker in memory: topics' partitions, one group's offsets, transactions with a fence.
 //
 // In: lanes with their messages, chance. Out: members, each with an input and an output port, and
-// what readers of committed records see. It is a real implementation of both ports, not a mock: what
-// a delivery publishes and commits becomes visible at once or not at all, and a member that was
-// fenced publishes nothing. `fate` decides what befalls each delivery: committed, lost, or committed
-// with the answer lost.
+// what readers of committed records see. It is a real implementation of both ports, not a mock:
+// what a delivery publishes and commits becomes visible at once or not at all, and a member that
+// was fenced publishes nothing. `fate` decides what befalls each delivery: committed, lost, or
+// committed with the answer lost.
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { WeirError } from '../../services/core/errors.ts'

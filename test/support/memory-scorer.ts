@@ -1,8 +1,8 @@
 // A whole scorer in memory: the running and its lanes between a memory broker and a log store.
 //
-// In: a definition, a member of a broker, a store, what may fail. Out: a conductor, and the error it
-// could not get over. Codecs are JSON and the model a hash of the vector: both are as real for the
-// lanes as Avro and ONNX, and every seed runs in milliseconds.
+// In: a definition, a member of a broker, a store, what may fail. Out: a conductor, and the error
+// it could not get over. Codecs are JSON and the model a hash of the vector: both are as real for
+// the lanes as Avro and ONNX, and every seed runs in milliseconds.
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Clock, systemClock, type WaitingClock } from '../../services/core/clock.ts'

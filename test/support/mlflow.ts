@@ -1,9 +1,10 @@
 // A real MLflow server for a test: WEIR_TEST_MLFLOW_URL, or one that is installed and started here.
 //
-// In: nothing, or what it asks of its clients: a login (MLflow's own basic-auth app), TLS; such a one is always
-// started here. Out: its address, and how to stop it. The virtual environment (about 850 MB, minutes to make)
-// is kept in .weir/mlflow and made once; its data lives in a folder of its own and goes with the server.
-// Where it cannot be had, the reason is returned, for the test to be skipped with.
+// In: nothing, or what it asks of its clients: a login (MLflow's own basic-auth app), TLS; such a
+// one is always started here. Out: its address, and how to stop it. The virtual environment (about
+// 850 MB, minutes to make) is kept in .weir/mlflow and made once; its data lives in a folder of its
+// own and goes with the server. Where it cannot be had, the reason is returned, for the test to be
+// skipped with.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import {

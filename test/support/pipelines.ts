@@ -102,7 +102,9 @@ export function fieldFeature(wanted: Wanted<FieldFeature, 'field'>): FieldFeatur
   return { kind: 'field', name: wanted.field, scale: 1, equals: null, absent: 0, ...wanted }
 }
 
-/** The bench's table: amount, calendar, count and mean amount over 1, 7, 30 days for two entities. */
+/**
+ * The bench's table: amount, calendar, count and mean amount over 1, 7, 30 days for two entities.
+ */
 export function benchFeatures(): FeatureDefinition[] {
   const calendar = { kind: 'calendar', fromHour: 0, toHour: 6 } as const
   const windows = [customer, terminal].flatMap(({ name: entity }) =>

@@ -3,8 +3,8 @@
 //
 // An entity has every op once and some twice; or only what needs no old records one by one, so that
 // everything but the newest may be folded; or only exact windows; or none at all. Some delay all of
-// their windows. Each entity has a longest window of its own: with short ones, records soon are older
-// than anything asked for.
+// their windows. Each entity has a longest window of its own: with short ones, records soon are
+// older than anything asked for.
 
 import { opRules } from '../../services/adapters/pipeline-file/feature-table.ts'
 import { windowTilesMax } from '../../services/adapters/pipeline-file/window-rules.ts'

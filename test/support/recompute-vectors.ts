@@ -1,8 +1,9 @@
 // Every published vector computed again, from what a test holds in memory.
 //
-// In: the pipeline, the scored events, the transactions and labels that came in. Out: what differs, as
-// sentences. The proof itself is that of `weir parity` (services/parity/recomputation.ts); labels are
-// taken in the order given, so that a test that knows the order of a log has it checked as well.
+// In: the pipeline, the scored events, the transactions and labels that came in. Out: what differs,
+// as sentences. The proof itself is that of `weir parity` (services/parity/recomputation.ts);
+// labels are taken in the order given, so that a test that knows the order of a log has it checked
+// as well.
 
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { compareMessage } from '../../services/parity/compare-vector.ts'

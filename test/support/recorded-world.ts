@@ -1,9 +1,9 @@
 // A random stream through the enrich stage over memory, and what it would have published.
 //
-// In: a seed. Out: the pipeline, the scored events in the order in which readers see them, the messages
-// behind them, the labels of each partition. Some batches are lost on the way out and delivered again
-// after others, and lanes are published with random delays: so ordinals come out of order and events
-// see more labels than some behind them, as after a crash. The seed decides all.
+// In: a seed. Out: the pipeline, the scored events in the order in which readers see them, the
+// messages behind them, the labels of each partition. Some batches are lost on the way out and
+// delivered again after others, and lanes are published with random delays: so ordinals come out of
+// order and events see more labels than some behind them, as after a crash. The seed decides all.
 
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'

@@ -1,9 +1,9 @@
 // A Redis Cluster of this test's own: masters that share the slots, replicas behind them.
 //
-// In: how many masters and replicas, and settings for all of them. Out: its URLs, its nodes, and what
-// may befall them: a node is killed, started again with its data, a slot moves from one master to
-// another key by key. Where the machine has no redis-server there is no cluster, and the tests are
-// skipped. Invariant: all servers end with stop(), and with this process, however that ends.
+// In: how many masters and replicas, and settings for all of them. Out: its URLs, its nodes, and
+// what may befall them: a node is killed, started again with its data, a slot moves from one master
+// to another key by key. Where the machine has no redis-server there is no cluster, and the tests
+// are skipped. Invariant: all servers end with stop(), and with this process, however that ends.
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'

@@ -1,7 +1,8 @@
 // What the store holds, read straight from Redis and not through the adapter.
 //
 // In: the beginning of every key. Out: the highest applied offset of each lane, and the logs of one
-// kind in their order. The layouts are those at the head of services/adapters/redis/calls/weir-functions.lua.
+// kind in their order. The layouts are those at the head of
+// services/adapters/redis/calls/weir-functions.lua.
 
 import { Redis } from 'ioredis'
 

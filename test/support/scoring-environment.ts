@@ -1,8 +1,8 @@
 // A place of its own for one end-to-end test, on the run's shared stack.
 //
-// In: a purpose, a pipeline file or the text of one, how many partitions, more of the environment. Out:
-// topics with their schemas, and scorers as real processes that work there. Everything carries one unique name: topics, subjects,
-// group, transactional ids and keys; so tests run side by side.
+// In: a purpose, a pipeline file or the text of one, how many partitions, more of the environment.
+// Out: topics with their schemas, and scorers as real processes that work there. Everything carries
+// one unique name: topics, subjects, group, transactional ids and keys; so tests run side by side.
 // Invariant: scorers hang on a supervisor, which ends them with this process, however that ends.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,7 +1,8 @@
 // What a sound place looks like to the doctor; tests break one thing of it at a time.
 //
 // In: nothing, or the part that is to be broken. Out: sights of a cluster of three brokers, of a
-// Redis and of a registry, with which no check finds a fault, and the verdicts of one check on them.
+// Redis and of a registry, with which no check finds a fault, and the verdicts of one check on
+// them.
 
 import type {
   BrokerSight,

@@ -17,7 +17,10 @@ export async function testStack(): Promise<TestStack> {
   return (await response.json()) as TestStack
 }
 
-/** `purpose-9f86d081884c`: never the same twice, legal in names of topics, groups, keys and subjects. */
+/**
+ * `purpose-9f86d081884c`: never the same twice, legal in names of topics, groups, keys and
+ * subjects.
+ */
 export function uniqueName(purpose: string): string {
   return `${purpose}-${randomBytes(6).toString('hex')}`
 }

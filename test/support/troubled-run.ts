@@ -1,7 +1,7 @@
 // A random stream through one or two scorers in memory while things go wrong.
 //
-// In: a seed, what may go wrong and how often. Out: the run, once every message is committed and the
-// scorers are drained; it throws when they are not done after many turns, or could not get over
+// In: a seed, what may go wrong and how often. Out: the run, once every message is committed and
+// the scorers are drained; it throws when they are not done after many turns, or could not get over
 // something. The seed decides all: stream, batch borders, troubles and their moments.
 
 import { setImmediate as turn } from 'node:timers/promises'

@@ -36,7 +36,9 @@ export type RunCounts = {
   takeovers: number
 }
 
-/** One lane, who holds it, and how far it has been delivered and committed (indexes, not offsets). */
+/**
+ * One lane, who holds it, and how far it has been delivered and committed (indexes, not offsets).
+ */
 type Held = {
   readonly lane: TestLane
   scorer: number
@@ -179,7 +181,9 @@ async function compareAll(
   counts.redelivered += witness.see(ofShared, place)
 }
 
-/** The scorer's memory is gone; a new one claims its lanes and goes on where they were committed. */
+/**
+ * The scorer's memory is gone; a new one claims its lanes and goes on where they were committed.
+ */
 async function crash(world: World, scorer: number): Promise<void> {
   world.counts.crashes++
   world.scorers[scorer] = await world.open(world.plan.kinds)

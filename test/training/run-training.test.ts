@@ -1,4 +1,5 @@
-// The whole way as a process: files of a small world in, model and backtest out, and each promise of it.
+// The whole way as a process: files of a small world in, model and backtest out, and each promise
+// of it.
 //
 // Skipped, with the reason, where there is no Python with the libraries and none can be installed.
 

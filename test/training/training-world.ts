@@ -1,8 +1,8 @@
 // A small world to train in, and the training as a process.
 //
-// Out: the interpreter that trains, or why there is none (then the tests are skipped with that reason);
-// histories as NDJSON files; a pipeline without features of labels, so that labels are verdicts and
-// nothing else; a run of `npm run train` with its exit code and what it said.
+// Out: the interpreter that trains, or why there is none (then the tests are skipped with that
+// reason); histories as NDJSON files; a pipeline without features of labels, so that labels are
+// verdicts and nothing else; a run of `npm run train` with its exit code and what it said.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,10 +1,11 @@
 // From which batch size on a GPU pays: rows/s by graph, provider and batch size.
 //
-// In: the pipeline's champion, and a small network of the test models beside it. Out: what each graph
-// reaches on each provider, in one worker as the scorer has it, and the fastest per batch size.
-// Refused: models that readModelFolder refuses. A provider that is absent, or that did not execute the
-// graph, is told with its reason and not measured. Invariants: a figure bears the provider that was
-// attested, never the one asked for; every score of every run is held against the CPU's.
+// In: the pipeline's champion, and a small network of the test models beside it. Out: what each
+// graph reaches on each provider, in one worker as the scorer has it, and the fastest per batch
+// size. Refused: models that readModelFolder refuses. A provider that is absent, or that did not
+// execute the graph, is told with its reason and not measured. Invariants: a figure bears the
+// provider that was attested, never the one asked for; every score of every run is held against the
+// CPU's.
 
 import { basename, join } from 'node:path'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
@@ -52,7 +53,10 @@ export type CrossoverCase = {
   readonly case: 'crossover'
   /** Of measuring, for each graph, provider and batch size. */
   readonly seconds: number
-  /** File name of WebGPU's driver where the environment names one: SwiftShader's computes on the CPU. */
+  /**
+   * File name of WebGPU's driver where the environment names one: SwiftShader's computes on the
+   * CPU.
+   */
   readonly vulkanDriver: string | null
   readonly rows: readonly CrossoverRow[]
   readonly misses: readonly CrossoverMiss[]
@@ -233,7 +237,9 @@ async function fillPool(files: ModelFiles, batchMax: number): Promise<Pool> {
   }
 }
 
-/** The same number for ever, and without a pattern that branches could be foretold by (lowbias32). */
+/**
+ * The same number for ever, and without a pattern that branches could be foretold by (lowbias32).
+ */
 function scramble(index: number): number {
   const first = Math.imul(index ^ (index >>> 16), 0x21f0_aaad)
   const second = Math.imul(first ^ (first >>> 15), 0x735a_2d97)
@@ -250,6 +256,8 @@ const openWorker = (files: ModelFiles, provider: ExecutionProvider, rowsMax: num
 
 const nameOf = ({ manifest }: ModelFiles): string => `${manifest.name} ${manifest.version}`
 
-/** Results are kept and read elsewhere: the folders of this machine are left out, as are line ends. */
+/**
+ * Results are kept and read elsewhere: the folders of this machine are left out, as are line ends.
+ */
 export const withoutPaths = (text: string): string =>
   text.replace(/\S*\/(?=[^\s/])/g, '').replace(/\s+/g, ' ')

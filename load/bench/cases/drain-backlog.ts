@@ -1,9 +1,10 @@
 // A backlog through scorers of its own, from the first claim of a lane to the last commit.
 //
-// In: a place whose input topic is filled with exactly `events` records. Out: seconds, CPU per event
-// and peak memory of the processes, and the scorers' own figures. Start-up is left out (modules,
-// model, joining the group), cold code is not. Refused: scorers that end or stop committing.
-// Invariant: nothing else of the bench runs meanwhile but the question for the committed offsets.
+// In: a place whose input topic is filled with exactly `events` records. Out: seconds, CPU per
+// event and peak memory of the processes, and the scorers' own figures. Start-up is left out
+// (modules, model, joining the group), cold code is not. Refused: scorers that end or stop
+// committing. Invariant: nothing else of the bench runs meanwhile but the question for the
+// committed offsets.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchEnvironment } from '../environment/bench-environment.ts'

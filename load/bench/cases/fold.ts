@@ -1,10 +1,11 @@
 // Cost and size of a hot entity: the enrich stage over Redis, a million events a day in every row.
 //
 // In: a place with a Redis. Out: per number of events that one terminal gets a day, what an event
-// costs and what a terminal's state weighs in Redis. The million is the same in each row, only dealt out
-// over more or fewer terminals, a hundredth of it late; it is spread over the days of the longest
-// window's beginning, so that every level of tiles is in use. Refused: a Redis that refuses.
-// Invariants: events are counted (each ordinal is checked at the end); each row begins with no keys.
+// costs and what a terminal's state weighs in Redis. The million is the same in each row, only
+// dealt out over more or fewer terminals, a hundredth of it late; it is spread over the days of the
+// longest window's beginning, so that every level of tiles is in use. Refused: a Redis that
+// refuses. Invariants: events are counted (each ordinal is checked at the end); each row begins
+// with no keys.
 
 import { join } from 'node:path'
 import { Redis } from 'ioredis'

@@ -1,7 +1,8 @@
 // Batches of the fold case: one lane, terminals in turn, a day's worth of a million events.
 //
 // In: which events of the row, over how many terminals. Out: a batch as the lanes would merge it.
-// Invariant: the same numbers give the same batch; one event in a hundred is late, by less than allowed.
+// Invariant: the same numbers give the same batch; one event in a hundred is late, by less than
+// allowed.
 
 import { hashToShare } from '../../../services/core/hash.ts'
 import type { Arrival, Batch, Transaction } from '../../../services/pipeline/records.ts'

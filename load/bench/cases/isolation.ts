@@ -1,11 +1,13 @@
-// `bench isolation`: what a replay on the same machine takes of live scoring, with and without nice.
+// `bench isolation`: what a replay on the same machine takes of live scoring, with and without
+// nice.
 //
 //   round: alone ─► beside a replay ─► beside a niced replay;  next round: the same backwards
 //
-// In: a place, lengths. Out: for each company the throughput of a drain and the latencies at a fixed
-// rate, and their ratios to those of the same round alone. Refused: what drain, latency and replay
-// refuse. Invariants: each measurement is that of `bench drain` or `bench latency`, in a place of its
-// own on the same stack; companies take turns, so that a change of the machine's mood meets all.
+// In: a place, lengths. Out: for each company the throughput of a drain and the latencies at a
+// fixed rate, and their ratios to those of the same round alone. Refused: what drain, latency and
+// replay refuse. Invariants: each measurement is that of `bench drain` or `bench latency`, in a
+// place of its own on the same stack; companies take turns, so that a change of the machine's mood
+// meets all.
 
 import { type BenchEnvironment, usePlace } from '../environment/bench-environment.ts'
 import { prefill } from '../environment/prefill-environment.ts'

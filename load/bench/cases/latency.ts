@@ -1,11 +1,12 @@
-// `bench latency`: from the moment when an event is due to the moment when a reader may see its score.
+// `bench latency`: from the moment when an event is due to the moment when a reader may see its
+// score.
 //
 //   due ─(tick, send)─► brokerTime ─(fetch, score)─► scoredTime ─(transaction)─► visible
 //
-// In: a place. Out: quantiles over all events that were due after the warm-up. Open loop: the schedule
-// is kept whatever the pipeline does, and an event that waits to be sent is waiting already. Refused:
-// a scorer that ends. Invariant: an event counts with the first record that shows it; one that never
-// shows is lost, and the case fails.
+// In: a place. Out: quantiles over all events that were due after the warm-up. Open loop: the
+// schedule is kept whatever the pipeline does, and an event that waits to be sent is waiting
+// already. Refused: a scorer that ends. Invariant: an event counts with the first record that shows
+// it; one that never shows is lost, and the case fails.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { startOpenLoop } from '../../generator/open-loop.ts'

@@ -1,9 +1,9 @@
 // The pass-through limit as a case of its own, and as the measure beside the others.
 //
-// In: a place whose input topic is filled. Out: what kafkajs reaches when it copies those records in
-// the scorer's transactions, in a process of its own, as cold as a scorer's. Refused: a copy that
-// stops. Invariant: accelerated is the client that the scorer uses; stock is the same without its
-// replacements.
+// In: a place whose input topic is filled. Out: what kafkajs reaches when it copies those records
+// in the scorer's transactions, in a process of its own, as cold as a scorer's. Refused: a copy
+// that stops. Invariant: accelerated is the client that the scorer uses; stock is the same without
+// its replacements.
 
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'

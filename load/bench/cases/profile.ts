@@ -1,8 +1,9 @@
-// `bench drain --profile`: the same drain with Node's sampling profiler on, and where the time went.
+// `bench drain --profile`: the same drain with Node's sampling profiler on, and where the time
+// went.
 //
 // In: a place. Out: per thread of the scorer the functions and files by self time, in microseconds
-// per event, and the stages' times. Refused: a scorer that wrote no profile. Invariant: the profiler
-// costs time, so no throughput is given; the raw profiles are removed.
+// per event, and the stages' times. Refused: a scorer that wrote no profile. Invariant: the
+// profiler costs time, so no throughput is given; the raw profiles are removed.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

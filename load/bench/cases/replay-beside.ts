@@ -1,4 +1,5 @@
-// Replays beside live scoring: one after the other at full speed, for as long as something is measured.
+// Replays beside live scoring: one after the other at full speed, for as long as something is
+// measured.
 //
 // In: files, a pipeline file, the priority, the measurement. Out: what was measured, and how many
 // transactions were replayed per second of it (to the second: as the command tells its progress).

@@ -1,9 +1,9 @@
 // One replay in a process of its own: the real command, as a user starts it.
 //
-// In: files, a pipeline file, flags for Node. Out: how fast it was, what it used, its Parquet file; or
-// the command alone, for those who run it their own way.
-// Refused: a replay that fails, with what it said. Invariant: the seconds are those that the command
-// itself reports, from its first look at the files to the finished folder; Node's start is not in them.
+// In: files, a pipeline file, flags for Node. Out: how fast it was, what it used, its Parquet file;
+// or the command alone, for those who run it their own way. Refused: a replay that fails, with what
+// it said. Invariant: the seconds are those that the command itself reports, from its first look at
+// the files to the finished folder; Node's start is not in them.
 
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'

@@ -1,9 +1,9 @@
 // `bench replay --profile`: one replay with Node's sampling profiler on, and where the time went.
 //
-// In: a pipeline file, how many transactions. Out: the main thread's own time by parts of the pipeline, and
-// per thread the functions and files by self time, in microseconds per transaction. Refused: a replay
-// that fails or wrote no profile. Invariants: what counts begins with the first batch and ends with
-// the report's last measure; the profiler costs time, so no rate is given.
+// In: a pipeline file, how many transactions. Out: the main thread's own time by parts of the
+// pipeline, and per thread the functions and files by self time, in microseconds per transaction.
+// Refused: a replay that fails or wrote no profile. Invariants: what counts begins with the first
+// batch and ends with the report's last measure; the profiler costs time, so no rate is given.
 
 import { stages } from '../../../services/pipeline/observe/signals.ts'
 import {

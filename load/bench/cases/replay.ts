@@ -1,10 +1,10 @@
 // `bench replay`: files through the stages into a run folder, with scores and with features alone.
 //
-// In: a pipeline file, how many transactions. Out: transactions per second (median of the runs), CPU
-// per transaction, peak memory for this history and one of four times its length with the same entities, and
-// what a SQL engine needs for the same features, where SQL can say them. Refused: a replay that fails.
-// Invariants: each run is a process of its own; runs of both kinds alternate, so that a change of the
-// machine's mood meets both; no row may differ from SQL's.
+// In: a pipeline file, how many transactions. Out: transactions per second (median of the runs),
+// CPU per transaction, peak memory for this history and one of four times its length with the same
+// entities, and what a SQL engine needs for the same features, where SQL can say them. Refused: a
+// replay that fails. Invariants: each run is a process of its own; runs of both kinds alternate, so
+// that a change of the machine's mood meets both; no row may differ from SQL's.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -2,9 +2,10 @@
 //
 //   bad challenger into the shadow ─► first event it fails for ─► weir rollout sees it ─► roster ─► first event without it
 //
-// In: a place with a champion and a challenger that gives no scores. Out: the time between the two events' `scoredTime`, by round. The
-// rollout service is the real one, in this process; scorer and servers are processes. Refused: a scorer or a service that
-// ends. Invariant: each round ends with the service's change, never by hand.
+// In: a place with a champion and a challenger that gives no scores. Out: the time between the two
+// events' `scoredTime`, by round. The rollout service is the real one, in this process; scorer and
+// servers are processes. Refused: a scorer or a service that ends. Invariant: each round ends with
+// the service's change, never by hand.
 
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -27,7 +28,10 @@ export type RollbackCase = {
   readonly case: 'rollback'
   readonly rate: number
   readonly rounds: number
-  /** From the first event without the challenger's score to the first one scored under the roster without it. */
+  /**
+   * From the first event without the challenger's score to the first one scored under the roster
+   * without it.
+   */
   readonly faultToRollbackMs: { readonly median: number; readonly max: number }
   /** Until the verdict, by the clock of the service. */
   readonly faultToVerdictMs: { readonly median: number; readonly max: number }

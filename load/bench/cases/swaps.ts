@@ -1,11 +1,13 @@
-// `bench swaps`: models are changed while events come at a fixed rate: what latency and memory make of it.
+// `bench swaps`: models are changed while events come at a fixed rate: what latency and memory make
+// of it.
 //
 //   warm-up ─► quiet ─► swaps, one after the other, each loading fresh workers ─► shares of a canary ─► quiet
 //
-// In: a place whose model has versions 1 to 3, equal but for their names. Out: p99 of events that were due while models were swapped
-// over that of the quiet time, the scorer's memory, and how long a roster takes from its commit to the first event scored by
-// it. Refused: a scorer that ends. Invariants: every swap loads, since neither the crew in force nor the one before has its models; an
-// event that is lost or seen twice fails the case.
+// In: a place whose model has versions 1 to 3, equal but for their names. Out: p99 of events that
+// were due while models were swapped over that of the quiet time, the scorer's memory, and how long
+// a roster takes from its commit to the first event scored by it. Refused: a scorer that ends.
+// Invariants: every swap loads, since neither the crew in force nor the one before has its models;
+// an event that is lost or seen twice fails the case.
 
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -33,7 +35,10 @@ export type SwapsCase = {
   readonly p99Ratio: number
   readonly quietMaxMs: number
   readonly swapsMaxMs: number
-  /** From the commit of a roster to the first event scored by it: models are loaded, or are there already. */
+  /**
+   * From the commit of a roster to the first event scored by it: models are loaded, or are there
+   * already.
+   */
   readonly loadedMs: { readonly median: number; readonly max: number }
   readonly warmMs: { readonly median: number; readonly max: number }
   /** Resident memory after a fifth of the swaps and after all; null where it cannot be read. */
@@ -141,7 +146,10 @@ const scoredInput = ({ definition }: BenchEnvironment): string => definition.top
 const name = 'bench'
 const versionOf = (index: number): string => String((index % 3) + 1)
 
-/** Shadow the next version, promote it, and so on: no two of three rosters in a row have the same models. */
+/**
+ * Shadow the next version, promote it, and so on: no two of three rosters in a row have the same
+ * models.
+ */
 const swapChange = (swap: number): RosterChange => {
   const model = { name, version: versionOf(Math.floor(swap / 2) + 1) }
   return swap % 2 === 0 ? { action: 'shadow', model } : { action: 'promote', model }

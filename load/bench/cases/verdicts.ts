@@ -1,9 +1,10 @@
 // How often the rollout's sequential tests are wrong, and how soon they are right: by simulation.
 //
-// In: how many rollouts, looks at each, alpha, a seed. Out: shares of rollouts that were convicted or passed, and the median
-// number of looks. A look comes after every 1,000 events; counts of an interval are drawn from Poisson
-// distributions, which is what many events with small chances give. The champion flags 1 % of the events; the
-// challenger agrees with it on four of five. Nothing is refused. Invariant: the same seed gives the same figures.
+// In: how many rollouts, looks at each, alpha, a seed. Out: shares of rollouts that were convicted
+// or passed, and the median number of looks. A look comes after every 1,000 events; counts of an
+// interval are drawn from Poisson distributions, which is what many events with small chances give.
+// The champion flags 1 % of the events; the challenger agrees with it on four of five. Nothing is
+// refused. Invariant: the same seed gives the same figures.
 
 import { mcnemarMidP } from '../../../services/statistics/paired-figures.ts'
 import {

@@ -1,9 +1,9 @@
 // The place of one run: endpoints, a pipeline with topics of its own, everything created.
 //
 // In: endpoints, a pipeline file. Out: the definition with its topics under a fresh prefix, created
-// and registered as `weir topics apply` does, and connections for the bench itself. Refused: what the
-// loader, the brokers or the registry refuse. Invariant: nothing here is shared with another run;
-// close() removes topics and keys again (the registry keeps the subjects).
+// and registered as `weir topics apply` does, and connections for the bench itself. Refused: what
+// the loader, the brokers or the registry refuse. Invariant: nothing here is shared with another
+// run; close() removes topics and keys again (the registry keeps the subjects).
 
 import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'

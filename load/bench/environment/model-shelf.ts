@@ -1,8 +1,10 @@
-// Versions of a model side by side in a scratch folder, for a pipeline file that looks for them there.
+// Versions of a model side by side in a scratch folder, for a pipeline file that looks for them
+// there.
 //
-// In: the model's name, which folder stands for which version, the text of a pipeline file by the folder that it is to
-// name. Out: that file, and a way to put one more version there or to spoil one. Only name and version of a manifest
-// are changed, so every model still passes its own golden rows. Used by benches and by tests.
+// In: the model's name, which folder stands for which version, the text of a pipeline file by the
+// folder that it is to name. Out: that file, and a way to put one more version there or to spoil
+// one. Only name and version of a manifest are changed, so every model still passes its own golden
+// rows. Used by benches and by tests.
 
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,8 +1,9 @@
 // The backlog of a run: the bench's world, written into the input topic.
 //
-// In: a place and how many transactions. Out: exactly so many records, partitioned by customer, each
-// partition in the order of event time. Refused: a world that makes fewer. Invariant: the history
-// ends in the past and is young enough for the pipeline's validate.ageMax, whatever today is.
+// In: a place and how many transactions. Out: exactly so many records, partitioned by customer,
+// each partition in the order of event time. Refused: a world that makes fewer. Invariant: the
+// history ends in the past and is young enough for the pipeline's validate.ageMax, whatever today
+// is.
 
 import { dayMs } from '../../generator/options.ts'
 import { prefillTopic } from '../../generator/prefill.ts'

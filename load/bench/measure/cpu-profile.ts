@@ -1,10 +1,10 @@
 // What `node --cpu-prof` wrote, summed up: where each thread's own time goes while it works.
 //
-// In: the .cpuprofile files of one process, one per thread, and how many events were scored. Out: per
-// thread the functions and files by self time, and of the main thread the parts of the pipeline. The
-// window is that of the work: from the first sample inside the files of the work to the last, so
-// start-up and the wait for the end are left out. Refused: profiles without such a sample. Invariant:
-// places are relative to the repository or to Node.
+// In: the .cpuprofile files of one process, one per thread, and how many events were scored. Out:
+// per thread the functions and files by self time, and of the main thread the parts of the
+// pipeline. The window is that of the work: from the first sample inside the files of the work to
+// the last, so start-up and the wait for the end are left out. Refused: profiles without such a
+// sample. Invariant: places are relative to the repository or to Node.
 
 import { fileURLToPath } from 'node:url'
 import { repositoryFolder } from '../../../dev/stack/repository.ts'
@@ -82,8 +82,8 @@ export function summarizeProfiles(
 }
 
 /**
- * The main thread's own time by parts. A sample counts for the innermost frame that has a part: what
- * a stage calls outside of all parts, such as its port, counts for the stage.
+ * The main thread's own time by parts. A sample counts for the innermost frame that has a part:
+ * what a stage calls outside of all parts, such as its port, counts for the stage.
  */
 export function summarizeParts(
   profiles: readonly CpuProfile[],
@@ -150,7 +150,9 @@ function findWindow(profile: CpuProfile, work: Work): Window | null {
   return window
 }
 
-/** Nodes of the work's places and all that they called; a module's own body is start-up, not work. */
+/**
+ * Nodes of the work's places and all that they called; a module's own body is start-up, not work.
+ */
 function findWorkingNodes({ nodes }: CpuProfile, work: Work): ReadonlySet<number> {
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const working = new Set<number>()
@@ -227,7 +229,9 @@ function summarize(
 type FrameName = { readonly function: string; readonly file: string; readonly line: number }
 type CallFrame = CpuProfile['nodes'][number]['callFrame']
 
-/** Native code and Node's own count for the file that called them: a socket's write is somebody's. */
+/**
+ * Native code and Node's own count for the file that called them: a socket's write is somebody's.
+ */
 function createFrameNames({ nodes }: CpuProfile) {
   const parentOf = findParents(nodes)
   const frameOf = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]))

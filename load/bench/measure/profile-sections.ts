@@ -1,7 +1,8 @@
 // The profiles' sections of docs/benchmarks.md.
 //
-// In: the results of `bench drain --profile` and `bench replay --profile`. Out: Markdown. Nothing is
-// refused. Invariant: shares are of a thread's busy time; those too small to be missed are left out.
+// In: the results of `bench drain --profile` and `bench replay --profile`. Out: Markdown. Nothing
+// is refused. Invariant: shares are of a thread's busy time; those too small to be missed are left
+// out.
 
 import { stages } from '../../../services/pipeline/observe/signals.ts'
 import { showCount } from '../page/bars.ts'

@@ -1,8 +1,9 @@
 // A topic read from its beginning to its end, as a consumer that sees committed records only.
 //
 // In: a topic and what to do with its messages. Out: nothing, once every partition has been read up
-// to where it ended when the reading began. Refused: a topic that delivers nothing for a while; what
-// the caller's function throws ends the reading. Invariant: each record once, a partition's in order.
+// to where it ended when the reading began. Refused: a topic that delivers nothing for a while;
+// what the caller's function throws ends the reading. Invariant: each record once, a partition's in
+// order.
 
 import { createLaneConsumer } from '../../../services/adapters/kafka/lanes/lane-consumer.ts'
 import { laneIdOf } from '../../../services/lanes/lane-input.ts'

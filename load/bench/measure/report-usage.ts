@@ -1,8 +1,8 @@
 // Preloaded into a process under measurement (`node --import`): what it used, written when it ends.
 //
-// In: `?to=<file>` behind its own address. Out: a Footprint as JSON in that file. Nothing is refused.
-// Invariants: all threads count, children do not; the peak is that of this program alone, not of the
-// moment of the fork, when it was a copy of its parent.
+// In: `?to=<file>` behind its own address. Out: a Footprint as JSON in that file. Nothing is
+// refused. Invariants: all threads count, children do not; the peak is that of this program alone,
+// not of the moment of the fork, when it was a copy of its parent.
 
 import { writeFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'

@@ -1,8 +1,8 @@
 // A scorer's own figures, from its /metrics: batch size and time per stage.
 //
-// In: Prometheus text of one or more scorers. Out: sums over all of them, ready to divide. Refused: a
-// metric that is not there, because its name changed. Invariant: a stage's time is the wall time of
-// its batches, waiting included; stages overlap, so their sum may exceed the time that passed.
+// In: Prometheus text of one or more scorers. Out: sums over all of them, ready to divide. Refused:
+// a metric that is not there, because its name changed. Invariant: a stage's time is the wall time
+// of its batches, waiting included; stages overlap, so their sum may exceed the time that passed.
 
 import { type Stage, stages } from '../../../services/pipeline/observe/signals.ts'
 

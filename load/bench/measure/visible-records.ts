@@ -1,9 +1,9 @@
 // When scored events become visible to a reader of committed records.
 //
-// In: the scored topic. Out: each record with the moment at which the consumer had it in hand, before
-// decoding. Refused: a consumer that crashes for good. Invariants: a fetch waits at most 10 ms at the
-// broker and returns at the first byte, so the consumer's own delay is that of its requests; it has
-// its place at the end of every partition before start() resolves.
+// In: the scored topic. Out: each record with the moment at which the consumer had it in hand,
+// before decoding. Refused: a consumer that crashes for good. Invariants: a fetch waits at most 10
+// ms at the broker and returns at the first byte, so the consumer's own delay is that of its
+// requests; it has its place at the end of every partition before start() resolves.
 
 import type { BenchEnvironment } from '../environment/bench-environment.ts'
 

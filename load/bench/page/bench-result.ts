@@ -108,7 +108,9 @@ function countOffences(result: BenchCase): Readonly<Record<string, number>> {
 /** Cases that say by themselves what they run. */
 const withoutPipeline: readonly string[] = ['fold', 'rollback', 'verdicts']
 
-/** drain, drain-card-fraud, drain-2-processes: what is run otherwise than usual stands in the name. */
+/**
+ * drain, drain-card-fraud, drain-2-processes: what is run otherwise than usual stands in the name.
+ */
 export function nameOf(result: BenchResult): string {
   const parts: string[] = [result.case]
   if (result.pipeline !== 'bench' && !withoutPipeline.includes(result.case))

@@ -1,8 +1,8 @@
 // docs/benchmarks.md from the results that are kept beside it.
 //
-// In: results. Out: the page's text. Nothing is refused; a case that was not run is not on the page.
-// Invariant: no figure on the page is typed by hand but those of the peers, which were measured
-// before Weir existed and say so; a test proves the page against docs/benchmarks/.
+// In: results. Out: the page's text. Nothing is refused; a case that was not run is not on the
+// page. Invariant: no figure on the page is typed by hand but those of the peers, which were
+// measured before Weir existed and say so; a test proves the page against docs/benchmarks/.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 // The section of docs/benchmarks.md on providers, and what `bench crossover` prints.
 //
-// In: a result of the case. Out: Markdown. Nothing is refused. Invariant: a provider that was not measured
-// stands there with its reason, and a driver that computes on the CPU is called so.
+// In: a result of the case. Out: Markdown. Nothing is refused. Invariant: a provider that was not
+// measured stands there with its reason, and a driver that computes on the CPU is called so.
 
 import { type CrossoverCase, type CrossoverRow, findFastest } from '../cases/crossover.ts'
 import { showCount } from './bars.ts'

@@ -1,7 +1,7 @@
 // A table as Markdown.
 //
-// In: titles, rows of cells that are text already. Out: its lines. Nothing is refused; cells are taken
-// as they are.
+// In: titles, rows of cells that are text already. Out: its lines. Nothing is refused; cells are
+// taken as they are.
 
 export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`

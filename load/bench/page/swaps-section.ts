@@ -1,7 +1,7 @@
 // The sections of docs/benchmarks.md on swaps and rollbacks of models under load.
 //
-// In: results of the cases. Out: Markdown, a row for each result. Nothing is refused. Times are shown to the
-// tenth of a millisecond: what is below it is the machine's.
+// In: results of the cases. Out: Markdown, a row for each result. Nothing is refused. Times are
+// shown to the tenth of a millisecond: what is below it is the machine's.
 
 import type { RollbackCase } from '../cases/rollback.ts'
 import type { SwapsCase } from '../cases/swaps.ts'

@@ -1,10 +1,11 @@
 // A pipeline's features as one SQL query over the same Parquet files: an engine that shares no line
 // of code with Weir says what the features are, and how long that takes it.
 //
-// In: a definition, the files. Out: DuckDB's SQL, one row per transaction in the order of time. Refused:
-// ops that are no aggregate over a frame, and tails. Of equal times an event sees those before it in
-// the file, so what a RANGE frame counts of its later peers is taken off again. Invariant: counts and
-// sums are integers; what follows is done in doubles and rounded to float32 once, as Weir does it.
+// In: a definition, the files. Out: DuckDB's SQL, one row per transaction in the order of time.
+// Refused: ops that are no aggregate over a frame, and tails. Of equal times an event sees those
+// before it in the file, so what a RANGE frame counts of its later peers is taken off again.
+// Invariant: counts and sums are integers; what follows is done in doubles and rounded to float32
+// once, as Weir does it.
 
 import type {
   FeatureDefinition,

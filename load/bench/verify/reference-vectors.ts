@@ -3,7 +3,8 @@
 //
 // In: the place. Out: every transaction of the input topic with its vector. Refused: a record that
 // cannot be decoded, an id that comes twice. Invariant: the order is that of event time, ties by
-// partition; a partition's own order is kept, so an event that came late stays behind those before it.
+// partition; a partition's own order is kept, so an event that came late stays behind those before
+// it.
 
 import { createMemoryLogStore } from '../../../services/adapters/memory/memory-log-store.ts'
 import { createDecoder } from '../../../services/adapters/registry/avro-codec.ts'

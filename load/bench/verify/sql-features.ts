@@ -1,8 +1,9 @@
 // The same features by DuckDB: how long its window query takes, and whether it finds the same.
 //
-// In: a query, the rows of a replay. Out: seconds, and how many rows differ in any float32. Refused:
-// what DuckDB refuses. Invariants: it reads and writes Parquet as the replay does, with all cores
-// that it wants, and knows nothing of Weir; a row that only one of the two has counts as differing.
+// In: a query, the rows of a replay. Out: seconds, and how many rows differ in any float32.
+// Refused: what DuckDB refuses. Invariants: it reads and writes Parquet as the replay does, with
+// all cores that it wants, and knows nothing of Weir; a row that only one of the two has counts as
+// differing.
 
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'

@@ -2,8 +2,8 @@
 // many vectors are those of the perfectly ordered stream.
 //
 // In: the place and the reference. Out: the verdict. Refused: a record that cannot be decoded.
-// Invariant: read as read_committed, so that what an aborted transaction left behind is not counted;
-// vectors are compared bit for bit (NaN equals NaN, 0 is not -0).
+// Invariant: read as read_committed, so that what an aborted transaction left behind is not
+// counted; vectors are compared bit for bit (NaN equals NaN, 0 is not -0).
 
 import type { PipelineDefinition } from '../../../services/core/pipeline-definition.ts'
 import { planFeatures } from '../../../services/pipeline/enrich/feature-plan.ts'

@@ -4,8 +4,9 @@
 //   falseBlockMinor: 1500   one genuine customer turned away, minor units
 //   lostShare: 1            share of a missed fraud's amount that is lost, 0 to 1
 //
-// In: a path. Out: the three numbers. Refused with WEIR_FILE_INVALID, all faults at once: a file that
-// cannot be read, other keys, a missing key, a number out of range. Invariant: nothing is defaulted.
+// In: a path. Out: the three numbers. Refused with WEIR_FILE_INVALID, all faults at once: a file
+// that cannot be read, other keys, a missing key, a number out of range. Invariant: nothing is
+// defaulted.
 
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'

@@ -1,10 +1,10 @@
 // Cells of a file to transactions and labels: the decode stage of those who read files.
 //
-// In: blocks of cells by column, as a Parquet or NDJSON reader gives them, and the pipeline's column
-// map. Out: FileEvents in the file's order. Refused as a whole (WEIR_FILE_INVALID): a file without a
-// column that every event needs. Refused row by row, as an event with a fault instead of a value: a
-// cell of the wrong kind. Invariant: one event per row, and a row whose time cannot be read stands
-// at the time of the row before it, so that it is reported at its place.
+// In: blocks of cells by column, as a Parquet or NDJSON reader gives them, and the pipeline's
+// column map. Out: FileEvents in the file's order. Refused as a whole (WEIR_FILE_INVALID): a file
+// without a column that every event needs. Refused row by row, as an event with a fault instead of
+// a value: a cell of the wrong kind. Invariant: one event per row, and a row whose time cannot be
+// read stands at the time of the row before it, so that it is reported at its place.
 
 import { WeirError } from '../../core/errors.ts'
 import { readIsoTime } from '../../core/iso-time.ts'

@@ -1,8 +1,8 @@
 // A file of transactions or labels, opened by its name's ending.
 //
 // In: a path ending in .parquet, .ndjson or .jsonl, and the pipeline's column map. Out: its events
-// in the file's order, as often as asked for; its times alone, which is much faster for Parquet; its
-// SHA-256. Refused with WEIR_FILE_INVALID: another ending, and what the readers refuse.
+// in the file's order, as often as asked for; its times alone, which is much faster for Parquet;
+// its SHA-256. Refused with WEIR_FILE_INVALID: another ending, and what the readers refuse.
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'

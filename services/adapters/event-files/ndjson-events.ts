@@ -1,8 +1,9 @@
 // The cells of an NDJSON file (one JSON object a line), a chunk of the file at a time.
 //
-// In: a path and the columns wanted. Out: CellBlocks of the file's lines in their order; empty lines
-// are no rows. A line that is not a JSON object is a broken row. Refused with WEIR_FILE_INVALID: a
-// file that is not readable, and a line beyond the ceiling. Invariant: memory holds one chunk.
+// In: a path and the columns wanted. Out: CellBlocks of the file's lines in their order; empty
+// lines are no rows. A line that is not a JSON object is a broken row. Refused with
+// WEIR_FILE_INVALID: a file that is not readable, and a line beyond the ceiling. Invariant: memory
+// holds one chunk.
 
 import { createReadStream } from 'node:fs'
 import { WeirError } from '../../core/errors.ts'

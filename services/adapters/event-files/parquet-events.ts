@@ -1,8 +1,8 @@
 // The cells of a Parquet file, row group after row group.
 //
-// In: a path and the columns wanted. Out: CellBlocks of the file's rows in their order. Refused with
-// WEIR_FILE_INVALID: a file that is not Parquet or not readable. Invariants: memory holds one row
-// group of the wanted columns; columns that the file lacks are simply not in the blocks.
+// In: a path and the columns wanted. Out: CellBlocks of the file's rows in their order. Refused
+// with WEIR_FILE_INVALID: a file that is not Parquet or not readable. Invariants: memory holds one
+// row group of the wanted columns; columns that the file lacks are simply not in the blocks.
 
 import { stat } from 'node:fs/promises'
 import {

@@ -1,4 +1,5 @@
-// The Parquet file of a replay: ids, times, one float32 column per feature, scores, decisions, labels.
+// The Parquet file of a replay: ids, times, one float32 column per feature, scores, decisions,
+// labels.
 //
 //   rows ─► a row group on the desk ─► (thread) parquet-thread.ts: encoded, compressed, written
 //
@@ -8,8 +9,9 @@
 //   decision STRING,] isFraud BOOLEAN (null where no label is known)
 //
 // with one score per model. Refused: a path that cannot be written, by the next append or by close.
-// Invariants: row groups are of a fixed size, so the bytes do not depend on the batches; memory holds
-// two row groups, one being filled and one being written; float32 values are written bit for bit.
+// Invariants: row groups are of a fixed size, so the bytes do not depend on the batches; memory
+// holds two row groups, one being filled and one being written; float32 values are written bit for
+// bit.
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'

@@ -1,8 +1,9 @@
-// The thread that writes the Parquet file of a replay, while the main thread computes the next rows.
+// The thread that writes the Parquet file of a replay, while the main thread computes the next
+// rows.
 //
-// In: ThreadStart as worker data, then row groups, at last `finish`. Out: the file; an empty answer to
-// each message, when it is done. Refused: a path that cannot be written, which ends the thread with
-// the error. Invariant: one message makes one row group, in the order in which they came.
+// In: ThreadStart as worker data, then row groups, at last `finish`. Out: the file; an empty answer
+// to each message, when it is done. Refused: a path that cannot be written, which ends the thread
+// with the error. Invariant: one message makes one row group, in the order in which they came.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { constants, zstdCompressSync } from 'node:zlib'

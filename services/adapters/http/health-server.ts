@@ -1,9 +1,9 @@
 // The HTTP side of an entry point: /metrics, /health/live, /health/ready.
 //
 // In: a port (0 = any free one), the registry of metrics, the readiness and the snapshot. Out: a
-// listening server with the port it got, closed by `close`. Refuses a port that it cannot have, with
-// the setting to change. Invariants: it only reads, and it never holds up a drain: `close` ends open
-// connections.
+// listening server with the port it got, closed by `close`. Refuses a port that it cannot have,
+// with the setting to change. Invariants: it only reads, and it never holds up a drain: `close`
+// ends open connections.
 
 import type { AddressInfo } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'

@@ -76,7 +76,10 @@ type ReadinessOptions = {
   readonly clock: Clock
   /** What the process knows about itself now. */
   readonly readState: () => ProcessState
-  /** What this entry point cannot work without; a registry counts only where something of it is missing. */
+  /**
+   * What this entry point cannot work without; a registry counts only where something of it is
+   * missing.
+   */
   readonly requiredSystems: readonly RequiredSystem[]
   readonly watchdogMsMax?: number
 }

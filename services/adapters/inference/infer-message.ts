@@ -6,8 +6,8 @@
 //   answer           either of the two, whatever was asked for: each output says how it is given
 //
 // Pure. Refused: as WEIR_CLASSIFY_REMOTE_AWAY a status of 408, 429 or 5xx, which may pass; as
-// WEIR_CLASSIFY_REMOTE_WRONG any other status, and an answer that is not these rows' probabilities of
-// this output of this version: shape, datatype, sizes and range all have to be right.
+// WEIR_CLASSIFY_REMOTE_WRONG any other status, and an answer that is not these rows' probabilities
+// of this output of this version: shape, datatype, sizes and range all have to be right.
 
 import { WeirError } from '../../core/errors.ts'
 import type { InferenceAnswer } from './inference-client.ts'

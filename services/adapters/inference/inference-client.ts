@@ -1,10 +1,11 @@
 // Requests to an inference server: bytes over kept connections in, a whole answer out, or trouble.
 //
-// In: a path below the server's URL, a body in parts, a time. Out: status, headers and all bytes of the
-// body. Thrown as WEIR_CLASSIFY_REMOTE_AWAY: no connection, a certificate that is not trusted, no whole
-// answer within the time (slow bytes count), a body that ends early, one larger than the ceiling.
-// Invariants: the time covers everything from connecting to the last byte; the token goes into the
-// header of requests and into no message; a redirect is an answer like any other, never followed.
+// In: a path below the server's URL, a body in parts, a time. Out: status, headers and all bytes of
+// the body. Thrown as WEIR_CLASSIFY_REMOTE_AWAY: no connection, a certificate that is not trusted,
+// no whole answer within the time (slow bytes count), a body that ends early, one larger than the
+// ceiling. Invariants: the time covers everything from connecting to the last byte; the token goes
+// into the header of requests and into no message; a redirect is an answer like any other, never
+// followed.
 
 import { once } from 'node:events'
 import { Agent as HttpAgent, type IncomingMessage, request as openHttp } from 'node:http'
@@ -91,8 +92,8 @@ export function openInferenceClient({ url, token }: InferenceEnvironment): Infer
 }
 
 /**
- * A kept connection that broke: the server may have closed it just as it was used again. Scoring the
- * same rows twice does no harm, so one more attempt is made on a connection of its own.
+ * A kept connection that broke: the server may have closed it just as it was used again. Scoring
+ * the same rows twice does no harm, so one more attempt is made on a connection of its own.
  */
 class StaleConnection extends Error {
   constructor(cause: unknown) {

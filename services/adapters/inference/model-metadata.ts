@@ -1,8 +1,9 @@
 // What a server says of its model, held against the manifest.
 //
-// In: the metadata of the Open Inference Protocol v2, and what is expected. Out: all faults, in words;
-// empty where it fits. Versions and tensors that a server does not tell are no fault: the golden vectors
-// are the proof. Invariant: nothing is believed to be of a shape before it was looked at.
+// In: the metadata of the Open Inference Protocol v2, and what is expected. Out: all faults, in
+// words; empty where it fits. Versions and tensors that a server does not tell are no fault: the
+// golden vectors are the proof. Invariant: nothing is believed to be of a shape before it was
+// looked at.
 
 type ExpectedModel = {
   /** As the server names it. */

@@ -1,12 +1,14 @@
-// The classifier port with the champion at an inference server, and the same champion here as fallback.
+// The classifier port with the champion at an inference server, and the same champion here as
+// fallback.
 //
 //   request ─► trusted? ─► server: scores, then occluded rows ─► reply, provider `remote`
 //                 │ no, or the call failed
 //                 └─► local classifier ─► reply, marked degraded
 //
-// Challengers run here, beside the call. Refused at start: WEIR_CLASSIFY_REMOTE_WRONG, and nothing is
-// left open then. Whatever the server does later refuses nothing: the local model scores the batch.
-// Invariant: one batch's scores and reasons of the champion are of one place, the one that the reply names.
+// Challengers run here, beside the call. Refused at start: WEIR_CLASSIFY_REMOTE_WRONG, and nothing
+// is left open then. Whatever the server does later refuses nothing: the local model scores the
+// batch. Invariant: one batch's scores and reasons of the champion are of one place, the one that
+// the reply names.
 
 import type { RemoteExecution } from '../../core/pipeline-definition.ts'
 import type {
@@ -92,8 +94,8 @@ export async function createRemoteClassifier(
     if (request.count === 0) return local.classify(request)
     if (trust.doubt !== null) return scoreHere(request, codeOf(trust.doubt.code))
     try {
-      // The local classifier copies the vectors, so both may have them. It explains the canary's rows; the
-      // champion's are explained where it ran.
+      // The local classifier copies the vectors, so both may have them. It explains the canary's
+      // rows; the champion's are explained where it ran.
       const besideFrom = request.deciders === undefined ? noReasons : request.reasonsFrom
       const [there, beside] = await Promise.all([
         scoreThere(request),

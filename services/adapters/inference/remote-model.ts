@@ -1,11 +1,13 @@
-// The champion at an inference server: vectors in, scores out, and never believed without a witness.
+// The champion at an inference server: vectors in, scores out, and never believed without a
+// witness.
 //
-// `examine` asks for readiness and metadata and scores the golden vectors, tiled to the largest request;
-// it also finds out whether the server takes binary tensors. `score` sends rows in requests of at most
-// `requestRowsMax`, each with one golden row behind them, whose score has to come back: a server whose
-// model was exchanged is met with the next requests. Thrown: WEIR_CLASSIFY_REMOTE_AWAY where no answer
-// came, WEIR_CLASSIFY_REMOTE_WRONG where it is not this model's. Invariant: what `score` returns is in
-// [0, 1], row for row, and came in answers whose witness was right.
+// `examine` asks for readiness and metadata and scores the golden vectors, tiled to the largest
+// request; it also finds out whether the server takes binary tensors. `score` sends rows in
+// requests of at most `requestRowsMax`, each with one golden row behind them, whose score has to
+// come back: a server whose model was exchanged is met with the next requests. Thrown:
+// WEIR_CLASSIFY_REMOTE_AWAY where no answer came, WEIR_CLASSIFY_REMOTE_WRONG where it is not this
+// model's. Invariant: what `score` returns is in [0, 1], row for row, and came in answers whose
+// witness was right.
 
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'

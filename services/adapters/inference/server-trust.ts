@@ -4,10 +4,10 @@
 //      ▲                                                                       │ remotePauseMs
 //      └────────────────────── whole examination passed ◄──────────────────────┘ and again
 //
-// In: how calls ended. Out: `isTrusted`, and signals. No live batch is ever the trial: what is doubted
-// is examined like at the start, golden vectors included, because who comes back may be another model.
-// Refused at `begin`: a server that answers wrongly; one that is away begins doubted.
-// Invariant: at most one examination at a time, and none after `close`.
+// In: how calls ended. Out: `isTrusted`, and signals. No live batch is ever the trial: what is
+// doubted is examined like at the start, golden vectors included, because who comes back may be
+// another model. Refused at `begin`: a server that answers wrongly; one that is away begins
+// doubted. Invariant: at most one examination at a time, and none after `close`.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'

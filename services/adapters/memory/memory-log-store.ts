@@ -3,10 +3,10 @@
 //
 // In: the records of a batch. Out: the logs with each record's place. Refused: an older epoch and a
 // lane that was never claimed. Invariant: a record whose offset its lane has applied is found, not
-// appended again; a log keeps what windows can still see of it, and no more (fold-log.ts).
-// With a retention, a log that no event has met for so long is gone, as its key in Redis would be: its
-// entity begins anew at ordinal 0. The clock is the highest event time of the transactions so far, so
-// it is the same log that is gone whatever the batches; a sweep now and then frees the memory.
+// appended again; a log keeps what windows can still see of it, and no more (fold-log.ts). With a
+// retention, a log that no event has met for so long is gone, as its key in Redis would be: its
+// entity begins anew at ordinal 0. The clock is the highest event time of the transactions so far,
+// so it is the same log that is gone whatever the batches; a sweep now and then frees the memory.
 
 import {
   appendRow,
@@ -172,7 +172,9 @@ function place(
     : appendRow(log, eventTimesMs[entry]!, source, values, entry * valueStride)
 }
 
-/** Entries without a place that were delivered before see no more than lies before the log's next. */
+/**
+ * Entries without a place that were delivered before see no more than lies before the log's next.
+ */
 function showAgain(
   { logs, positions, visible }: AdvanceReply,
   wasApplied: (entry: number) => boolean,

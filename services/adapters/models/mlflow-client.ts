@@ -1,10 +1,11 @@
 // Requests to an MLflow server: paths and bodies in, parsed answers and bytes out.
 //
-// Every request has a time-out, every answer a ceiling, every repetition a bound; only what may be done twice is
-// repeated. Refused with WEIR_CLASSIFY_REGISTRY_AWAY: no answer, an answer cut short, 429 and 5xx after the
-// last attempt. With WEIR_CLASSIFY_REGISTRY_REFUSED: any other answer than 2xx (with MLflow's own words), a
-// redirection (credentials would travel along), more bytes than the ceiling. Invariant: credentials go into one
-// header and into no message, also where the server echoes them.
+// Every request has a time-out, every answer a ceiling, every repetition a bound; only what may be
+// done twice is repeated. Refused with WEIR_CLASSIFY_REGISTRY_AWAY: no answer, an answer cut short,
+// 429 and 5xx after the last attempt. With WEIR_CLASSIFY_REGISTRY_REFUSED: any other answer than
+// 2xx (with MLflow's own words), a redirection (credentials would travel along), more bytes than
+// the ceiling. Invariant: credentials go into one header and into no message, also where the server
+// echoes them.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'

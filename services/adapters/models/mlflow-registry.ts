@@ -1,10 +1,11 @@
 // What Weir asks of MLflow's model registry, in Weir's words.
 //
-// A registered model is a model of Weir; an MLflow version (1, 2, ...) is one publication of it. The
-// manifest's own version stands in the tag weir.version, because it is the one that scored events name. Refused with
-// WEIR_CLASSIFY_REGISTRY_REFUSED: a version or alias that is not there, one that was published twice with
-// different manifests, artifacts that the server does not hand out itself. Invariant: aliases and tags only say
-// where to look; what was found is believed for its hashes and signatures.
+// A registered model is a model of Weir; an MLflow version (1, 2, ...) is one publication of it.
+// The manifest's own version stands in the tag weir.version, because it is the one that scored
+// events name. Refused with WEIR_CLASSIFY_REGISTRY_REFUSED: a version or alias that is not there,
+// one that was published twice with different manifests, artifacts that the server does not hand
+// out itself. Invariant: aliases and tags only say where to look; what was found is believed for
+// its hashes and signatures.
 
 import { WeirError } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'

@@ -1,10 +1,12 @@
-// One exchange with an MLflow server over HTTP or TLS: a request in, status and all bytes of the answer out.
+// One exchange with an MLflow server over HTTP or TLS: a request in, status and all bytes of the
+// answer out.
 //
-// In: where to, headers, a body, a time and a ceiling; of the place the file of an own authority. Thrown: what
-// Node says of a connection or a certificate, in the words of `describeTrouble`, which names the setting to
-// change. Refused with WEIR_SETTINGS_INVALID: an authority's file that holds no certificates. Invariants: the
-// time covers everything from connecting to the last byte; a redirection is an answer like any other, never
-// followed; a certificate is always checked, against Node's authorities and the own one.
+// In: where to, headers, a body, a time and a ceiling; of the place the file of an own authority.
+// Thrown: what Node says of a connection or a certificate, in the words of `describeTrouble`, which
+// names the setting to change. Refused with WEIR_SETTINGS_INVALID: an authority's file that holds
+// no certificates. Invariants: the time covers everything from connecting to the last byte; a
+// redirection is an answer like any other, never followed; a certificate is always checked, against
+// Node's authorities and the own one.
 
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -32,7 +34,8 @@ export type Reply = {
 
 /** @param caFile certificates of an authority of one's own, PEM; null = Node's alone. */
 export function openTransport(caFile: string | null): (exchange: Exchange) => Promise<Reply> {
-  // Connections are not kept: a scorer asks a few times at its start, and a kept one may break in a POST.
+  // Connections are not kept: a scorer asks a few times at its start, and a kept one may break in a
+  // POST.
   const own = caFile === null ? {} : { agent: new Agent({ ca: readAuthorities(caFile) }) }
   return async ({ method, url, headers, body, bytesMax, msMax }) => {
     const signal = AbortSignal.timeout(msMax)

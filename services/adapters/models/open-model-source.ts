@@ -1,8 +1,9 @@
 // From settings to the model source port, and from a pipeline's references to folders on this disk.
 //
-// In: settings, a definition. Out: a definition whose models are exact versions in folders. Refused with
-// WEIR_SETTINGS_INVALID: a model of a registry without WEIR_MLFLOW_URL, a key file that holds no Ed25519 public
-// key. Invariant: a model in a folder stays where it is, and needs neither server nor cache.
+// In: settings, a definition. Out: a definition whose models are exact versions in folders. Refused
+// with WEIR_SETTINGS_INVALID: a model of a registry without WEIR_MLFLOW_URL, a key file that holds
+// no Ed25519 public key. Invariant: a model in a folder stays where it is, and needs neither server
+// nor cache.
 
 import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -2,9 +2,10 @@
 //
 //   run (metrics, params, data) ─► files, manifest.json last ─► version with tags ─► aliases last
 //
-// Refused with WEIR_CLASSIFY_REGISTRY_REFUSED: a version of the manifest that was published with other content, a
-// server that does not hand out artifacts itself. Invariants: publishing the same again makes nothing new and
-// moves the aliases only; what fails on the way has no version, no alias, and a run that says FAILED.
+// Refused with WEIR_CLASSIFY_REGISTRY_REFUSED: a version of the manifest that was published with
+// other content, a server that does not hand out artifacts itself. Invariants: publishing the same
+// again makes nothing new and moves the aliases only; what fails on the way has no version, no
+// alias, and a run that says FAILED.
 
 import { WeirError } from '../../core/errors.ts'
 import type { ModelManifest } from '../../models/manifest.ts'

@@ -1,9 +1,9 @@
 // What a manifest says about how a model was made, in the words of an MLflow run.
 //
-// In: a manifest. Out: metrics (every number below `metrics`, by its path), params (ranges, counts, seed,
-// thresholds, calibration, lineage), tags, and the training data as an input of the run. Nothing is
-// refused: what MLflow could not take (too long, not finite) is shortened or left out, as the manifest has it
-// whole and is an artifact of the same run.
+// In: a manifest. Out: metrics (every number below `metrics`, by its path), params (ranges, counts,
+// seed, thresholds, calibration, lineage), tags, and the training data as an input of the run.
+// Nothing is refused: what MLflow could not take (too long, not finite) is shortened or left out,
+// as the manifest has it whole and is an artifact of the same run.
 
 import type { ModelManifest } from '../../models/manifest.ts'
 

@@ -1,10 +1,10 @@
 // One worker thread as the main thread sees it: started, run, crashed or closed.
 //
 // In: verified model files; merged requests. Out: the loaded models with their attestation; scores
-// and reasons of a run. Refused: what the worker refuses at start, with the worker's own code; a run
-// that fails or whose worker ends throws WEIR_CLASSIFY_RUN_FAILED.
-// Invariant: a worker that has ended never runs again (`isAlive` is false); a run always settles; a
-// thread is never ended inside ONNX Runtime, which would take the whole process with it.
+// and reasons of a run. Refused: what the worker refuses at start, with the worker's own code; a
+// run that fails or whose worker ends throws WEIR_CLASSIFY_RUN_FAILED. Invariant: a worker that has
+// ended never runs again (`isAlive` is false); a run always settles; a thread is never ended inside
+// ONNX Runtime, which would take the whole process with it.
 
 import { Worker } from 'node:worker_threads'
 import { assertInvariant, WeirError } from '../../core/errors.ts'

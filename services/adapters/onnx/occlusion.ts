@@ -1,8 +1,8 @@
 // Flagged rows in, the three features that carry each row's score out.
 //
 // A feature's contribution is the score minus the score with that one feature at its reference
-// median. All flagged rows and features go through the deciding model in the same kind of batch as the
-// scoring itself, in chunks of at most rowsMax rows. Bounded by limits.reasonScoresMax: a model
+// median. All flagged rows and features go through the deciding model in the same kind of batch as
+// the scoring itself, in chunks of at most rowsMax rows. Bounded by limits.reasonScoresMax: a model
 // that flags everybody must not cost many times what it costs on other days. Refused: nothing here.
 // Invariant: reasons depend on the row alone, not on its batch; ties go to the earlier feature.
 

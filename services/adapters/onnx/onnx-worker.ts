@@ -2,9 +2,9 @@
 //
 // In: WorkerStart as worker data, then RunMessages. Out: `ready` with the attested models, or
 // `refused` and the end; `scored` or `failed` for each run, with the buffer. ONNX Runtime's `run`
-// blocks its thread, which is why it is here. Refused: what model-session.ts refuses.
-// Invariant: every model scores the same rows of the same run; a run fails with the champion alone; the
-// buffer always goes back.
+// blocks its thread, which is why it is here. Refused: what model-session.ts refuses. Invariant:
+// every model scores the same rows of the same run; a run fails with the champion alone; the buffer
+// always goes back.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, errorTable, WeirError } from '../../core/errors.ts'

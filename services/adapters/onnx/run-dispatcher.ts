@@ -2,11 +2,11 @@
 //
 //   classify ─► queue ─► the first idle worker takes what waits, up to rowsMax rows ─► split ─► replies
 //
-// A request that finds its worker busy waits and is merged with its neighbours into the next run; the
-// queue is bounded by the pipeline's batches in flight. Refused with WEIR_CLASSIFY_RUN_FAILED: a failed
-// run of the champion, a crashed worker. A crashed worker is replaced with the same bytes, at
-// most crashesMax times without a run in between; then everything is refused.
-// Invariant: every request settles, with exactly its own rows, whatever it was merged with.
+// A request that finds its worker busy waits and is merged with its neighbours into the next run;
+// the queue is bounded by the pipeline's batches in flight. Refused with WEIR_CLASSIFY_RUN_FAILED:
+// a failed run of the champion, a crashed worker. A crashed worker is replaced with the same bytes,
+// at most crashesMax times without a run in between; then everything is refused. Invariant: every
+// request settles, with exactly its own rows, whatever it was merged with.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { assertInvariant, WeirError } from '../../core/errors.ts'
@@ -119,7 +119,9 @@ export class RunDispatcher implements FixedClassifier {
     this.#dispatch()
   }
 
-  /** Tries until a worker is back or crashesMax is reached; a run that succeeds resets the count. */
+  /**
+   * Tries until a worker is back or crashesMax is reached; a run that succeeds resets the count.
+   */
   async #replace(crashed: ModelWorker): Promise<void> {
     this.#workers.delete(crashed)
     const index = this.#idle.indexOf(crashed)

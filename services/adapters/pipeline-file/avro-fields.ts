@@ -1,8 +1,8 @@
 // The fields of an Avro record schema, reduced to what the pipeline's rules ask about.
 //
-// Comes in: a schema as JSON (schemas/transaction.avsc, schemas/label.avsc). Goes out: per field its
-// type and whether it may be absent. What may be refused: a schema that is not a record is our own
-// mistake, since the schemas are part of the repository.
+// Comes in: a schema as JSON (schemas/transaction.avsc, schemas/label.avsc). Goes out: per field
+// its type and whether it may be absent. What may be refused: a schema that is not a record is our
+// own mistake, since the schemas are part of the repository.
 
 import { readFileSync } from 'node:fs'
 import { assertInvariant } from '../../core/errors.ts'

@@ -10,7 +10,9 @@ import type { Fault } from './pipeline-fault.ts'
 
 export type FeatureContext = {
   readonly entries: readonly FeatureEntry[]
-  /** Key fields by entity (null = the entity itself has faults); null where there are no entities. */
+  /**
+   * Key fields by entity (null = the entity itself has faults); null where there are no entities.
+   */
   readonly entities: ReadonlyMap<string, readonly string[] | null> | null
   readonly transactionFields: AvroFields
   readonly labelFields: AvroFields

@@ -1,8 +1,8 @@
 // What each feature of a pipeline file has to obey beyond its shape, as a table of rules.
 //
-// Comes in: the expanded entries and what they refer to (entities, fields of the schemas). Goes out:
-// faults, all of them. A rule looks at one feature as written and gives back a fault or null; rules
-// never depend on each other, so that one mistake gives one line.
+// Comes in: the expanded entries and what they refer to (entities, fields of the schemas). Goes
+// out: faults, all of them. A rule looks at one feature as written and gives back a fault or null;
+// rules never depend on each other, so that one mistake gives one line.
 
 import { limits } from '../../core/limits.ts'
 import { nearestName } from '../../core/nearest-name.ts'

@@ -22,7 +22,9 @@ type OpRule = {
   readonly window: 'written' | 'longest'
   /** Whether the file may choose if the transaction itself is in its window. */
   readonly current: 'chosen' | 'never'
-  /** Whether the window's older edge may move in steps: not where a tile cannot stand for its rows. */
+  /**
+   * Whether the window's older edge may move in steps: not where a tile cannot stand for its rows.
+   */
   readonly tail: 'chosen' | 'never'
 }
 

@@ -1,9 +1,10 @@
 // The hashes that tell pipelines, state layouts and models apart.
 //
-// Comes in: a definition without its hashes. Goes out: three sha-256 in hex. Canonical JSON sorts the
-// keys of every object, so that the order in which a file writes them does not matter; the order of
-// lists does. Invariants: what depends on the place (topics, the folder of the models) is in no hash, so
-// that the same file has the same hashes everywhere; neither is `rollout`, which makes no score.
+// Comes in: a definition without its hashes. Goes out: three sha-256 in hex. Canonical JSON sorts
+// the keys of every object, so that the order in which a file writes them does not matter; the
+// order of lists does. Invariants: what depends on the place (topics, the folder of the models) is
+// in no hash, so that the same file has the same hashes everywhere; neither is `rollout`, which
+// makes no score.
 
 import { createHash } from 'node:crypto'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'

@@ -1,10 +1,11 @@
 // A model's manifest held against a pipeline: may this model score these vectors?
 //
 // Comes in: a definition and a manifest. Goes out: faults, empty where the two agree. The scorer,
-// `weir models validate` and training ask it; replays that only compute features do not. What may be
-// refused: another name or version, other features or another order. The manifest's own soundness
-// is the classify stage's (manifest.ts), files and golden scores are checked where a model is loaded.
-// A policy may differ from the manifest's thresholds: they are advice, the policy is the decision.
+// `weir models validate` and training ask it; replays that only compute features do not. What may
+// be refused: another name or version, other features or another order. The manifest's own
+// soundness is the classify stage's (manifest.ts), files and golden scores are checked where a
+// model is loaded. A policy may differ from the manifest's thresholds: they are advice, the policy
+// is the decision.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +21,9 @@ import { type Fault, quote } from './pipeline-fault.ts'
 /** What of a manifest concerns the pipeline. */
 export type ComparedManifest = Pick<ModelManifest, 'name' | 'version' | 'featureSet'>
 
-/** The manifest in the model's folder, or null where there is none (yet), as with one of a registry. */
+/**
+ * The manifest in the model's folder, or null where there is none (yet), as with one of a registry.
+ */
 export function readManifest(reference: ModelReference): ModelManifest | null {
   if (reference.source === mlflowSource) return null
   const path = join(reference.source, reference.name, reference.version, 'manifest.json')

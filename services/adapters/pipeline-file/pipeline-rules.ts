@@ -1,8 +1,8 @@
 // What the sections of a pipeline file have to obey beyond their shape, as a table of rules.
 //
-// Comes in: the definition as it would be, and the fields of the input schemas. Goes out: faults with
-// their paths, all of them. Sections with faults of shape stand at their defaults here, so that they
-// are not reported again. The rules of the features are in feature-rules.ts.
+// Comes in: the definition as it would be, and the fields of the input schemas. Goes out: faults
+// with their paths, all of them. Sections with faults of shape stand at their defaults here, so
+// that they are not reported again. The rules of the features are in feature-rules.ts.
 
 import { limits } from '../../core/limits.ts'
 import { nearestName } from '../../core/nearest-name.ts'
@@ -100,7 +100,10 @@ function findColumnFaults(path: Path, columns: ColumnMap, fields: AvroFields): r
   })
 }
 
-/** An id that all transactions share would be no id; of the required texts only the currency is none. */
+/**
+ * An id that all transactions share would be no id; of the required texts only the currency is
+ * none.
+ */
 function findDefaultFaults({ definition, transactionFields }: SectionContext): readonly Fault[] {
   return Object.keys(definition.input.transactionDefaults).flatMap((field): readonly Fault[] => {
     const place = { path: ['input', 'defaults', field], at: 'key' } as const

@@ -1,8 +1,9 @@
 // Every section of a pipeline file but the features, read with its defaults.
 //
-// Comes in: the sound part of the file. Goes out: the sections as the definition has them, durations
-// in milliseconds. Nothing is refused here; pipeline-rules.ts looks at what was read. Invariant: the
-// defaults stand in `defaults` and nowhere else; docs/reference/pipeline-file.md is proved against it.
+// Comes in: the sound part of the file. Goes out: the sections as the definition has them,
+// durations in milliseconds. Nothing is refused here; pipeline-rules.ts looks at what was read.
+// Invariant: the defaults stand in `defaults` and nowhere else; docs/reference/pipeline-file.md is
+// proved against it.
 
 import { resolve } from 'node:path'
 import {

@@ -1,9 +1,10 @@
 // The shape of a pipeline file against schemas/pipeline.schema.json, in the words of its reader.
 //
-// Comes in: the plain value of the file. Goes out: a fault for every place where it differs from the
-// JSON Schema that editors use too: unknown keys (with the nearest known one), missing keys, wrong
-// types and values. What was expected is the `title` that the schema gives to the place. Meaning
-// across places (does the entity exist, is the window long enough) is left to pipeline-rules.ts.
+// Comes in: the plain value of the file. Goes out: a fault for every place where it differs from
+// the JSON Schema that editors use too: unknown keys (with the nearest known one), missing keys,
+// wrong types and values. What was expected is the `title` that the schema gives to the place.
+// Meaning across places (does the entity exist, is the window long enough) is left to
+// pipeline-rules.ts.
 
 import { readFileSync } from 'node:fs'
 import { Ajv, type ErrorObject } from 'ajv'

@@ -1,9 +1,9 @@
 // The rules of window features, as a table.
 //
 // Comes in: a window feature with its expanded windows, and what it may refer to. Goes out: at most
-// one fault per rule. What is refused: entities and fields that do not exist, fields whose type the op
-// cannot aggregate exactly, windows out of range or missing, tails that the op or the window does not
-// allow, labels that are not there. The op's own needs stand as data in feature-table.ts.
+// one fault per rule. What is refused: entities and fields that do not exist, fields whose type the
+// op cannot aggregate exactly, windows out of range or missing, tails that the op or the window
+// does not allow, labels that are not there. The op's own needs stand as data in feature-table.ts.
 
 import { nearestName } from '../../core/nearest-name.ts'
 import { looksAtLabels } from '../../core/pipeline-definition.ts'
@@ -22,7 +22,9 @@ const minuteMs = 60_000
 export const tailMsMin = 1000
 /** Stored tiles keep times within a tile in 32 bits. */
 export const tailMsMax = 30 * dayMs
-/** Tiles that a window with its delay may span: each costs bytes per entity and a look per event. */
+/**
+ * Tiles that a window with its delay may span: each costs bytes per entity and a look per event.
+ */
 export const windowTilesMax = 1000
 
 export const windowRules: readonly Rule<WindowEntry>[] = [

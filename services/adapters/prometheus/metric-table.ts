@@ -1,7 +1,7 @@
 // Every metric that Weir exports, as data: name, type, unit, help, labels with their closed sets.
 //
-// In: the closed sets of the pipeline (stages, streams, codes). Out: `metricTable`, from which metrics.ts
-// makes the prom-client objects and against which docs/reference/metrics.md is proved.
+// In: the closed sets of the pipeline (stages, streams, codes). Out: `metricTable`, from which
+// metrics.ts makes the prom-client objects and against which docs/reference/metrics.md is proved.
 // Invariants: a name is weir_<what>_<unit>, counters end in _total; a label is either one of the
 // listed values or bounded by configuration, and never a customer, terminal or transaction.
 

@@ -72,7 +72,9 @@ export class SpreadHistogram extends Histogram {
   }
 }
 
-/** Events of the batch that are at or below a bound; monotonic in the bound, so rounding is safe. */
+/**
+ * Events of the batch that are at or below a bound; monotonic in the bound, so rounding is safe.
+ */
 function countUpTo(bound: number, smallest: number, largest: number, events: number): number {
   if (bound >= largest) return events
   if (bound < smallest) return 0
@@ -80,8 +82,8 @@ function countUpTo(bound: number, smallest: number, largest: number, events: num
 }
 
 /**
- * A quantile from counts per bucket, interpolated inside its bucket as Prometheus does; null without
- * events. Values above the last bound are reported as the last bound.
+ * A quantile from counts per bucket, interpolated inside its bucket as Prometheus does; null
+ * without events. Values above the last bound are reported as the last bound.
  */
 export function quantileOf(
   quantile: number,

@@ -5,10 +5,10 @@
 //         | 0    | schema id, BE    | Avro body             |   Confluent wire format
 //         +------+------------------+-----------------------+
 //
-// Out of decode comes the value, or a DecodeFault with its code: bad bytes are never thrown. A schema
-// id that was not met before is a fault with `missingId`: await learn(missingId), decode again. Ids
-// already known never wait for the registry, and ids that it denied never take their place.
-// Invariant: bytes are those of the stock Avro serde.
+// Out of decode comes the value, or a DecodeFault with its code: bad bytes are never thrown. A
+// schema id that was not met before is a fault with `missingId`: await learn(missingId), decode
+// again. Ids already known never wait for the registry, and ids that it denied never take their
+// place. Invariant: bytes are those of the stock Avro serde.
 
 import type { Type } from 'avsc'
 import type { Clock } from '../../core/clock.ts'
@@ -20,17 +20,25 @@ import { createDenials } from './denied-ids.ts'
 
 const prefixSize = 5
 const idMax = 2 ** 31 - 1
-/** Many records share one slab; it is left to the garbage collector when full, as Kafka holds it. */
+/**
+ * Many records share one slab; it is left to the garbage collector when full, as Kafka holds it.
+ */
 const slabSize = 256 * 1024
-/** Writers' schemas kept per topic; far more than a topic has, so that forged ids cannot pile up. */
+/**
+ * Writers' schemas kept per topic; far more than a topic has, so that forged ids cannot pile up.
+ */
 const idsKnownMax = 1000
 
 export type Encode<T> = (value: T) => Buffer
 
-/** Text of the schema with this id; null where the registry says that there is none; else throws. */
+/**
+ * Text of the schema with this id; null where the registry says that there is none; else throws.
+ */
 type FetchSchema = (id: number) => Promise<string | null>
 
-/** The returned buffer is never written again. A value that does not fit the schema is our mistake. */
+/**
+ * The returned buffer is never written again. A value that does not fit the schema is our mistake.
+ */
 export function createEncoder<T>(schemaText: string, schemaId: number): Encode<T> {
   const type = parseSchema(schemaText)
   const prefix = Buffer.alloc(prefixSize)
@@ -78,7 +86,10 @@ function misfit(type: Type, value: unknown, error: unknown): WeirError {
 }
 
 type Resolver = ReturnType<Type['createResolver']>
-/** What is known about an id that the registry has: how to read its bodies, or why that is not possible. */
+/**
+ * What is known about an id that the registry has: how to read its bodies, or why that is not
+ * possible.
+ */
 type Knowledge =
   | { readonly canRead: true; readonly resolver: Resolver | undefined }
   | { readonly canRead: false; readonly fault: DecodeFault }

@@ -1,11 +1,11 @@
 // avsc types with ceilings: a schema's text in, a type that reads hostile bytes safely out.
 //
-// avsc trusts the counts and lengths that it reads. A few forged bytes make it loop 2^53 times, jump
-// backwards for ever, or (a NaN length) break its own buffer pool for all later events; and an `int`
-// is read without its range. The types below refuse such figures by throwing, which the decoder
-// turns into a fault, so one bad event costs no more than its own bytes. Arrays also take rows of a
-// Float32Array or Float64Array, so that a vector is written without being copied into an array.
-// Invariant: what these types write is byte for byte what avsc's own types write.
+// avsc trusts the counts and lengths that it reads. A few forged bytes make it loop 2^53 times,
+// jump backwards for ever, or (a NaN length) break its own buffer pool for all later events; and an
+// `int` is read without its range. The types below refuse such figures by throwing, which the
+// decoder turns into a fault, so one bad event costs no more than its own bytes. Arrays also take
+// rows of a Float32Array or Float64Array, so that a vector is written without being copied into an
+// array. Invariant: what these types write is byte for byte what avsc's own types write.
 
 import avsc from 'avsc'
 
@@ -28,7 +28,9 @@ type ValueOwner = { readonly valuesType: unknown }
 
 const intMax = 2 ** 31 - 1
 
-/** Items of no size (null, empty records) could still come in billions: one per byte that is left. */
+/**
+ * Items of no size (null, empty records) could still come in billions: one per byte that is left.
+ */
 function checkedCount(tap: Tap, count: number): number {
   if (!(count >= 0 && count <= tap.buf.length - tap.pos)) throw new Error('impossible length')
   return count

@@ -1,7 +1,7 @@
 // What the registry has of the schemas that a service reads and writes, without changing anything.
 //
-// In: subjects with the schema files that belong to them. Out: one SubjectSight each, in their order.
-// Thrown: WEIR_REGISTRY_AWAY. Invariant: nothing is registered and no level is set.
+// In: subjects with the schema files that belong to them. Out: one SubjectSight each, in their
+// order. Thrown: WEIR_REGISTRY_AWAY. Invariant: nothing is registered and no level is set.
 
 import { readSchema, type SchemaFile } from './schema-files.ts'
 import type { CompatibilityLevel, Registry } from './schema-registry.ts'

@@ -54,7 +54,9 @@ export type RegistryPatience = { readonly attemptsMax: number; readonly requestM
 
 const fullPatience: RegistryPatience = { attemptsMax: limits.retryAttemptsMax, requestMsMax }
 
-/** Opens nothing yet: the first call tells whether the registry is there. Credentials in the URL. */
+/**
+ * Opens nothing yet: the first call tells whether the registry is there. Credentials in the URL.
+ */
 export function connectRegistry(
   url: string,
   patience = fullPatience,

@@ -1,15 +1,16 @@
-// In which order the labels of an entity came: all orders that the topics allow, the likeliest first.
+// In which order the labels of an entity came: all orders that the topics allow, the likeliest
+// first.
 //
 //   partition 0   a b d          a log that 3 labels of are known to be in may be   a b c
 //   partition 1   c e                                                               a c b, c a b ...
 //
 // Within a partition the order is known, between partitions it is not. In: all fraud labels; then,
-// event by event, how many of them it saw, and which of the orders give what was published. Out: the
-// orders that are left; none means that no order explains the events. Likelier is what jumps over
-// fewer labels that were known earlier.
-// Bounded: where there are many orders, of those with the same labels up to here only the likeliest
-// stays, and 256 per entity at most. An order knows from where on it is firm, a book whether orders
-// were dropped for good: so a contradiction can be told from one that is not proved.
+// event by event, how many of them it saw, and which of the orders give what was published. Out:
+// the orders that are left; none means that no order explains the events. Likelier is what jumps
+// over fewer labels that were known earlier. Bounded: where there are many orders, of those with
+// the same labels up to here only the likeliest stays, and 256 per entity at most. An order knows
+// from where on it is firm, a book whether orders were dropped for good: so a contradiction can be
+// told from one that is not proved.
 
 import { laneIdOf } from '../../lanes/lane-input.ts'
 import { appendRow, createEntityLog, type EntityLog } from '../../pipeline/enrich/entity-log.ts'
@@ -116,8 +117,8 @@ const firstOrder = ({ kind, partitions }: LabelBook, base: number): LabelOrder =
 const orderLength = ({ log }: LabelOrder): number => log.base + log.count
 
 /**
- * For a log whose beginning was not read: how many labels came before is unknown, so an order begins
- * with each number of labels that the first event may have seen here.
+ * For a log whose beginning was not read: how many labels came before is unknown, so an order
+ * begins with each number of labels that the first event may have seen here.
  */
 export function beginAnywhere(book: LabelBook, seen: number): void {
   const total = book.partitions.reduce((sum, rows) => sum + rows.length, 0)

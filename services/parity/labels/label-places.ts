@@ -1,10 +1,10 @@
 // Where an event stands in the label logs of its entities.
 //
 // In: an event that says how many labels it saw, with its places among the transactions. Out: its
-// places among the labels. Where several orders of labels are possible, those are kept that give the
-// label features that the event published; if none does, the likeliest stays and the comparison tells.
-// Refused: more labels seen than the topics hold. Nothing is believed that the event says of itself
-// but the number: the labels themselves come from the labels topic.
+// places among the labels. Where several orders of labels are possible, those are kept that give
+// the label features that the event published; if none does, the likeliest stays and the comparison
+// tells. Refused: more labels seen than the topics hold. Nothing is believed that the event says of
+// itself but the number: the labels themselves come from the labels topic.
 
 import { looksAtLabels, type PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { createEntityLog } from '../../pipeline/enrich/entity-log.ts'

@@ -34,7 +34,9 @@ export type OutcomeLedger = {
 type LedgerFinding = 'missing' | 'duplicated' | 'unknown' | 'outcome'
 type FoundExpected = Pick<Finding, 'found' | 'expected'>
 
-/** Bits of an offset's byte: what is expected and what was met first, each as 1 + index, 0 = none. */
+/**
+ * Bits of an offset's byte: what is expected and what was met first, each as 1 + index, 0 = none.
+ */
 const EXPECTED = 0b0000_0011
 const MET = 0b0000_1100
 const MET_SHIFT = 2

@@ -1,8 +1,8 @@
 // Scored events beside the transactions they were made from, in one pass over both topics.
 //
 // In: a scope; what is to be told on the way. Out: outcomes, nearly in the order in which they were
-// scored, and the input lanes, which may be read on. Each message is handed out once, so an event that
-// was published twice comes once. Messages that the stages refuse have no outcome here.
+// scored, and the input lanes, which may be read on. Each message is handed out once, so an event
+// that was published twice comes once. Messages that the stages refuse have no outcome here.
 
 import { openTopicRanges } from '../../adapters/kafka/ranges/topic-ranges.ts'
 import { type AppliedRejection, asScoredRecord } from '../../pipeline/publish/applied-record.ts'

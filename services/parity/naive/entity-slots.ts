@@ -1,10 +1,10 @@
 // The logs of all entities, laid out anew in the order of the published ordinals.
 //
-// In: rows with their ordinals, nearly in order, lanes mixed. Out: logs without holes, and who waits
-// for a row to come. A row that comes before its predecessor is kept aside until that is there.
-// What may be found: an ordinal that is taken already. Invariants: a log's row i has the ordinal
-// base + i; a log is folded only below every event that is still to be computed, so that memory is
-// that of a live store and not of the history.
+// In: rows with their ordinals, nearly in order, lanes mixed. Out: logs without holes, and who
+// waits for a row to come. A row that comes before its predecessor is kept aside until that is
+// there. What may be found: an ordinal that is taken already. Invariants: a log's row i has the
+// ordinal base + i; a log is folded only below every event that is still to be computed, so that
+// memory is that of a live store and not of the history.
 
 import {
   appendRow,
@@ -124,8 +124,8 @@ export function skipHole(slot: Slot, to: number, reason: 'gap' | 'pending'): voi
 }
 
 /**
- * Whether rows are folded that an event behind `count` rows looks at one by one. Only an event that is
- * not counted can come so late: it leaves no hole that would have kept them.
+ * Whether rows are folded that an event behind `count` rows looks at one by one. Only an event that
+ * is not counted can come so late: it leaves no hole that would have kept them.
  */
 export function hasFoldedSight({ log, kind, start }: Slot, count: number, timeMs: number): boolean {
   const { exactMs, newest, ceilings } = kind.history

@@ -2,8 +2,8 @@
 //
 // In: the pipeline, a transaction, and for each entity the rows of its log before the transaction's
 // own place and the labels that are visible there. Out: the vector, rounded to float32 once, and
-// whether it is saturated. It shares types with the stages and nothing else; tests hold the stores to
-// it, and `weir parity` asks it for a second opinion. naive-windows.ts says what a window holds.
+// whether it is saturated. It shares types with the stages and nothing else; tests hold the stores
+// to it, and `weir parity` asks it for a second opinion. naive-windows.ts says what a window holds.
 
 import { limits } from '../../core/limits.ts'
 import type {
@@ -30,7 +30,10 @@ type EntityHistory = {
   readonly entity: string
   /** Its log before the transaction's own place, from the beginning: row i has the ordinal i. */
   readonly before: readonly Transaction[]
-  /** Its label log (labels that say fraud) as far as it is visible; empty where no feature looks at them. */
+  /**
+   * Its label log (labels that say fraud) as far as it is visible; empty where no feature looks at
+   * them.
+   */
   readonly labels: readonly Label[]
 }
 

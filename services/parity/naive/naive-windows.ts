@@ -2,9 +2,9 @@
 //
 // In: a window feature, and one entity's logs at the place of a transaction. Out: the rows of the
 // window, the labels of its frauds, and whether something may have been hidden from the entity's
-// windows. It shares types with the stages and nothing else: no tiles, no sums, no binary search, and
-// nothing is ever folded. So it is slow, and believed where it differs from a store.
-// Words: t = the transaction's event time, M = the highest event time up to its own place.
+// windows. It shares types with the stages and nothing else: no tiles, no sums, no binary search,
+// and nothing is ever folded. So it is slow, and believed where it differs from a store. Words: t =
+// the transaction's event time, M = the highest event time up to its own place.
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
 import type { Ceilings } from '../../pipeline/enrich/fold-log.ts'
@@ -103,7 +103,9 @@ function exactFrauds(feature: WindowFeature, view: NaiveView): readonly LabelRow
   return oncePerTransaction(frauds)
 }
 
-/** Labels of one transaction have its event time all, so that it does not matter which one stays. */
+/**
+ * Labels of one transaction have its event time all, so that it does not matter which one stays.
+ */
 const oncePerTransaction = (labels: readonly LabelRow[]): readonly LabelRow[] => [
   ...new Map(labels.map((row) => [row.label.transactionId, row])).values(),
 ]

@@ -1,7 +1,7 @@
 // Decoded values of some ranges, one partition after the other.
 //
-// In: ranges and a decoder. Out: each value with its message and partition. Left out: what cannot be
-// decoded, which the caller has another way to meet. One fetch is held at a time.
+// In: ranges and a decoder. Out: each value with its message and partition. Left out: what cannot
+// be decoded, which the caller has another way to meet. One fetch is held at a time.
 
 import { openTopicRanges, type TopicRange } from '../../adapters/kafka/ranges/topic-ranges.ts'
 import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'

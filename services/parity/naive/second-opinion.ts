@@ -1,9 +1,10 @@
 // Some of the events a second time, by the naive oracle: loops over all history, nothing clever.
 //
-// In: events that were compared, of which a share is kept by the hash of their id; then all events once
-// more, for the histories of the entities concerned. Out: findings where the oracle disagrees with the
-// stages. Both read the same rows in the same order; they share no arithmetic. Bounded: at most as many
-// events as asked for, and events with more than `historyMax` rows before them are passed over.
+// In: events that were compared, of which a share is kept by the hash of their id; then all events
+// once more, for the histories of the entities concerned. Out: findings where the oracle disagrees
+// with the stages. Both read the same rows in the same order; they share no arithmetic. Bounded: at
+// most as many events as asked for, and events with more than `historyMax` rows before them are
+// passed over.
 
 import { hashToShare } from '../../core/hash.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'

@@ -3,7 +3,8 @@
 //   ordinals of one log     7  9 | 10 11 12 13 ...      8 was scored before the range that is read:
 //                           edge   base                 rows scored near the edge are passed over
 //
-// In: the scored events of a range. Out: per entity the ordinal from which on every row was read. Rows are applied nearly in the order in which they are scored; EDGE_MS allows for a lane that was
+// In: the scored events of a range. Out: per entity the ordinal from which on every row was read.
+// Rows are applied nearly in the order in which they are scored; EDGE_MS allows for a lane that was
 // taken over. Memory: two numbers per entity.
 
 import type { TopicRange } from '../../adapters/kafka/ranges/topic-ranges.ts'

@@ -1,10 +1,10 @@
 // What is read whole before the events are compared: refused events, and labels that say fraud.
 //
-// In: a scope. Out: refusals in the ledger, with the messages whose schema the registry did not know
-// when they were met, because it may know it by now, and the events that were counted and then set
-// aside, which stand in the logs; labels in the order of each partition. Labels have
-// no output of their own: what the stages accept of them is what the label logs hold. Memory: the
-// fraud labels, some hundred bytes each.
+// In: a scope. Out: refusals in the ledger, with the messages whose schema the registry did not
+// know when they were met, because it may know it by now, and the events that were counted and then
+// set aside, which stand in the logs; labels in the order of each partition. Labels have no output
+// of their own: what the stages accept of them is what the label logs hold. Memory: the fraud
+// labels, some hundred bytes each.
 
 import { laneIdOf } from '../../lanes/lane-input.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'

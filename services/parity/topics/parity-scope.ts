@@ -6,8 +6,8 @@
 //
 // In: the brokers' bounds and times. Out: offsets, and from which event time on logs are whole. The
 // committed offsets are asked for first, then the ends of the outputs, then those of the inputs: so
-// what is committed is visible in what is read. Topics that have expired in part shorten the history,
-// and the scope says so.
+// what is committed is visible in what is read. Topics that have expired in part shorten the
+// history, and the scope says so.
 
 import {
   committedPositions,
@@ -75,7 +75,8 @@ export async function planScope(
   const youngInput = await since(topics.transactions, input, historyMs)
   const isCut = ![...youngInput, ...scoredRanges].every(isFromOrigin(place))
   const scan = isCut ? await scanScored(place, scoredRanges, lowOf) : wholeScan
-  // Whatever was scored in the range can be laid into its logs, however long it had to wait for that.
+  // Whatever was scored in the range can be laid into its logs, however long it had to wait for
+  // that.
   const inputRanges = youngInput.map((span) => {
     const named = Math.max(
       lowOf(span.partition),
@@ -179,7 +180,9 @@ async function earliestEventTime(
   return earliestMs
 }
 
-/** Broker time of the first record of the partitions that have expired up to where they are read. */
+/**
+ * Broker time of the first record of the partitions that have expired up to where they are read.
+ */
 async function expiredUntilMs(
   place: ParityEnvironment,
   ranges: readonly TopicRange[],

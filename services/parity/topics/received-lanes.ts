@@ -1,10 +1,10 @@
 // The input topic once more: what the stages make of each message, in the order of its partition.
 //
-// In: messages of each partition, pulled as far as they are asked for. Out: accepted transactions with
-// their lateness, as live scoring met them; and for each message the outcome it must have. Refused:
-// what decode and validate refuse, which has no transaction here. Invariant: lateness and verdict
-// follow from the partition's order alone; memory holds the messages between the one asked for last
-// and the furthest read, which outputs have not named yet.
+// In: messages of each partition, pulled as far as they are asked for. Out: accepted transactions
+// with their lateness, as live scoring met them; and for each message the outcome it must have.
+// Refused: what decode and validate refuse, which has no transaction here. Invariant: lateness and
+// verdict follow from the partition's order alone; memory holds the messages between the one asked
+// for last and the furthest read, which outputs have not named yet.
 
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'

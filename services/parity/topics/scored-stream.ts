@@ -1,8 +1,9 @@
 // The scored topic as one stream, nearly in the order in which it was written.
 //
-// In: the partitions of the scored topic. Out: decoded records in runs, the partition whose next record
-// was scored first going first. So the lanes' events come as they were scored, and what has to wait
-// for a row of another partition waits briefly. Records that cannot be decoded are told and skipped.
+// In: the partitions of the scored topic. Out: decoded records in runs, the partition whose next
+// record was scored first going first. So the lanes' events come as they were scored, and what has
+// to wait for a row of another partition waits briefly. Records that cannot be decoded are told and
+// skipped.
 
 import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'

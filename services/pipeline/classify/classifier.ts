@@ -1,11 +1,12 @@
 // The classifier port: vectors in, scores of every model out, in one call per micro-batch.
 //
-// Implemented by scorer/roster-classifier over adapters/onnx (worker threads) and adapters/inference (a
-// champion that runs elsewhere, which falls back on adapters/onnx), and for tests by plain functions. The
-// caller gives up the vectors' buffer: an implementation may transfer it to a worker and gives it back.
-// What may be refused: a run that fails throws WEIR_CLASSIFY_RUN_FAILED; a row whose champion's
-// score is not a number in [0, 1] is named in `unscored`, alone. Invariant: a challenger costs
-// nobody a score: where it fails, its own score is NaN, and the champion decides.
+// Implemented by scorer/roster-classifier over adapters/onnx (worker threads) and
+// adapters/inference (a champion that runs elsewhere, which falls back on adapters/onnx), and for
+// tests by plain functions. The caller gives up the vectors' buffer: an implementation may transfer
+// it to a worker and gives it back. What may be refused: a run that fails throws
+// WEIR_CLASSIFY_RUN_FAILED; a row whose champion's score is not a number in [0, 1] is named in
+// `unscored`, alone. Invariant: a challenger costs nobody a score: where it fails, its own score is
+// NaN, and the champion decides.
 
 import type { Reason, ScoringModel } from '../records.ts'
 
@@ -48,7 +49,10 @@ export type ClassifyReply = {
    * them.
    */
   readonly reasons: ReadonlyMap<number, readonly Reason[]>
-  /** What each model took for the run that the rows were in, ms; the champion first; absent = not measured. */
+  /**
+   * What each model took for the run that the rows were in, ms; the champion first; absent = not
+   * measured.
+   */
   readonly modelMs?: readonly number[]
   /** By row, the model that decides, as in the request; absent = the champion. */
   readonly deciders?: Uint8Array

@@ -1,12 +1,13 @@
 // The decide stage: scores in, decisions out, by the pipeline file's policy.
 //
-// Synchronous. Per event, in this order: a deny list blocks; an allow list approves; else
-// the band of the deciding model's score decides. A lane whose share of flagged events passes `flaggedShareMax` is braked:
-// its bands turn observe-only (approve, decided by the brake) until the share falls again, because a
-// model that suddenly flags everybody is broken more often than right.
-// Invariant: the brake moves event by event in the lane's order and travels in the committed offset,
-// so decisions do not depend on batch borders, crashes or redelivery. Batches must therefore come in
-// their order: the lanes' brakes are moved on in place, and copied for the offset's metadata.
+// Synchronous. Per event, in this order: a deny list blocks; an allow list approves; else the band
+// of the deciding model's score decides. A lane whose share of flagged events passes
+// `flaggedShareMax` is braked: its bands turn observe-only (approve, decided by the brake) until
+// the share falls again, because a model that suddenly flags everybody is broken more often than
+// right. Invariant: the brake moves event by event in the lane's order and travels in the committed
+// offset, so decisions do not depend on batch borders, crashes or redelivery. Batches must
+// therefore come in their order: the lanes' brakes are moved on in place, and copied for the
+// offset's metadata.
 
 import type { ListRule, PolicyDefinition } from '../../core/pipeline-definition.ts'
 import {

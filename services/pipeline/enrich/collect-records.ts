@@ -1,9 +1,9 @@
 // From a batch to the store's records: the first half of the enrich stage, synchronous and pure.
 //
-// In: a batch merged by event time, labels among it. Out: one record per transaction and entity, one
-// look at the labels of each entity that has some, one record per fraud label; and which
-// transactions are too late for the pipeline and go to the late topic.
-// Invariant: records stand in the batch's order, those of one transaction side by side.
+// In: a batch merged by event time, labels among it. Out: one record per transaction and entity,
+// one look at the labels of each entity that has some, one record per fraud label; and which
+// transactions are too late for the pipeline and go to the late topic. Invariant: records stand in
+// the batch's order, those of one transaction side by side.
 
 import { hashToInteger } from '../../core/hash.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
@@ -75,7 +75,9 @@ function createRecords(capacity: number, valueStride: number): LogRecords {
   }
 }
 
-/** Per transaction: one record per entity, then one look at the labels of each entity that has some. */
+/**
+ * Per transaction: one record per entity, then one look at the labels of each entity that has some.
+ */
 function addTransactionRecords(
   records: LogRecords,
   batch: Batch,

@@ -73,7 +73,9 @@ function createDesk(plan: FeaturePlan): Desk {
   }
 }
 
-/** Lays the row's logs on the desk and notes what was visible; false if the event is not in them. */
+/**
+ * Lays the row's logs on the desk and notes what was visible; false if the event is not in them.
+ */
 function openLogs(
   enriched: EnrichedBatch,
   row: number,

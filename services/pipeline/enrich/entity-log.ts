@@ -1,15 +1,16 @@
 // One entity's log, decoded: rows of doubles in arrival order, and what windows need beside them.
 //
-// A row is  [ event time | highest time so far | newest late row so far | source | values ... | sums ... ]
+// A row is [ event time | highest time so far | newest late row so far | source | values ... | sums
+// ... ]
 //             ms           ms                    its index, -1 = none     lane,offset        running
-// The second column never falls, so binary searches on it find where a window can begin and end even
-// when late events lie out of order: a late row's time is below it, by at most `latenessMaxMs`. The
-// third leads from one late row to the one before. Sums run over integers below 2^53: they are exact,
-// and a window's sum is a difference of two of them. `base` is the ordinal of row 0: it grows when the
-// oldest rows are folded (fold-log.ts), so that ordinal = base + row index survives; `tiles` hold what
-// windows need of them.
-// Invariant: rows [0, count) are never changed, only appended to or dropped from either end, and a row
-// follows from its event and the rows before it: so a log may be copied, or its count set back.
+// The second column never falls, so binary searches on it find where a window can begin and end
+// even when late events lie out of order: a late row's time is below it, by at most
+// `latenessMaxMs`. The third leads from one late row to the one before. Sums run over integers
+// below 2^53: they are exact, and a window's sum is a difference of two of them. `base` is the
+// ordinal of row 0: it grows when the oldest rows are folded (fold-log.ts), so that ordinal = base
+// + row index survives; `tiles` hold what windows need of them. Invariant: rows [0, count) are
+// never changed, only appended to or dropped from either end, and a row follows from its event and
+// the rows before it: so a log may be copied, or its count set back.
 
 export const TIME = 0
 export const TIME_MAX = 1
@@ -92,7 +93,9 @@ export function appendRow(
   return index
 }
 
-/** Writes the row at `index` as the successor of the row before it; the caller keeps `count` true. */
+/**
+ * Writes the row at `index` as the successor of the row before it; the caller keeps `count` true.
+ */
 function writeRow(
   log: EntityLog,
   index: number,
@@ -150,8 +153,8 @@ export function findRow(log: EntityLog, source: number): number {
 
 /**
  * Runs `look` with a row that is not part of the log standing at index `visible`, as if it had been
- * appended there; then puts everything back. For events that are scored but not counted. Rows behind
- * it were summed without it, so `look` must not go beyond `visible`.
+ * appended there; then puts everything back. For events that are scored but not counted. Rows
+ * behind it were summed without it, so `look` must not go beyond `visible`.
  */
 export function withVirtualRow<T>(
   log: EntityLog,

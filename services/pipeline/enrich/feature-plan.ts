@@ -78,7 +78,9 @@ export type FeaturePlan = {
   readonly labelEntityCount: number
   /** Doubles per record entry: the widest kind's values. */
   readonly valueStride: number
-  /** late.allowed: how far behind its entity's newest an event still finds all of its windows, ms. */
+  /**
+   * late.allowed: how far behind its entity's newest an event still finds all of its windows, ms.
+   */
   readonly allowedMs: number
   readonly ceilings: Ceilings
 }

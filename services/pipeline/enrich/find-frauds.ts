@@ -1,9 +1,9 @@
 // The transactions of a window that are known to be fraud: how many, the newest and the oldest.
 //
-// In: the entity's label log, of which only the first rows are visible, and the window. Out: a count
-// and two event times. A label counts from its label time on. Two labels of one transaction are one
-// fraud as long as both are looked at one by one; labels that count by tile are counted each.
-// Invariant: all follows from the visible prefix of the label log alone, whatever was folded.
+// In: the entity's label log, of which only the first rows are visible, and the window. Out: a
+// count and two event times. A label counts from its label time on. Two labels of one transaction
+// are one fraud as long as both are looked at one by one; labels that count by tile are counted
+// each. Invariant: all follows from the visible prefix of the label log alone, whatever was folded.
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
 import { type EntityLog, TIME, TIME_MAX, VALUES } from './entity-log.ts'

@@ -1,16 +1,17 @@
 // The bounds of a window in a log: a range of rows, and of tiles where the window has a tail.
 //
 // A window at row k with event time t is every row i <= k (i < k with current: false) whose event
-// time lies in (t - delay - window, t - delay]. In an ordered log that is the range low..coreHigh. Late
-// rows blur its two ends by as much as they were late; all others are where the range says:
+// time lies in (t - delay - window, t - delay]. In an ordered log that is the range low..coreHigh.
+// Late rows blur its two ends by as much as they were late; all others are where the range says:
 //
 //   rows   ... low | inside, but late ones | coreLow .. coreHigh | outside, but late ones | high ...
 //
-// With a tail the older edge lies between two tiles, so that folded rows count like raw ones. Only an
-// event that more than `entityRecordsNewest` younger ones have overtaken needs care: of its own tile,
-// older rows count together or not at all, so that what it sees does not depend on what was folded.
-// In: a log, the row of the event, a planned window. Out: bounds, written into an object that is used
-// again. Invariant: they follow from the log's prefix alone; no row younger than t - delay is in them.
+// With a tail the older edge lies between two tiles, so that folded rows count like raw ones. Only
+// an event that more than `entityRecordsNewest` younger ones have overtaken needs care: of its own
+// tile, older rows count together or not at all, so that what it sees does not depend on what was
+// folded. In: a log, the row of the event, a planned window. Out: bounds, written into an object
+// that is used again. Invariant: they follow from the log's prefix alone; no row younger than t -
+// delay is in them.
 
 import type { TileTable } from './entity-log.ts'
 import { type EntityLog, TIME, TIME_MAX } from './entity-log.ts'
@@ -33,8 +34,8 @@ export type WindowBounds = {
   coreHigh: number
   high: number
   /**
-   * The rows' window is (afterMs, untilMs], but (afterMs, olderUntilMs] for rows up to `older`. Where
-   * that is not -1 the range says nothing of them: rows low..high are looked at one by one.
+   * The rows' window is (afterMs, untilMs], but (afterMs, olderUntilMs] for rows up to `older`.
+   * Where that is not -1 the range says nothing of them: rows low..high are looked at one by one.
    */
   afterMs: number
   untilMs: number
@@ -197,7 +198,9 @@ function findRows(
   bounds.untilMs = untilMs
 }
 
-/** First of the rows from..last whose highest time so far is above `timeMs`; last + 1 if none is. */
+/**
+ * First of the rows from..last whose highest time so far is above `timeMs`; last + 1 if none is.
+ */
 function firstAbove(log: EntityLog, timeMs: number, from: number, last: number): number {
   const { rows, stride } = log
   // Most windows end close to the newest row: steps back that double find a short range quickly.
@@ -216,7 +219,9 @@ function firstAbove(log: EntityLog, timeMs: number, from: number, last: number):
   return low
 }
 
-/** Last of the rows from..last whose highest time so far is not above `timeMs`; from - 1 if none. */
+/**
+ * Last of the rows from..last whose highest time so far is not above `timeMs`; from - 1 if none.
+ */
 function lastUntil(log: EntityLog, timeMs: number, from: number, last: number): number {
   // Nearly every window ends with the newest row: no search then.
   if (last >= from && log.rows[last * log.stride + TIME_MAX]! <= timeMs) return last

@@ -5,8 +5,8 @@
 //
 // In: a log, what windows ask of its kind, who is committed. Out: the log with fewer rows, the same
 // ordinals, and tiles where windows have a tail. What is never folded: rows that are not committed
-// (they may be delivered again and must find themselves), the `newest` rows before them (windows look
-// at those one by one), and rows that an exact window of any later event can still see.
+// (they may be delivered again and must find themselves), the `newest` rows before them (windows
+// look at those one by one), and rows that an exact window of any later event can still see.
 // Invariant: what a window sees of a log is defined by positions and times of its prefix alone
 // (docs/reference/features.md), so every vector is the same whatever was folded when.
 
@@ -16,7 +16,10 @@ import { addRow, createTileTable, dropTiles, type TileLevel, tileOf, tileStride 
 
 /** What the windows of a log's kind may look at. */
 export type LogHistory = {
-  /** Rows that are so much older than the newest event, ms, are invisible to exact windows; 0 = none. */
+  /**
+   * Rows that are so much older than the newest event, ms, are invisible to exact windows; 0 =
+   * none.
+   */
   readonly exactMs: number
   /** Newest rows that some window tells from older ones: they stay rows; 0 = no window does. */
   readonly newest: number

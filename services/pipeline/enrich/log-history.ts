@@ -1,7 +1,7 @@
 // What a log has to remember, read off the features that look at it.
 //
-// In: an entity's window features (or those that look at labels, for the log of its labels). Out: how far back
-// exact windows see, and the tiles that windows with a tail need. Times in ms.
+// In: an entity's window features (or those that look at labels, for the log of its labels). Out:
+// how far back exact windows see, and the tiles that windows with a tail need. Times in ms.
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
 import type { Ceilings, LogHistory } from './fold-log.ts'
@@ -27,7 +27,9 @@ const tellsNewest = (feature: WindowFeature): boolean =>
 export const historyOf = (features: readonly WindowFeature[], reach: FeatureReach): LogHistory =>
   planHistory(features, features.some(tellsNewest), reach)
 
-/** Of an entity's labels; with a tail the newest labels are told from older ones whatever the delay. */
+/**
+ * Of an entity's labels; with a tail the newest labels are told from older ones whatever the delay.
+ */
 export const labelHistoryOf = (
   features: readonly WindowFeature[],
   reach: FeatureReach,

@@ -94,8 +94,8 @@ export type EntityLogStore = {
   /** Takes a lane over: whoever held it before is refused from now on. */
   readonly claim: (laneId: number) => Promise<LaneClaim>
   /**
-   * Tells what is committed, and asks whether the store can be trusted. Until it is ready, advance is
-   * refused. `laneIds` are all lanes that share the store, whoever holds them.
+   * Tells what is committed, and asks whether the store can be trusted. Until it is ready, advance
+   * is refused. `laneIds` are all lanes that share the store, whoever holds them.
    */
   readonly confirm: (lane: ConfirmedLane, laneIds: readonly number[]) => Promise<StoreState>
   readonly advance: (request: AdvanceRequest) => Promise<AdvanceReply>
@@ -108,7 +108,9 @@ export type EntityLogStore = {
   readonly close: () => Promise<void>
 }
 
-/** The store refused a lane: another scorer holds it, or the store may lack what the lane applied. */
+/**
+ * The store refused a lane: another scorer holds it, or the store may lack what the lane applied.
+ */
 export class LaneRefusedError extends WeirError {
   readonly laneId: number
 

@@ -3,8 +3,9 @@
 // A line is  [ tile | rows | highest time | lowest time | sums ... | (smallest, largest) ... ]
 //              floor(time / tail)             ms                   per summed value, per extreme
 // In: rows that leave a log. Out: tables of lines in the order of their tiles, one table per level;
-// a level is one width of tiles. Invariant: a line is the same whichever rows came first and however
-// often rows were folded, because counts, sums of integers and extremes do not depend on order.
+// a level is one width of tiles. Invariant: a line is the same whichever rows came first and
+// however often rows were folded, because counts, sums of integers and extremes do not depend on
+// order.
 
 import type { TileTable } from './entity-log.ts'
 import { type EntityLog, type RowShape, TIME, VALUES } from './entity-log.ts'

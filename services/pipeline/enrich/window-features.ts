@@ -1,10 +1,9 @@
 // One function per windowed feature: rows of a window, and its tiles, come to one number.
 //
 // In: what may be looked at for one transaction, and the bounds that find-window.ts found. Out: a
-// double. Count and sum of a window's range are differences, O(1); only late rows at its ends are tested
-// one by one, and what was folded comes as a line per tile.
-// Invariant: sums run over integers and are exact, so the double does not depend on where ends lie
-// or what was folded.
+// double. Count and sum of a window's range are differences, O(1); only late rows at its ends are
+// tested one by one, and what was folded comes as a line per tile. Invariant: sums run over
+// integers and are exact, so the double does not depend on where ends lie or what was folded.
 
 import type { WindowFeature } from '../../core/pipeline-definition.ts'
 import { type EntityLog, newestLate, TIME, TIME_MAX, VALUES } from './entity-log.ts'
@@ -22,7 +21,9 @@ export type LogView = {
   /** Highest event time of the log up to the transaction, ms. */
   highestMs: number
   history: LogHistory
-  /** The entity's labels, of which the first `labelsVisible` rows are known; null without labels. */
+  /**
+   * The entity's labels, of which the first `labelsVisible` rows are known; null without labels.
+   */
   labels: EntityLog | null
   labelsVisible: number
   labelHistory: LogHistory | null
@@ -131,7 +132,9 @@ function sumRows(log: EntityLog, bounds: WindowBounds, value: number): number {
 /** In place of a column: each row counts as one. */
 const EACH = -1
 
-/** What late rows add to the range low..coreHigh, less what those of it hold that are not inside. */
+/**
+ * What late rows add to the range low..coreHigh, less what those of it hold that are not inside.
+ */
 function correctLate(log: EntityLog, bounds: WindowBounds, column: number): number {
   const { low, coreLow, coreHigh, high } = bounds
   let total = 0

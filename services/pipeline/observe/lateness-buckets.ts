@@ -1,8 +1,8 @@
 // Lateness of a batch as counts, so that one signal covers the batch.
 //
-// In: the batch's latenessMs column (>= 0). Out: events per bucket, one more bucket than bounds; the
-// last one holds what is later than every bound. Refuses nothing.
-// Invariant: the counts add up to the number of events.
+// In: the batch's latenessMs column (>= 0). Out: events per bucket, one more bucket than bounds;
+// the last one holds what is later than every bound. Refuses nothing. Invariant: the counts add up
+// to the number of events.
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

@@ -158,7 +158,9 @@ function applyToLanes(
   return next
 }
 
-/** Challengers that left the roster score no more; the champion was replaced by the one that came. */
+/**
+ * Challengers that left the roster score no more; the champion was replaced by the one that came.
+ */
 const keepModels = (
   models: readonly ModelFacts[],
   challengers: Extract<Signal, { kind: 'roster_applied' }>['challengers'],

@@ -64,7 +64,9 @@ export type Signal =
       readonly bytes: number
       readonly durationMs: number
     }
-  /** End-to-end latency of a committed batch: now - broker time, for its oldest and newest event. */
+  /**
+   * End-to-end latency of a committed batch: now - broker time, for its oldest and newest event.
+   */
   | {
       readonly kind: 'latency'
       readonly oldestMs: number

@@ -2,9 +2,10 @@
 //
 // In: where the event stands (topic, partition, offset), what Kafka keeps of it (broker time, key,
 // value), the pipeline, and the run where a replay publishes. Out: 32 hexadecimal digits, the first
-// half of a SHA-256. Nothing is refused. Invariants: all that goes in is read again after a crash or a
-// rebalance, so a redelivered event has the same id; a topic that was made anew begins at offset 0
-// again, with other times and other bytes; a run has an identity of its own, so its ids are not live.
+// half of a SHA-256. Nothing is refused. Invariants: all that goes in is read again after a crash
+// or a rebalance, so a redelivered event has the same id; a topic that was made anew begins at
+// offset 0 again, with other times and other bytes; a run has an identity of its own, so its ids
+// are not live.
 
 import { createHash } from 'node:crypto'
 import type { RawMessage } from '../records.ts'

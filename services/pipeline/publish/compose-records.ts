@@ -1,4 +1,5 @@
-// One event's records: a scored event, an alert where it is flagged, a drift sample where it is due.
+// One event's records: a scored event, an alert where it is flagged, a drift sample where it is
+// due.
 //
 // In: a row of a decided batch. Out: records in the shape of the schemas. Synchronous and pure: the
 // same row gives the same records, and a drift sample is chosen by the transaction's id alone, so a
@@ -128,7 +129,8 @@ function composeOthers(scored: ScoredBatch, decider: number, row: number): Chall
   const others: ChallengerScore[] = []
   for (let model = 0; model <= scored.challengers.length; model++) {
     const score = scoreOf(scored, model, row)
-    // A challenger that failed has no score; who counts it knows by the roster's epoch that it is missing.
+    // A challenger that failed has no score; who counts it knows by the roster's epoch that it is
+    // missing.
     if (model === decider || Number.isNaN(score)) continue
     const { name, version } = modelAt(scored, model)
     others.push({ name, version, score, modelMs: scored.modelMs?.[model] ?? 0 })

@@ -1,7 +1,7 @@
 // What Weir publishes, field by field, as in schemas/*.avsc: the shapes that the encoders take.
 //
-// Times in ms since the epoch, amounts in minor units, scores as probabilities in [0, 1]. Types only;
-// a value that does not fit its schema is refused by the encoder as our own mistake.
+// Times in ms since the epoch, amounts in minor units, scores as probabilities in [0, 1]. Types
+// only; a value that does not fit its schema is refused by the encoder as our own mistake.
 
 import type { Decision, DecisionSource, Reason } from '../records.ts'
 

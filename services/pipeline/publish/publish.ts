@@ -2,8 +2,8 @@
 //
 // Every arrival of the batch leaves here with exactly one outcome: scored, rejected or diverted (a
 // label has none: its offset alone moves). Nothing is refused; a lane whose delivery is in doubt is
-// reported to the pipeline. Invariant (conservation): per lane, scored + rejected + diverted + labels
-// = arrivals, checked on every batch.
+// reported to the pipeline. Invariant (conservation): per lane, scored + rejected + diverted +
+// labels = arrivals, checked on every batch.
 
 import { assertInvariant, type RejectionCode } from '../../core/errors.ts'
 import { hashToShare } from '../../core/hash.ts'

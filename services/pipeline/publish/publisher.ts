@@ -1,9 +1,9 @@
 // The publisher port: each lane's records and its new offset, as one atomic unit per lane.
 //
-// Implemented by adapters/kafka (one transaction per lane and batch), adapters/file (replay) and, in
-// tests, by memory. A lane's deliveries are made in the order of the calls; the lanes of one call
-// side by side. A lane that could not be delivered, or whose outcome is unknown, is reported as in
-// doubt and never guessed: its events will be read again from what is really committed.
+// Implemented by adapters/kafka (one transaction per lane and batch), adapters/file (replay) and,
+// in tests, by memory. A lane's deliveries are made in the order of the calls; the lanes of one
+// call side by side. A lane that could not be delivered, or whose outcome is unknown, is reported
+// as in doubt and never guessed: its events will be read again from what is really committed.
 
 import type { TopicNames } from '../../core/pipeline-definition.ts'
 

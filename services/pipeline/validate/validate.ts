@@ -1,9 +1,10 @@
 // The validate stage: decoded values in, a rejection or null for each out.
 //
-// Synchronous and pure; the broker's append time of each message is the clock, so that a redelivered
-// event meets the same verdict. Rejected, with a code each: an id that is missing or too long, an
-// amount below zero or above the limit, a currency that ISO 4217 does not know, an event time too
-// old or ahead of the broker's clock. Invariant: what passes can be stored, keyed and summed exactly.
+// Synchronous and pure; the broker's append time of each message is the clock, so that a
+// redelivered event meets the same verdict. Rejected, with a code each: an id that is missing or
+// too long, an amount below zero or above the limit, a currency that ISO 4217 does not know, an
+// event time too old or ahead of the broker's clock. Invariant: what passes can be stored, keyed
+// and summed exactly.
 
 import type { RejectionCode } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'

@@ -1,13 +1,15 @@
-// Which of the uncommitted events had a log's missing ordinals, where several lanes have some that fit.
+// Which of the uncommitted events had a log's missing ordinals, where several lanes have some that
+// fit.
 //
 //   lane 1 (process A)   committed | a a'         log   ... ? c ? d       c and d are committed, and were
 //   lane 2 (process B)   committed | b                                    published with their vectors
 //
-// By the order of time it would be a, a'. But processes are ahead of one another, within bounds, so b may have
-// been first. What was published behind a hole is a witness: its vector follows from the rows before it.
-// In: a draft with holes, candidates in the order in which one process would have merged them. Out: one per
-// hole, as near to that order as the witnesses allow; a lane's own order never changes. Nothing is
-// refused: where nobody contradicts, or nothing satisfies all, the order of time decides. Bounded: so many tries.
+// By the order of time it would be a, a'. But processes are ahead of one another, within bounds, so
+// b may have been first. What was published behind a hole is a witness: its vector follows from the
+// rows before it. In: a draft with holes, candidates in the order in which one process would have
+// merged them. Out: one per hole, as near to that order as the witnesses allow; a lane's own order
+// never changes. Nothing is refused: where nobody contradicts, or nothing satisfies all, the order
+// of time decides. Bounded: so many tries.
 
 import { looksAtLabels, type PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { computeVectors } from '../../pipeline/enrich/compute-vectors.ts'
@@ -142,7 +144,10 @@ function searchOrder({ draft, lanes, holes, agrees }: Search): UncommittedRow[] 
 const append = (log: EntityLog, { timeMs, source, values }: Row): number =>
   appendRow(log, timeMs, source, values, 0)
 
-/** Lays the rows that waited for this hole; returns the first that still waits, -1 where one contradicts. */
+/**
+ * Lays the rows that waited for this hole; returns the first that still waits, -1 where one
+ * contradicts.
+ */
 function layWitnesses(
   { waiting }: LogDraft,
   log: EntityLog,

@@ -3,11 +3,11 @@
 //   lane 1   ... committed | a  b        not committed; their rows are lost
 //   lane 2   ... c  d      committed     d has ordinal 7, nobody has 6: it must have been a's or b's
 //
-// In: drafts with holes, the lanes' uncommitted events. Out: the holes filled. Events are taken as the
-// live lanes would have merged them, unless what was published behind a hole tells otherwise
-// (choose-fillers.ts). An event that is used counts as applied, and with it all that come before it:
-// their rows are appended, and what is delivered again is found.
-// Refused: a hole that nothing fits, because then a counted event is missing.
+// In: drafts with holes, the lanes' uncommitted events. Out: the holes filled. Events are taken as
+// the live lanes would have merged them, unless what was published behind a hole tells otherwise
+// (choose-fillers.ts). An event that is used counts as applied, and with it all that come before
+// it: their rows are appended, and what is delivered again is found. Refused: a hole that nothing
+// fits, because then a counted event is missing.
 
 import { laneOfSource, offsetOfSource } from '../../pipeline/enrich/entity-log.ts'
 import type { Arrival } from '../../pipeline/records.ts'
@@ -37,8 +37,8 @@ type UncommittedEvent = {
 }
 
 /**
- * Reads on from what is committed: until every hole has an event, and then as far as there is room, because
- * it may have been another process' that was further ahead.
+ * Reads on from what is committed: until every hole has an event, and then as far as there is room,
+ * because it may have been another process' that was further ahead.
  */
 export async function findFillers(pass: PassContext): Promise<void> {
   const drafts = [...pass.buckets.values()].flatMap(listDrafts)
@@ -88,7 +88,9 @@ async function* readUncommitted(
   }
 }
 
-/** Gives the event's rows to the drafts that miss one; returns how many drafts miss none any more. */
+/**
+ * Gives the event's rows to the drafts that miss one; returns how many drafts miss none any more.
+ */
 function offerEvent({ lane, arrival }: UncommittedEvent, pass: PassContext): number {
   const { address } = lane.lane
   const collected = collectRows(address, [arrival], pass.plan)
@@ -142,7 +144,9 @@ async function layBefore(
   return raised
 }
 
-/** Where the beginning of a log was not read, or its loss is accepted, it begins behind the hole. */
+/**
+ * Where the beginning of a log was not read, or its loss is accepted, it begins behind the hole.
+ */
 function skipHoles(draft: LogDraft, acceptShort: boolean): void {
   const hasBeginning = draft.isStored || draft.reach.isWhole || endOf(draft) > draft.begin
   if (!acceptShort && hasBeginning) return

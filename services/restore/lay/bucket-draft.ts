@@ -1,10 +1,10 @@
 // One bucket's logs while they are laid out anew.
 //
-// In: rows of the bucket that it has not applied. Out: its logs, folded as they grow, so that what is
-// held is about what the store will hold. Stored logs are read when their first row comes; a bucket
-// that knows nothing begins all logs anew.
-// Refused (WEIR_ENRICH_STATE_LOST): rows that contradict what is stored. Invariant: only rows of committed
-// events are laid out before `uncommitted` ones are looked at, so all that is laid out may be folded.
+// In: rows of the bucket that it has not applied. Out: its logs, folded as they grow, so that what
+// is held is about what the store will hold. Stored logs are read when their first row comes; a
+// bucket that knows nothing begins all logs anew. Refused (WEIR_ENRICH_STATE_LOST): rows that
+// contradict what is stored. Invariant: only rows of committed events are laid out before
+// `uncommitted` ones are looked at, so all that is laid out may be folded.
 
 import { WeirError } from '../../core/errors.ts'
 import { laneOfSource, offsetOfSource } from '../../pipeline/enrich/entity-log.ts'

@@ -1,8 +1,8 @@
-// From arrivals to rows: made by the enrich stage's own code, so that keys, kinds, sources and stored
-// values are those of the live path.
+// From arrivals to rows: made by the enrich stage's own code, so that keys, kinds, sources and
+// stored values are those of the live path.
 //
-// In: arrivals of one lane. Out: per transaction a row for each entity and a look at its labels; per
-// fraud label a row for each entity with labels.
+// In: arrivals of one lane. Out: per transaction a row for each entity and a look at its labels;
+// per fraud label a row for each entity with labels.
 
 import type { LaneAddress } from '../../lanes/lane-input.ts'
 import { type CollectedRecords, collectRecords } from '../../pipeline/enrich/collect-records.ts'

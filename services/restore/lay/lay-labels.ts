@@ -1,8 +1,8 @@
 // Committed labels that were lost, back in their logs.
 //
-// A label has no ordinal and no scored event: the lanes of labels are merged as the live lanes are, by
-// the highest label time so far, each lane in its own order. In: the messages of the label lanes.
-// Out: rows in the buckets' drafts.
+// A label has no ordinal and no scored event: the lanes of labels are merged as the live lanes are,
+// by the highest label time so far, each lane in its own order. In: the messages of the label
+// lanes. Out: rows in the buckets' drafts.
 
 import { offsetOfSource } from '../../pipeline/enrich/entity-log.ts'
 import type { Arrival } from '../../pipeline/records.ts'

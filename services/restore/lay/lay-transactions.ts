@@ -1,11 +1,10 @@
 // Committed transactions that were lost, back at the ordinals that were published for them.
 //
-// In: the journal and the messages of a pass. Out: rows in the buckets' drafts, and how many labels scored
-// events have seen. Lanes are read side by side in the order in which they were scored, so that few
-// rows wait for the ones before them.
-// Refused (WEIR_ENRICH_STATE_LOST): a scored event whose message is gone, or that was scored with
-// another number of entities. Renumbering needs no ordinals: rows follow one another as the live
-// lanes would merge them.
+// In: the journal and the messages of a pass. Out: rows in the buckets' drafts, and how many labels
+// scored events have seen. Lanes are read side by side in the order in which they were scored, so
+// that few rows wait for the ones before them. Refused (WEIR_ENRICH_STATE_LOST): a scored event
+// whose message is gone, or that was scored with another number of entities. Renumbering needs no
+// ordinals: rows follow one another as the live lanes would merge them.
 
 import { WeirError } from '../../core/errors.ts'
 import type { Arrival } from '../../pipeline/records.ts'

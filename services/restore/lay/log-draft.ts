@@ -144,7 +144,10 @@ function addWaiting({ waiting }: LogDraft, row: WaitingRow): boolean {
   return true
 }
 
-/** Below the log's end there is only stage where the log began anew, or began lower than was thought. */
+/**
+ * Below the log's end there is only stage where the log began anew, or began lower than was
+ * thought.
+ */
 function placeBelow(draft: LogDraft, ordinal: number, row: Row): boolean {
   const { isWhole, silenceMs } = draft.reach
   if (row.timeMs > newestTimeMs(draft) + silenceMs) {

@@ -1,9 +1,10 @@
-// The port of what Kafka still knows: the input messages of each lane, and the journal of the order.
+// The port of what Kafka still knows: the input messages of each lane, and the journal of the
+// order.
 //
-// The topic of scored events is that journal: each event says by which message it was made and which
-// ordinals it has. Implemented by kafka-history.ts; by memory in tests.
-// In: lanes and from where on to read them. Out: messages and journal entries, both in the order of the
-// lane's offsets. Invariant: only what is committed is delivered, and everything below the lane's
+// The topic of scored events is that journal: each event says by which message it was made and
+// which ordinals it has. Implemented by kafka-history.ts; by memory in tests. In: lanes and from
+// where on to read them. Out: messages and journal entries, both in the order of the lane's
+// offsets. Invariant: only what is committed is delivered, and everything below the lane's
 // committed offset is: its events have a journal entry, or they were rejected or diverted.
 
 import type { LaneAddress } from '../../lanes/lane-input.ts'
@@ -64,8 +65,12 @@ export type OpenedHistory = {
 export type RestoreHistory = {
   /** Offset of the first message that is still there, and the one behind the last. */
   readonly bounds: (lane: LaneAddress) => Promise<{ readonly first: number; readonly end: number }>
-  /** Offset of the first message whose broker time is not before `timeMs`; the end if there is none. */
+  /**
+   * Offset of the first message whose broker time is not before `timeMs`; the end if there is none.
+   */
   readonly offsetAt: (lane: LaneAddress, timeMs: number) => Promise<number>
-  /** @param uncommittedMax messages to hand out at least behind a lane's committed offset, if there. */
+  /**
+   * @param uncommittedMax messages to hand out at least behind a lane's committed offset, if there.
+   */
   readonly open: (ranges: readonly LaneRange[], uncommittedMax: number) => Promise<OpenedHistory>
 }

@@ -4,10 +4,11 @@
 //     wanted           needed                    where lanes go on
 //        └── retention ──┴── longest window + late.allowed ──┘        (both with an hour of slack)
 //
-// A bucket that knows a lane needs what follows its applied offset. One that knows nothing wants all
-// that a log can hold, so that even silent entities keep their ordinals, and needs what windows see.
-// Invariant: with coverage `all` or `enough`, a row that is not read is too old for every window of
-// every event to come. What `short` leaves out may have been seen, so it has to be accepted by hand.
+// A bucket that knows a lane needs what follows its applied offset. One that knows nothing wants
+// all that a log can hold, so that even silent entities keep their ordinals, and needs what windows
+// see. Invariant: with coverage `all` or `enough`, a row that is not read is too old for every
+// window of every event to come. What `short` leaves out may have been seen, so it has to be
+// accepted by hand.
 
 import { clockSlackMs, neededLookBackMs, wantedLookBackMs } from '../../core/look-back.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
@@ -83,7 +84,9 @@ export async function planLookBack(options: LookBackOptions): Promise<LookBack> 
   }
 }
 
-/** An end that is one record behind what is committed may be a marker of a producer's transaction. */
+/**
+ * An end that is one record behind what is committed may be a marker of a producer's transaction.
+ */
 const MARKERS_MAX = 1
 
 /** The event time from which on lanes go on: of the newest one, or of those that lag behind it. */

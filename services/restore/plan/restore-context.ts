@@ -1,7 +1,7 @@
 // What the parts of a restore hand to one another: types only.
 //
-// A restore has one RestoreContext; each pass over the topics adds its lanes, opened for reading, and the
-// buckets that it lays out.
+// A restore has one RestoreContext; each pass over the topics adds its lanes, opened for reading,
+// and the buckets that it lays out.
 
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { BucketDraft, DraftContext } from '../lay/bucket-draft.ts'

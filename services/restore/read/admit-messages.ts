@@ -1,8 +1,8 @@
 // Messages to arrivals, as the live stages admit them: decode, and where it matters validate.
 //
-// In: messages of a lane. Out: arrivals, one per message, in order. Schema ids that are not known yet are
-// learned first. Committed transactions need no verdict, their scored event is one: they are decoded
-// only, so that a rule that was changed since cannot make a counted event disappear.
+// In: messages of a lane. Out: arrivals, one per message, in order. Schema ids that are not known
+// yet are learned first. Committed transactions need no verdict, their scored event is one: they
+// are decoded only, so that a rule that was changed since cannot make a counted event disappear.
 
 import { WeirError } from '../../core/errors.ts'
 import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'

@@ -3,10 +3,10 @@
 //   input topics  ─► messages of each lane ──► broker time of the first ─┐
 //   scored topic  ◄─ where its events begin ◄────────────────────────────┘ ─► the lane's journal
 //
-// In: ranges of lanes. Out: their messages, and the scored events made from them as journal entries.
-// Refused: what the topics no longer hold (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), a scored event that cannot be
-// read (WEIR_ENRICH_STATE_LOST). Invariant: bounds are asked for after all commits are final, so that
-// everything committed lies below them.
+// In: ranges of lanes. Out: their messages, and the scored events made from them as journal
+// entries. Refused: what the topics no longer hold (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), a scored event
+// that cannot be read (WEIR_ENRICH_STATE_LOST). Invariant: bounds are asked for after all commits
+// are final, so that everything committed lies below them.
 
 import {
   offsetsAtTime,

@@ -1,7 +1,7 @@
 // The journals of lanes, found in the topics of scored and of rejected events.
 //
-// In: lanes, and since when their lost messages were written. Out: per lane its entries in order, from
-// before the first lost message on; a rejected event has one where it was counted and then set
+// In: lanes, and since when their lost messages were written. Out: per lane its entries in order,
+// from before the first lost message on; a rejected event has one where it was counted and then set
 // aside. Scored events are stamped by the scorer's clock and messages by the broker's: where the
 // first entry found does not prove that the journal is covered, it is looked for from earlier on,
 // and in the end from the topic's beginning. Invariant: an entry that is not handed out was made

@@ -1,6 +1,8 @@
-// Several sources merged by time: the earliest head goes first, of equal ones that of the first source.
+// Several sources merged by time: the earliest head goes first, of equal ones that of the first
+// source.
 //
-// A source's own order never changes. Reading stops when the caller stops, and all sources are closed.
+// A source's own order never changes. Reading stops when the caller stops, and all sources are
+// closed.
 
 export async function* mergeByTime<T extends { readonly atMs: number }>(
   sources: readonly AsyncGenerator<T>[],

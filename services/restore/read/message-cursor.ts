@@ -1,7 +1,7 @@
 // A lane's messages, taken in their order: first those that the journal names, then what follows.
 //
-// In: the messages of a lane's range, a fetch at a time. Out: messages by offset. Nothing is read twice
-// or kept: what lies before an offset that was asked for is gone.
+// In: the messages of a lane's range, a fetch at a time. Out: messages by offset. Nothing is read
+// twice or kept: what lies before an offset that was asked for is gone.
 
 import type { RawMessage } from '../../pipeline/records.ts'
 

@@ -1,7 +1,7 @@
 // A source of fetches whose first fitting item is looked at before anybody reads it.
 //
-// In: a source. Out: the item, or null where there is none, and the whole source from its beginning.
-// Only what was fetched to find the item is held.
+// In: a source. Out: the item, or null where there is none, and the whole source from its
+// beginning. Only what was fetched to find the item is held.
 
 export type PeekedSource<T> = {
   readonly first: T | null

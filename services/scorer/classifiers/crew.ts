@@ -1,10 +1,10 @@
 // The models of one roster, open, with a count of the calls that are on them.
 //
-// In: an opener that gets the observer to use, and its time. Out: a crew. Thrown: what the opener throws;
-// WEIR_CLASSIFY_MODEL_REFUSED after that time. A worker that hangs inside ONNX Runtime is left behind: ending it
-// there would end the process.
-// Invariants: a crew ends after its last call; `model_loaded` reaches the observer only while the crew
-// is in force, so that metrics and readiness tell the models that decide, not those that are warm.
+// In: an opener that gets the observer to use, and its time. Out: a crew. Thrown: what the opener
+// throws; WEIR_CLASSIFY_MODEL_REFUSED after that time. A worker that hangs inside ONNX Runtime is
+// left behind: ending it there would end the process. Invariants: a crew ends after its last call;
+// `model_loaded` reaches the observer only while the crew is in force, so that metrics and
+// readiness tell the models that decide, not those that are warm.
 
 import { WeirError } from '../../core/errors.ts'
 import type {

@@ -1,12 +1,14 @@
-// The classifier of live scoring: the newest roster that loads, and every roster that comes after it.
+// The classifier of live scoring: the newest roster that loads, and every roster that comes after
+// it.
 //
 //   model.control, model.audit ─► roster in force ─► its models, else those before it ─► classifier
 //   model.control, followed    ─► apply ──────────────────────────────────────────────►
 //
-// In: the pipeline, the place. Out: a classifier that changes with the ledger. Refused at start: topics that
-// are not there (WEIR_TOPICS_DIFFER), a ledger that cannot be read (WEIR_ROSTER_UNREADABLE), and, where no
-// roster of the ledger loads, what the pipeline file's own models are refused for. Invariant: a scorer that
-// starts and one that runs score with the same roster: a roster that one refuses, the other passes over.
+// In: the pipeline, the place. Out: a classifier that changes with the ledger. Refused at start:
+// topics that are not there (WEIR_TOPICS_DIFFER), a ledger that cannot be read
+// (WEIR_ROSTER_UNREADABLE), and, where no roster of the ledger loads, what the pipeline file's own
+// models are refused for. Invariant: a scorer that starts and one that runs score with the same
+// roster: a roster that one refuses, the other passes over.
 
 import type { Kafka } from '../../adapters/kafka/client/kafka-client.ts'
 import { createRosterCodec } from '../../adapters/kafka/roster/roster-codec.ts'

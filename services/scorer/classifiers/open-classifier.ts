@@ -1,8 +1,9 @@
-// The classifier that the pipeline file asks for: here, or at an inference server with this one behind.
+// The classifier that the pipeline file asks for: here, or at an inference server with this one
+// behind.
 //
-// In: the definition, the place, who observes. Out: a running classifier; models of a registry have been
-// fetched. Thrown: what the adapters refuse; WEIR_SETTINGS_INVALID where `execution.remote` has no WEIR_INFERENCE_URL. Nothing is left
-// running then.
+// In: the definition, the place, who observes. Out: a running classifier; models of a registry have
+// been fetched. Thrown: what the adapters refuse; WEIR_SETTINGS_INVALID where `execution.remote`
+// has no WEIR_INFERENCE_URL. Nothing is left running then.
 
 import { createRemoteClassifier } from '../../adapters/inference/remote-classifier.ts'
 import { readModelFolder } from '../../adapters/models/model-files.ts'

@@ -2,12 +2,12 @@
 //
 //   apply(roster) ─► fresh workers in the background (golden rows scored) ─► swap between two calls
 //
-// The crew before stays warm until the next swap: a rollback to it, and every change of the canary's share,
-// loads nothing. Refused, with a signal, while the crew in force goes on: a roster whose models do
-// not load. Tried again until a newer one comes: a roster whose models cannot be had now. Ignored: a
-// roster that is not newer than one seen before. Invariants: epochs of replies never fall, in the order of
-// the calls; a canary decides for the same customers at every call; at most four crews live: in force,
-// before, next, and one that is leaving.
+// The crew before stays warm until the next swap: a rollback to it, and every change of the
+// canary's share, loads nothing. Refused, with a signal, while the crew in force goes on: a roster
+// whose models do not load. Tried again until a newer one comes: a roster whose models cannot be
+// had now. Ignored: a roster that is not newer than one seen before. Invariants: epochs of replies
+// never fall, in the order of the calls; a canary decides for the same customers at every call; at
+// most four crews live: in force, before, next, and one that is leaving.
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { WeirError } from '../../core/errors.ts'
@@ -185,7 +185,9 @@ const openCrew = (
   return Crew.open({ key: keyOf(roster), open: opener, msMax: loadMsMax }, observe)
 }
 
-/** By row: the canary where it has the customer, else the champion; null where there is no canary. */
+/**
+ * By row: the canary where it has the customer, else the champion; null where there is no canary.
+ */
 function chooseDeciders(
   roster: Roster,
   count: number,

@@ -1,5 +1,5 @@
-// The Parquet file of a replay: every bit of a float32, and bytes that do not depend on how the rows
-// were handed in, across the border of a row group.
+// The Parquet file of a replay: every bit of a float32, and bytes that do not depend on how the
+// rows were handed in, across the border of a row group.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

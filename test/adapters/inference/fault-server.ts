@@ -1,8 +1,8 @@
 // An inference server of the Open Inference Protocol v2 for tests, which does wrong on request.
 //
-// In: what the model computes, and a `misbehave` that may be set at any time. Out: its URL and what it
-// was asked. It answers binary with binary and JSON with JSON, unless told otherwise.
-// Invariant: it stops with its test, connections included.
+// In: what the model computes, and a `misbehave` that may be set at any time. Out: its URL and what
+// it was asked. It answers binary with binary and JSON with JSON, unless told otherwise. Invariant:
+// it stops with its test, connections included.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'

@@ -1,8 +1,10 @@
-// A real KServe server for tests: one virtual environment below .weir/, made once, one process a test.
+// A real KServe server for tests: one virtual environment below .weir/, made once, one process a
+// test.
 //
-// In: a model's graph. Out: the URL of a server that is ready, or null with the reason told where no
-// Python or no package can be had, and the test is skipped. Invariants: an environment that was half
-// made is never used, as what it was made from is written last; the process ends with its test.
+// In: a model's graph. Out: the URL of a server that is ready, or null with the reason told where
+// no Python or no package can be had, and the test is skipped. Invariants: an environment that was
+// half made is never used, as what it was made from is written last; the process ends with its
+// test.
 
 import { execFile, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,5 @@
-// The remote classifier against a server that does wrong: whatever it answers, scores are the model's.
+// The remote classifier against a server that does wrong: whatever it answers, scores are the
+// model's.
 
 import { readFileSync } from 'node:fs'
 import tls from 'node:tls'
@@ -22,7 +23,9 @@ const golden = await goldenOf('trees')
 const rows = golden.vectors.map((row) => Float32Array.from(row))
 const keyOf = (row: Float32Array): string => row.join()
 const known = new Map(rows.map((row, index) => [keyOf(row), golden.scores[index]!]))
-/** A row that is not golden is an occluded one: the local model would know, the server says 0.25. */
+/**
+ * A row that is not golden is an occluded one: the local model would know, the server says 0.25.
+ */
 const occludedScore = 0.25
 const scoreRight = (row: Float32Array): number => known.get(keyOf(row)) ?? occludedScore
 

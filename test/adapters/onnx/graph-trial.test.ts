@@ -1,4 +1,5 @@
-// A graph on trial is in a process of its own: what becomes of that process is an answer, not an accident.
+// A graph on trial is in a process of its own: what becomes of that process is an answer, not an
+// accident.
 
 import { spawnSync } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'

@@ -164,7 +164,8 @@ describe('onnx classifier reasons', () => {
     const { reference } = await manifestOf('trees')
     const medians: number[] = reference.features.map((f: { median: number }) => f.median)
     const { classifier } = await openClassifier(fixtureModel('trees'))
-    // Enough flagged rows that rows x features pass the limit: the highest scores have reasons then.
+    // Enough flagged rows that rows x features pass the limit: the highest scores have reasons
+    // then.
     const count = 5200
     const vectors = drawRows(golden, count, randomOf(3))
     const { scores, reasons } = await classifier.classify({ count, vectors, reasonsFrom: 0.5 })

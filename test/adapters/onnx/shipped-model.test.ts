@@ -1,5 +1,5 @@
-// The shipped model, as a scorer would open it: manifest, golden vectors, both graphs, the policy, and
-// how well it finds the frauds of a world it has never seen.
+// The shipped model, as a scorer would open it: manifest, golden vectors, both graphs, the policy,
+// and how well it finds the frauds of a world it has never seen.
 
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'

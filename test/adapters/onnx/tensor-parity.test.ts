@@ -1,6 +1,6 @@
-// The shipped models' two graphs are one model: the tree ensemble and the same trees as tensors agree on
-// the vectors of a replayed history, and on such rows with single values put on the edges of bins, to
-// 1e-5 and in every decision.
+// The shipped models' two graphs are one model: the tree ensemble and the same trees as tensors
+// agree on the vectors of a replayed history, and on such rows with single values put on the edges
+// of bins, to 1e-5 and in every decision.
 
 import { join } from 'node:path'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'

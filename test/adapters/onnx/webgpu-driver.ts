@@ -1,7 +1,8 @@
 // Whether WebGPU can run here, and where its driver is.
 //
-// SwiftShader executes WebGPU without a GPU; Debian's and Ubuntu's chromium packages bring it. Whoever
-// imports this has VK_DRIVER_FILES set where a driver was found; titles of tests that are skipped say why.
+// SwiftShader executes WebGPU without a GPU; Debian's and Ubuntu's chromium packages bring it.
+// Whoever imports this has VK_DRIVER_FILES set where a driver was found; titles of tests that are
+// skipped say why.
 
 import { existsSync } from 'node:fs'
 

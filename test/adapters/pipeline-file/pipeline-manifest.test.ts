@@ -1,4 +1,5 @@
-// A manifest against a pipeline: name, version, features and their order, and the loader's use of it.
+// A manifest against a pipeline: name, version, features and their order, and the loader's use of
+// it.
 
 import { describe, expect, test } from 'vitest'
 import { formatFault } from '../../../services/adapters/pipeline-file/pipeline-fault.ts'

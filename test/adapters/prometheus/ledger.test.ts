@@ -1,5 +1,5 @@
-// The books of a process: the conservation equation under random receive, commit and abandon, against
-// lanes that count by themselves what they hold.
+// The books of a process: the conservation equation under random receive, commit and abandon,
+// against lanes that count by themselves what they hold.
 
 import { describe, expect, it } from 'vitest'
 import { createLedger, type StreamBooks } from '../../../services/adapters/prometheus/ledger.ts'

@@ -1,5 +1,6 @@
 // A server that was trusted, became a replica and is a master again: what it remembers of its first
-// reign must not make it trusted anew, for its functions' memory outlives a partial resynchronisation.
+// reign must not make it trusted anew, for its functions' memory outlives a partial
+// resynchronisation.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedis } from '../../../services/adapters/redis/client/redis-client.ts'

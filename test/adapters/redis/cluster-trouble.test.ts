@@ -1,5 +1,5 @@
-// What may befall a Redis Cluster under a running store: slots that move, masters that fail over, are
-// restarted or are new. Each test has keys of its own, and leaves the cluster whole.
+// What may befall a Redis Cluster under a running store: slots that move, masters that fail over,
+// are restarted or are new. Each test has keys of its own, and leaves the cluster whole.
 //
 // The store is driven as a lane does it: what is refused or not answered is claimed and sent again.
 // Ordinals then show whether an event was lost or counted twice. Names of keys are not presumed:

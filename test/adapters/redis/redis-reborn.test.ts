@@ -1,4 +1,5 @@
-// A server that began to answer anew is not believed: it may lack the tail of what it had acknowledged.
+// A server that began to answer anew is not believed: it may lack the tail of what it had
+// acknowledged.
 //
 // Real servers, restarted, put back to snapshots, failed over to replicas and back. After each, the
 // store is refused until every lane has said what it committed; what is missing then shows as lost.

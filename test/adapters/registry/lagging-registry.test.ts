@@ -16,7 +16,9 @@ beforeAll(async () => {
   registryUrl = (await testStack()).registryUrl
 })
 
-/** Denies each schema id that is asked for, until told otherwise; the rest is the real registry's. */
+/**
+ * Denies each schema id that is asked for, until told otherwise; the rest is the real registry's.
+ */
 async function openFollower() {
   const world = { denials: 0, lags: true }
   const server: Server = createServer(async (request, response) => {

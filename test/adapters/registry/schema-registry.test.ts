@@ -15,7 +15,9 @@ import { testStack, uniqueName } from '../../support/stack.ts'
 
 const transaction = readSchema('transaction')
 
-/** The same record with one more field: without a default, old events could not be read any more. */
+/**
+ * The same record with one more field: without a default, old events could not be read any more.
+ */
 function withField(schemaText: string, field: object): string {
   const schema = JSON.parse(schemaText)
   return JSON.stringify({ ...schema, fields: [...schema.fields, field] })

@@ -1,4 +1,5 @@
-// The naive ops, against numbers worked out by hand: they are believed, so they had better be right.
+// The naive ops, against numbers worked out by hand: they are believed, so they had better be
+// right.
 
 import { expect, test } from 'vitest'
 import type { WindowFeature } from '../../../services/core/pipeline-definition.ts'
@@ -74,8 +75,8 @@ test.each([0, MINUTE_MS])(
       { op: 'seconds_since_last_fraud', tailMs },
       { op: 'seconds_since_first_fraud', scale: 0.5, tailMs },
     ])
-    // The first two are frauds, at minutes 1 and 2; now is minute 6.
-    // Amounts 300, 100, 500, 700, 400: mean 400, squared distances 10000 + 90000 + 10000 + 90000 + 0.
+    // The first two are frauds, at minutes 1 and 2; now is minute 6. Amounts 300, 100, 500, 700,
+    // 400: mean 400, squared distances 10000 + 90000 + 10000 + 90000 + 0.
     expect(vector).toEqual([5, 20, 400, 100, 700, 200, 3, 120, 300, 500, -7, 4, 20, 240, 150])
   },
 )

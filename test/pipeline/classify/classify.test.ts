@@ -29,7 +29,9 @@ const noFlags = { events: 9, flagged: 0, eventsBefore: 0, flaggedBefore: 0 }
 
 const modelOf = (name: string) => ({ name, version: '1', sha256: 'a', provider: 'cpu' })
 
-/** Scores each row by its first feature; gives the vectors back in another buffer, as a worker may. */
+/**
+ * Scores each row by its first feature; gives the vectors back in another buffer, as a worker may.
+ */
 const plainClassifier = (overrides: Partial<ClassifyReply> = {}) => {
   const requests: ClassifyRequest[] = []
   const classifier: Classifier = {

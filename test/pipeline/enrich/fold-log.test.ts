@@ -1,4 +1,5 @@
-// What leaves a log when it is folded, and what stays; that nobody can tell is stores-equal's to prove.
+// What leaves a log when it is folded, and what stays; that nobody can tell is stores-equal's to
+// prove.
 
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../../services/core/limits.ts'

@@ -1,9 +1,10 @@
-// Counts, sums and means of windows are the naive ones, whatever became of the log they are read from.
+// Counts, sums and means of windows are the naive ones, whatever became of the log they are read
+// from.
 //
-// Per seed: a random table of windows with few rows in reach, and a log whose events are late now and
-// then, some by very much. It grows, is copied and goes on twice, is cut short, folded, stored and read
-// back. At every step an event at its newest place and one at a random place, part of the log or only
-// standing in, are held to the naive oracle over all events that the log ever took.
+// Per seed: a random table of windows with few rows in reach, and a log whose events are late now
+// and then, some by very much. It grows, is copied and goes on twice, is cut short, folded, stored
+// and read back. At every step an event at its newest place and one at a random place, part of the
+// log or only standing in, are held to the naive oracle over all events that the log ever took.
 
 import { describe, expect, test } from 'vitest'
 import {

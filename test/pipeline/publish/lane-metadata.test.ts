@@ -1,4 +1,5 @@
-// A lane's memory in the offset's metadata: what went in comes out; what is not ours is never guessed.
+// A lane's memory in the offset's metadata: what went in comes out; what is not ours is never
+// guessed.
 
 import { describe, expect, it } from 'vitest'
 import {

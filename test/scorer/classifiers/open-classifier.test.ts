@@ -1,4 +1,5 @@
-// The scorer's classifier: an inference server that has no place is refused before anything is opened.
+// The scorer's classifier: an inference server that has no place is refused before anything is
+// opened.
 
 import { expect, test } from 'vitest'
 import { readPipelineText } from '../../../services/adapters/pipeline-file/pipeline-file.ts'

@@ -1,6 +1,7 @@
 // Kafka's servers in one object: topics, groups, transactions, and whether they can be reached.
 //
-// In: topics with their partitions. Out: their parts, for clients (simulated-broker.ts) and for judges.
+// In: topics with their partitions. Out: their parts, for clients (simulated-broker.ts) and for
+// judges.
 
 import type { Random } from '../../support/random.ts'
 import type { VirtualTime } from '../virtual-time.ts'
@@ -47,7 +48,9 @@ export function createBrokers(options: BrokersOptions) {
     /** Faults that the world may set. */
     broken,
     isAway: (): boolean => time.nowMs() < broken.awayUntilMs,
-    /** How long a client takes to close its connections: kafkajs waits for what is on its way, ms. */
+    /**
+     * How long a client takes to close its connections: kafkajs waits for what is on its way, ms.
+     */
     disconnectMs: (): number =>
       random.chance(options.slowDisconnect()) ? random.integer(100, 10_000) : 1,
     isSilent: (): boolean => time.nowMs() < broken.silentUntilMs,

@@ -2,9 +2,9 @@
 //
 //   join (all of them, or the rebalance timeout) ─► sync (the leader's assignment) ─► stable ─► join ...
 //
-// In: the requests of members. Out: their answers, some of which wait for other members. Refused: what
-// Kafka refuses, with its errors. Invariant: at most one generation is in force; a member that is not
-// heard of for its session timeout is gone.
+// In: the requests of members. Out: their answers, some of which wait for other members. Refused:
+// what Kafka refuses, with its errors. Invariant: at most one generation is in force; a member that
+// is not heard of for its session timeout is gone.
 
 import type { Timer, VirtualTime } from '../virtual-time.ts'
 import { protocolError } from './protocol-error.ts'

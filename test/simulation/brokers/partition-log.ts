@@ -1,4 +1,5 @@
-// One partition: records in the order of their offsets, transactions that are open, committed or not.
+// One partition: records in the order of their offsets, transactions that are open, committed or
+// not.
 //
 // In: records of producers, markers that end their transactions. Out: what a fetch is handed, as
 // kafkajs decodes it. Invariants: readers of committed records see nothing at or behind the first

@@ -2,8 +2,8 @@
 //
 // In: the requests of transactional producers. Out: epochs; commits and aborts, whose markers are
 // written a moment after the answer. Refused: an older epoch, a producer whose last transaction is
-// still ending (CONCURRENT_TRANSACTIONS). Invariant: a transaction ends once, as a whole: its records
-// and its offsets are visible or never are.
+// still ending (CONCURRENT_TRANSACTIONS). Invariant: a transaction ends once, as a whole: its
+// records and its offsets are visible or never are.
 
 import type { Timer, VirtualTime } from '../virtual-time.ts'
 import type { Committed, GroupCoordinator } from './group-coordinator.ts'

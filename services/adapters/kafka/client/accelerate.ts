@@ -1,11 +1,12 @@
 // Puts faster functions in the place of kafkajs' slow ones, in the module cache, before kafkajs is
-// loaded. In: nothing but the installed kafkajs. Out: whether it was done, and why not if it wasn't.
+// loaded. In: nothing but the installed kafkajs. Out: whether it was done, and why not if it
+// wasn't.
 //
 // Guard: only for the exact version that the replacements were written against, only if kafkajs is
 // not loaded yet, and not when WEIR_KAFKAJS_STOCK=1. Otherwise kafkajs stays as it is, and works.
 // Invariant: what goes over the wire and what the consumer is handed are the same, byte for byte
-// and field for field; test/adapters/kafka/client/accelerate.test.ts compares both with the stock code.
-// One exception: records of aborted transactions that kafkajs hands out (aborted-filter.ts).
+// and field for field; test/adapters/kafka/client/accelerate.test.ts compares both with the stock
+// code. One exception: records of aborted transactions that kafkajs hands out (aborted-filter.ts).
 // Anything unusual (headers, huge timestamps, values of odd types) is passed on to the stock code.
 
 import { createRequire } from 'node:module'

@@ -3,13 +3,13 @@
 //   start ─► joined ─► (rebalance) joined ─► ... ─► STOP ··· CRASH ─► run again ─► joined ─► stop
 //                                                    └─ no group: pause, resume, seek do nothing
 //
-// In: topics, and who listens. Out: what kafkajs tells, and `joined` after whatever went wrong, so that
-// whoever listens seeks anew. When its group crashes kafkajs first drops it, then disconnects for up to
-// a request's timeout, and only then says so: in between its own pause and seek throw.
-// Refused to `failed`: crashes one after the other with nothing fetched between them. A fault inside
-// of kafkajs (which gives up on whatever it does not call retriable) is a reason to join again.
-// Invariants: nothing here throws out of an event; a member that hears heartbeats but no fetches of a
-// broker joins anew.
+// In: topics, and who listens. Out: what kafkajs tells, and `joined` after whatever went wrong, so
+// that whoever listens seeks anew. When its group crashes kafkajs first drops it, then disconnects
+// for up to a request's timeout, and only then says so: in between its own pause and seek throw.
+// Refused to `failed`: crashes one after the other with nothing fetched between them. A fault
+// inside of kafkajs (which gives up on whatever it does not call retriable) is a reason to join
+// again. Invariants: nothing here throws out of an event; a member that hears heartbeats but no
+// fetches of a broker joins anew.
 
 import { WeirError } from '../../../core/errors.ts'
 import { translateKafka } from './broker-answer.ts'
@@ -198,8 +198,9 @@ function isPassing(error: Error): boolean {
 }
 
 /**
- * Two silences that kafkajs does not notice: a fetcher that hangs while others work, and a group whose
- * answer to SyncGroup was lost, after which it sends heartbeats for an assignment that it never got.
+ * Two silences that kafkajs does not notice: a fetcher that hangs while others work, and a group
+ * whose answer to SyncGroup was lost, after which it sends heartbeats for an assignment that it
+ * never got.
  */
 function watchSilence(member: Member): void {
   if (!member.isJoined || member.isStopped) return

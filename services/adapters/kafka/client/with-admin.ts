@@ -1,7 +1,7 @@
 // One question to the brokers: an admin client that is there as long as it is asked.
 //
-// In: a Kafka client, what to ask. Out: the answer. Thrown: what askBroker makes of kafkajs' errors.
-// Invariant: nothing stays connected, whatever the answer.
+// In: a Kafka client, what to ask. Out: the answer. Thrown: what askBroker makes of kafkajs'
+// errors. Invariant: nothing stays connected, whatever the answer.
 
 import { askBroker } from './broker-answer.ts'
 import type { Admin, Kafka } from './kafka-client.ts'
@@ -19,7 +19,9 @@ export async function withAdmin<T>(kafka: Kafka, ask: (admin: Admin) => Promise<
   }
 }
 
-/** Of a throw-away group: nothing was committed under its name, so it may as well not be allowed. */
+/**
+ * Of a throw-away group: nothing was committed under its name, so it may as well not be allowed.
+ */
 export async function deleteGroup(kafka: Kafka, groupId: string): Promise<void> {
   await withAdmin(kafka, (admin) => admin.deleteGroups([groupId])).catch(() => undefined)
 }

@@ -1,11 +1,11 @@
 // The lanes' input from Kafka: one consumer group member whose fetching never waits for processing.
 //
-// In: the group's assignments and the topics' messages. Out: the LaneInput events. Handlers return at
-// once: messages go into the lanes' own bounded queues, and pause holds back more; so kafkajs keeps
-// fetching for the other lanes and keeps its heartbeat, however long a batch takes.
-// Refused: an offset that is no longer in the topic (kafkajs would jump silently): the lane fails
-// with WEIR_KAFKA_OFFSET_OUT_OF_RANGE. Invariant: the offset of each fetch is the one expected; what
-// a seek or a rebalance overtook is dropped and fetched again.
+// In: the group's assignments and the topics' messages. Out: the LaneInput events. Handlers return
+// at once: messages go into the lanes' own bounded queues, and pause holds back more; so kafkajs
+// keeps fetching for the other lanes and keeps its heartbeat, however long a batch takes. Refused:
+// an offset that is no longer in the topic (kafkajs would jump silently): the lane fails with
+// WEIR_KAFKA_OFFSET_OUT_OF_RANGE. Invariant: the offset of each fetch is the one expected; what a
+// seek or a rebalance overtook is dropped and fetched again.
 
 import { WeirError } from '../../../core/errors.ts'
 import type { Fetched, LaneAddress, LaneInput, LaneInputEvents } from '../../../lanes/lane-input.ts'

@@ -1,7 +1,7 @@
 // Which lanes there are, whoever holds them: one per partition of the input topics.
 //
-// In: the input topics. Out: lane ids, asked of the brokers and remembered for a moment, because every
-// lane that is being claimed asks. Refused: brokers that do not answer (WEIR_KAFKA_AWAY).
+// In: the input topics. Out: lane ids, asked of the brokers and remembered for a moment, because
+// every lane that is being claimed asks. Refused: brokers that do not answer (WEIR_KAFKA_AWAY).
 
 import { WeirError } from '../../../core/errors.ts'
 import { laneIdOf } from '../../../lanes/lane-input.ts'

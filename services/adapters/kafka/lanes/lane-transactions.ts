@@ -3,8 +3,8 @@
 //   open     InitProducerId (fences the one before) ─► empty transaction aborted ─► committed offset
 //   deliver  one sendBatch to all topics ─► sendOffsets ─► commit
 //
-// In: a lane's records and its next offset. Out: committed, or in doubt. Whatever fails between send
-// and commit leaves an unknown outcome (a lost answer to a commit may have been a commit): the
+// In: a lane's records and its next offset. Out: committed, or in doubt. Whatever fails between
+// send and commit leaves an unknown outcome (a lost answer to a commit may have been a commit): the
 // producer is discarded, and the lane must be opened again to learn what is true. Refused as too
 // large: what the broker will never store; the lane must be opened again all the same. Invariant: a
 // delivery that does not start where the lane's last commit ended is not sent.
@@ -48,7 +48,9 @@ export type LaneTransactionsOptions = {
 
 /** kafkajs wraps sequence numbers wrongly at 2^31 - 1: a producer is made new long before. */
 const RECORDS_PER_PRODUCER_MAX = 1e9
-/** AddOffsetsToTxn is not retried by kafkajs while the last transaction is still being completed. */
+/**
+ * AddOffsetsToTxn is not retried by kafkajs while the last transaction is still being completed.
+ */
 const SEND_OFFSETS_ATTEMPTS_MAX = 10
 const SEND_OFFSETS_PAUSE_MS = 5
 

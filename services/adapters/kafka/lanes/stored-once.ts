@@ -1,10 +1,11 @@
 // Whether all that was sent was stored, once: kafkajs' own answer held against what was asked.
 //
 // kafkajs keeps answers by broker. When one broker fails while another has answered, and partitions
-// change their leader before the retry, then a partition that moved to the other broker is never sent
-// (that broker "has answered"), and one that moved away from it is sent twice (sendMessages.js). Both
-// times the send succeeds. In: the messages and the answer. Refused: a partition that was not
-// answered exactly once. Invariant: what passes here stands once in the open transaction.
+// change their leader before the retry, then a partition that moved to the other broker is never
+// sent (that broker "has answered"), and one that moved away from it is sent twice
+// (sendMessages.js). Both times the send succeeds. In: the messages and the answer. Refused: a
+// partition that was not answered exactly once. Invariant: what passes here stands once in the open
+// transaction.
 
 import type { RecordMetadata, TopicMessages } from '../client/kafka-client.ts'
 

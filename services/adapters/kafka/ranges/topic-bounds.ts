@@ -1,8 +1,8 @@
 // Where the partitions of a topic begin and end, and where a moment lies in them.
 //
 // In: a client and a topic. Out: offsets as numbers, from a connection of its own that is closed
-// again. Refused: a topic or brokers that do not answer, as askBroker says. `high` is the end of what
-// is written, open transactions included: whoever reads up to it waits until those have ended.
+// again. Refused: a topic or brokers that do not answer, as askBroker says. `high` is the end of
+// what is written, open transactions included: whoever reads up to it waits until those have ended.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { limits } from '../../../core/limits.ts'
@@ -46,7 +46,8 @@ type CommittedPosition = { readonly offset: number; readonly metadata: string }
 
 /**
  * What a group has committed, by partition: the offset of the next event; -1 for nothing. A group
- * that was just made, or whose coordinator has moved, is asked again: kafkajs does not do that here.
+ * that was just made, or whose coordinator has moved, is asked again: kafkajs does not do that
+ * here.
  */
 export function committedPositions(
   kafka: Kafka,

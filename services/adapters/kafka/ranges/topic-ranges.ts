@@ -1,8 +1,8 @@
 // Ranges of offsets, read beside the live group: pulled, bounded, each record once and in order.
 //
-// In: topics' partitions with the offsets to read, any number of topics in one call. Out: per range an
-// iterable of committed messages that ends when everything below `to` was seen, control records and
-// aborted ones included. Refused: a range that the topic no longer or not yet holds
+// In: topics' partitions with the offsets to read, any number of topics in one call. Out: per range
+// an iterable of committed messages that ends when everything below `to` was seen, control records
+// and aborted ones included. Refused: a range that the topic no longer or not yet holds
 // (WEIR_KAFKA_OFFSET_OUT_OF_RANGE), a partition that is silent too long (WEIR_KAFKA_AWAY).
 // Invariants: a range is fetched only while somebody iterates it and its buffer has room, so a full
 // one never holds up another; the throw-away group that kafkajs needs commits nothing and is

@@ -1,9 +1,10 @@
-// Ranges without what readers never see at their ends: markers of transactions, and aborted messages.
+// Ranges without what readers never see at their ends: markers of transactions, and aborted
+// messages.
 //
-// In: ranges of offsets. Out: the same ranges, each ending behind its last message; from = to where there
-// is none. Refused: what openTopicRanges refuses. Why: a lane commits the offset behind a message it has
-// processed, so only at such an offset can it be seen that a lane has come to its end. Invariant: no
-// message of the range lies behind the new end.
+// In: ranges of offsets. Out: the same ranges, each ending behind its last message; from = to where
+// there is none. Refused: what openTopicRanges refuses. Why: a lane commits the offset behind a
+// message it has processed, so only at such an offset can it be seen that a lane has come to its
+// end. Invariant: no message of the range lies behind the new end.
 
 import type { Kafka } from '../client/kafka-client.ts'
 import { openTopicRanges, type TopicRange } from './topic-ranges.ts'

@@ -4,9 +4,10 @@
 //   registry away    read with this version's schema; written with the id of the topic's newest record,
 //                    if that record, read and written again with this version's schema, is the same bytes
 //
-// Refused: a record that cannot be read, and writing where nothing proves the id (WEIR_ROSTER_UNREADABLE);
-// a first record while the registry is away (WEIR_REGISTRY_AWAY); a schema that is not registered
-// (WEIR_TOPICS_DIFFER). Invariant: an id is never written before a body of another schema.
+// Refused: a record that cannot be read, and writing where nothing proves the id
+// (WEIR_ROSTER_UNREADABLE); a first record while the registry is away (WEIR_REGISTRY_AWAY); a
+// schema that is not registered (WEIR_TOPICS_DIFFER). Invariant: an id is never written before a
+// body of another schema.
 
 import { WeirError } from '../../../core/errors.ts'
 import { decodeOneLearning } from '../../../pipeline/decode/decode-learning.ts'

@@ -1,10 +1,10 @@
 // Every roster of a pipeline as it is written: model.control from its beginning, and on for ever.
 //
-// In: a client, a codec, the pipeline's name. Out: each roster to `hear`, in the order of the topic, those that
-// were there before included: whoever hears them ignores what is not newer. Refused: nothing; a record that
-// cannot be read is told to `refuse`, and the roster in force stays. Invariants: a consumer that gave up
-// is replaced until `close`; its throw-away group commits nothing. How fast: the broker answers a waiting
-// fetch as soon as there is something.
+// In: a client, a codec, the pipeline's name. Out: each roster to `hear`, in the order of the
+// topic, those that were there before included: whoever hears them ignores what is not newer.
+// Refused: nothing; a record that cannot be read is told to `refuse`, and the roster in force
+// stays. Invariants: a consumer that gave up is replaced until `close`; its throw-away group
+// commits nothing. How fast: the broker answers a waiting fetch as soon as there is something.
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -84,8 +84,8 @@ const openConsumer = (kafka: Kafka, groupId: string): Consumer =>
     sessionTimeout: SESSION_MS,
     rebalanceTimeout: SESSION_MS,
     maxWaitTimeInMs: FETCH_WAIT_MS,
-    // A consumer that crashes while it is being closed would start again behind our back, and keep the
-    // process from ending; it is made anew here, where one knows whether it is still wanted.
+    // A consumer that crashes while it is being closed would start again behind our back, and keep
+    // the process from ending; it is made anew here, where one knows whether it is still wanted.
     retry: { retries: RETRIES, restartOnFailure: async () => false },
     allowAutoTopicCreation: false,
     readUncommitted: false,

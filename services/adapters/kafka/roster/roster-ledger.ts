@@ -4,10 +4,11 @@
 //            ─► read both topics to their end ─► epoch as seen? ─► next roster
 //            ─► roster and audit record in one Kafka transaction
 //
-// In: a change, its author, the epoch that the author saw. Out: the step that was made. Refused, with nothing
-// changed: what changeRoster refuses; another epoch, or an operator who came later (WEIR_ROSTER_CONFLICT); and
-// what reading refuses. WEIR_ROSTER_IN_DOUBT: no answer to the commit, and none to the question what became of
-// it. Invariant: one record per epoch in each topic, both or none.
+// In: a change, its author, the epoch that the author saw. Out: the step that was made. Refused,
+// with nothing changed: what changeRoster refuses; another epoch, or an operator who came later
+// (WEIR_ROSTER_CONFLICT); and what reading refuses. WEIR_ROSTER_IN_DOUBT: no answer to the commit,
+// and none to the question what became of it. Invariant: one record per epoch in each topic, both
+// or none.
 
 import { isDeepStrictEqual } from 'node:util'
 import { WeirError } from '../../../core/errors.ts'
@@ -151,15 +152,16 @@ async function commitStep(ledger: Ledger, producer: Producer, written: Written):
     isStored = true
     await transaction.commit()
   } catch (error) {
-    // Nothing was ever committed: the next fence, or the broker after a while, aborts what was sent.
+    // Nothing was ever committed: the next fence, or the broker after a while, aborts what was
+    // sent.
     if (!isStored) throw troubleOf(error)
     await settle(ledger, written.step, error)
   }
 }
 
 /**
- * The answer to a commit was lost. What was stored lies before the topics' ends, and reading to there waits
- * until the transaction has ended one way or the other.
+ * The answer to a commit was lost. What was stored lies before the topics' ends, and reading to
+ * there waits until the transaction has ended one way or the other.
  */
 async function settle(ledger: Ledger, step: RosterStep, cause: unknown): Promise<void> {
   const { epoch } = step.after

@@ -5,8 +5,9 @@
 //                               newest step still has it
 //
 // In: a client, codecs, the pipeline. Out: the rosters and the newest record of each topic, of any
-// pipeline. Refused: topics that are not there (WEIR_TOPICS_DIFFER), a record of this pipeline that cannot be
-// read (WEIR_ROSTER_UNREADABLE): the newest roster may be in it. Reads committed records to the end.
+// pipeline. Refused: topics that are not there (WEIR_TOPICS_DIFFER), a record of this pipeline that
+// cannot be read (WEIR_ROSTER_UNREADABLE): the newest roster may be in it. Reads committed records
+// to the end.
 
 import { WeirError } from '../../../core/errors.ts'
 import type { RawMessage } from '../../../pipeline/records.ts'

@@ -3,7 +3,8 @@
 //
 // kafkajs' own `waitForLeaders` gives up at once where a KRaft broker answers "does not host this
 // topic-partition" because it has not caught up with the controller yet, which a busy machine
-// shows; and a broker that names itself as the leader may still refuse to act as one. Refused: topics that are not there in time, as WEIR_KAFKA_AWAY.
+// shows; and a broker that names itself as the leader may still refuse to act as one. Refused:
+// topics that are not there in time, as WEIR_KAFKA_AWAY.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Kafkajs from 'kafkajs'

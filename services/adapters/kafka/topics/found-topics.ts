@@ -1,7 +1,8 @@
-// What brokers and registry have of the topics of a plan, read at once and without changing anything.
+// What brokers and registry have of the topics of a plan, read at once and without changing
+// anything.
 //
-// In: the plan and the two connections. Out: each topic's size and settings, each subject's level and
-// schema, and whether the registry would take ours by that level. Thrown: WEIR_KAFKA_AWAY,
+// In: the plan and the two connections. Out: each topic's size and settings, each subject's level
+// and schema, and whether the registry would take ours by that level. Thrown: WEIR_KAFKA_AWAY,
 // WEIR_REGISTRY_AWAY, and WEIR_TOPICS_DIFFER where the brokers do not let this user look.
 
 import { readSchema } from '../../registry/schema-files.ts'

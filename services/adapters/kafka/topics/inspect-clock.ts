@@ -1,9 +1,11 @@
-// How far the brokers' clock is from this machine's: read from stamped records, or asked by a record.
+// How far the brokers' clock is from this machine's: read from stamped records, or asked by a
+// record.
 //
-// In: an admin connection, or a client. Out: milliseconds. Reading finds only a clock that is ahead:
-// a record that a broker stamped later than it is here. The probe finds both: it makes a topic of
-// its own with one partition, sends one record, reads the stamp in the answer, and deletes the topic.
-// Thrown: WEIR_KAFKA_AWAY, or what the broker refuses. Invariant: no other topic is touched.
+// In: an admin connection, or a client. Out: milliseconds. Reading finds only a clock that is
+// ahead: a record that a broker stamped later than it is here. The probe finds both: it makes a
+// topic of its own with one partition, sends one record, reads the stamp in the answer, and deletes
+// the topic. Thrown: WEIR_KAFKA_AWAY, or what the broker refuses. Invariant: no other topic is
+// touched.
 
 import { randomBytes } from 'node:crypto'
 import { askBroker } from '../client/broker-answer.ts'

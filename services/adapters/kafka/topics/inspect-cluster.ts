@@ -1,4 +1,5 @@
-// What a Kafka cluster says of itself, without changing anything: brokers, settings, topics, versions.
+// What a Kafka cluster says of itself, without changing anything: brokers, settings, topics,
+// versions.
 //
 // In: a way to open clients (a second one knocks at each advertised listener), and names of topics.
 // Out: a ClusterSight. What the user may not see is null and never guessed. Thrown: WEIR_KAFKA_AWAY
@@ -40,7 +41,9 @@ export type ClusterSight = {
   readonly topics: ReadonlyMap<string, TopicSight>
 }
 
-/** Opens a client; with an address, one that knows this broker alone and does not retry for long. */
+/**
+ * Opens a client; with an address, one that knows this broker alone and does not retry for long.
+ */
 export type OpenKafka = (brokers?: readonly string[]) => Kafka
 
 /** Committed offsets and the state of transactions live in topics of their own. */

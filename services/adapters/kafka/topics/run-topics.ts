@@ -1,10 +1,11 @@
-// The topics and the group of a replay that several processes share: made, and removed without a trace.
+// The topics and the group of a replay that several processes share: made, and removed without a
+// trace.
 //
-// In: the names of a run, how many partitions. Out: topics that can be written; nothing is registered, because
-// their records have the schemas of the live topics. Refused: brokers that do not answer
-// (WEIR_KAFKA_AWAY), topics that they will not make (WEIR_TOPICS_DIFFER), the removal of a
-// run that is at work (WEIR_SETTINGS_INVALID). Invariants: only names of the run are ever touched; making
-// and removing may be done again at any time.
+// In: the names of a run, how many partitions. Out: topics that can be written; nothing is
+// registered, because their records have the schemas of the live topics. Refused: brokers that do
+// not answer (WEIR_KAFKA_AWAY), topics that they will not make (WEIR_TOPICS_DIFFER), the removal of
+// a run that is at work (WEIR_SETTINGS_INVALID). Invariants: only names of the run are ever
+// touched; making and removing may be done again at any time.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { WeirError } from '../../../core/errors.ts'

@@ -1,11 +1,13 @@
-// Brings brokers and registry to the plan: a plan in, what differs, and what was done about it, out.
+// Brings brokers and registry to the plan: a plan in, what differs, and what was done about it,
+// out.
 //
 //   read all ─► judge all ─► (plan shown, asked) ─► level and schema of each subject ─► topics
 //
 // `judgeTopics` and `checkTopics` change nothing. `applyTopics` refuses before anything is created,
-// altered, set or registered: WEIR_TOPICS_DIFFER with each topic's reason, WEIR_REGISTRY_INCOMPATIBLE
-// where only schemas are in the way. What is somebody else's is left alone, with the command for its
-// owner (topic-differences.ts). Invariant: after applyTopics, checkTopics finds only that.
+// altered, set or registered: WEIR_TOPICS_DIFFER with each topic's reason,
+// WEIR_REGISTRY_INCOMPATIBLE where only schemas are in the way. What is somebody else's is left
+// alone, with the command for its owner (topic-differences.ts). Invariant: after applyTopics,
+// checkTopics finds only that.
 
 import { setTimeout } from 'node:timers/promises'
 import { WeirError } from '../../../core/errors.ts'
@@ -71,7 +73,9 @@ function refuse(differences: readonly TopicDifference[]): void {
 const isOfBrokers = (kind: TopicDifference['kind']): boolean =>
   kind !== 'compatibility' && kind !== 'schema'
 
-/** A broker answers from its copy of the metadata, which follows the controller's a moment later. */
+/**
+ * A broker answers from its copy of the metadata, which follows the controller's a moment later.
+ */
 async function awaitTopics(deps: TopicAdmin): Promise<void> {
   const subjects = await readSubjects(deps.registry, deps.plan)
   for (let attempt = 0; attempt < limits.retryAttemptsMax; attempt++) {

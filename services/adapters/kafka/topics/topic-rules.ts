@@ -1,8 +1,10 @@
-// What is enough of each setting of a topic that is there already, and what apply may do about the rest.
+// What is enough of each setting of a topic that is there already, and what apply may do about the
+// rest.
 //
-// In: found and planned values. Out: whether they differ in a way that matters, as data: one row per
-// setting. Invariant: a row that apply mends only ever keeps more or takes more (longer retention,
-// larger batches); everything else, and every topic of somebody else, is told to its owner.
+// In: found and planned values. Out: whether they differ in a way that matters, as data: one row
+// per setting. Invariant: a row that apply mends only ever keeps more or takes more (longer
+// retention, larger batches); everything else, and every topic of somebody else, is told to its
+// owner.
 
 import type { PlannedTopic, TopicRole } from './topics.ts'
 

@@ -1,8 +1,9 @@
-// The changes that bring brokers and registry to the plan, one step each, in the order they are made.
+// The changes that bring brokers and registry to the plan, one step each, in the order they are
+// made.
 //
 // In: differences that were judged. Out: steps; the brokers are asked first whether they would take
-// theirs. A subject gets its level before its schema, and all subjects come before the first topic: an
-// input that is there without a schema is somebody else's, so apply cut off in the middle has to
+// theirs. A subject gets its level before its schema, and all subjects come before the first topic:
+// an input that is there without a schema is somebody else's, so apply cut off in the middle has to
 // find none of its own like that when it is run again. Thrown when a step fails: the failure's own
 // code, with what was done and what was not.
 

@@ -1,10 +1,10 @@
 // The topics as data: names, prefix and sizes in, the plan of every topic and its subject out.
 //
 // Everything that `weir topics` creates, checks and documents comes from the one table below;
-// docs/reference/topics.md is generated from it. A name says which role a topic has; the settings of
-// a role are not configurable per pipeline, except for partitions and replication. Refused: partition
-// or replica counts below 1. Invariant: every topic of a role is keyed and laid out the same way in
-// every pipeline, so that a consumer of one knows all.
+// docs/reference/topics.md is generated from it. A name says which role a topic has; the settings
+// of a role are not configurable per pipeline, except for partitions and replication. Refused:
+// partition or replica counts below 1. Invariant: every topic of a role is keyed and laid out the
+// same way in every pipeline, so that a consumer of one knows all.
 
 import { WeirError } from '../../../core/errors.ts'
 import { JOURNAL_RETENTION_MS_MIN, journalRetentionMs } from '../../../core/look-back.ts'
@@ -34,7 +34,9 @@ export type TopicOverrides = {
   readonly names?: Partial<TopicNames>
   /** Put before every name. */
   readonly prefix?: string
-  /** Of the topics that state is put back from; as for a pipeline that is not known unless given. */
+  /**
+   * Of the topics that state is put back from; as for a pipeline that is not known unless given.
+   */
   readonly journalRetentionMs?: number
   readonly partitions?: number
   readonly replication?: number
@@ -57,8 +59,8 @@ const defaultReplication = 1
 const dayMs = 86_400_000
 const mib = (count: number): string => String(count * 1024 * 1024)
 
-// Inputs are stamped by the broker, because the clock of validate and the lateness of labels have to
-// be the broker's own. Batches stay compressed as their producer chose. A value of 1 MiB, the
+// Inputs are stamped by the broker, because the clock of validate and the lateness of labels have
+// to be the broker's own. Batches stay compressed as their producer chose. A value of 1 MiB, the
 // producers' usual limit, has to fit with what surrounds it.
 const input = {
   'cleanup.policy': 'delete',
@@ -76,7 +78,8 @@ const written = {
   'max.message.bytes': mib(8),
 }
 const output = (days: number) => ({ ...written, 'retention.ms': String(days * dayMs) })
-// Few and small, and kept for ever: the latest roster of every pipeline, and the way that led to it.
+// Few and small, and kept for ever: the latest roster of every pipeline, and the way that led to
+// it.
 const kept = (policy: 'compact' | 'delete') => ({
   'cleanup.policy': policy,
   'retention.ms': '-1',

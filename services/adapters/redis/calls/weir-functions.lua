@@ -7,7 +7,8 @@
 --           header (16): version u8 | folded u8 | values u16 | generation u32 | base ordinal f64
 --           folded part: length u32 | bytes that only the scorers read (log-layout.ts)
 --           record     : event time f64 | source f64 (lane * 2^44 + offset) | values f64 ...
--- The fence hash: lane id -> epoch f64 | applied offset f64 | frontier f64 | idle f64 | touched f64 |
+-- The fence hash: lane id -> epoch f64 | applied offset f64 | frontier f64 | idle f64 | touched f64
+-- |
 --           committed f64 (offset of the next event to commit)
 --           restore -> deadline ms, blank, token of who is putting the bucket back together
 --           whole   -> token of the time when the bucket was last found whole
@@ -27,9 +28,9 @@
 --                 reply {'OK'|'UNSURE', per lane id f64 | frontier f64 | idle f64 | touched f64 | committed f64}
 -- restore KEYS fence, log ... ARGV verb, token, ...: see below
 --
--- Invariant: a record is appended once: offsets that the fence holds as applied are skipped, and the
--- caller learns the log's true end instead. A call applies all of a bucket's records or none: what can
--- fail is looked at before anything is written.
+-- Invariant: a record is appended once: offsets that the fence holds as applied are skipped, and
+-- the caller learns the log's true end instead. A call applies all of a bucket's records or none:
+-- what can fail is looked at before anything is written.
 
 local HEADER_SIZE = 16
 local LAYOUT_VERSION = 2
@@ -38,15 +39,16 @@ local SOURCE_LANE = 2 ^ 44
 local NOTHING_FOLDED = 4294967295
 local RESTORE, WHOLE = 'restore', 'whole'
 
--- What this server process knows, and no replica, snapshot or successor of it: which buckets have been
--- found whole since it began to answer, and which lanes have said what they committed. A server that was
--- restarted or promoted starts without, so it trusts nothing that it holds until all lanes have spoken.
--- A server that was demoted and is promoted again may have kept its memory: its replication id tells. A
--- slot that moved away in a cluster and came back: the token in the fence tells.
+-- What this server process knows, and no replica, snapshot or successor of it: which buckets have
+-- been found whole since it began to answer, and which lanes have said what they committed. A
+-- server that was restarted or promoted starts without, so it trusts nothing that it holds until
+-- all lanes have spoken. A server that was demoted and is promoted again may have kept its memory:
+-- its replication id tells. A slot that moved away in a cluster and came back: the token in the
+-- fence tells.
 local ready, confirmed = {}, {}
--- Fences of pipelines and layouts that nobody uses any more are forgotten, so that neither table grows
--- for ever: once there are many, those that were not heard of for FORGET_MS. Who does come back finds
--- nothing known of it, as with a server that is new.
+-- Fences of pipelines and layouts that nobody uses any more are forgotten, so that neither table
+-- grows for ever: once there are many, those that were not heard of for FORGET_MS. Who does come
+-- back finds nothing known of it, as with a server that is new.
 local FORGET_MS, FORGET_FROM = 3600000, 1024
 local heard, heard_count, forget_at = {}, 0, FORGET_FROM
 
@@ -371,7 +373,8 @@ end
 --   write  token, lease ms, retention ms, log ... -> {'OK'}: each log replaced by what is given
 --   finish token, per lane id f64 | applied f64   -> {'OK'}: the bucket is whole up to these offsets
 --   leave  token                              -> {'OK'}: nothing was changed, or what was is whole
--- Every verb but begin is refused with {'LEASE_GONE'} when somebody else holds the bucket meanwhile.
+-- Every verb but begin is refused with {'LEASE_GONE'} when somebody else holds the bucket
+-- meanwhile.
 local function restore(keys, args)
   local fence, verb, token = keys[1], args[1], args[2]
   local held = redis.call('HGET', fence, RESTORE)
@@ -423,8 +426,9 @@ local function restore(keys, args)
   return { 'OK' }
 end
 
--- At maxmemory only what makes logs longer is refused: a fence has one small field per lane, so lanes
--- can still be claimed, confirmed and given back, and all of them hear how far the others are.
+-- At maxmemory only what makes logs longer is refused: a fence has one small field per lane, so
+-- lanes can still be claimed, confirmed and given back, and all of them hear how far the others
+-- are.
 local function register(name, callback, flags)
   redis.register_function({
     function_name = 'weir_VERSION_' .. name,

@@ -1,11 +1,11 @@
 // The hash tags of a pipeline's buckets, so chosen that they spread evenly over a Redis Cluster.
 //
 // A cluster deals out 16384 slots in ranges of equal length. Tags that merely end in the bucket's
-// number fall into them by chance: of 16 buckets, one of 3 masters gets 7 as a rule, up to 10. Bucket b of B
-// therefore gets a tag whose slot is the middle of the b-th of B equal parts of all slots; so N masters with
-// equal ranges get B/N buckets each, rounded up or down.
-// In: what begins every key, and the number of buckets. Out: one tag per bucket, `prefix:b.spot`.
-// Invariant: the same prefix and number give the same tags for ever: they are the places of data.
+// number fall into them by chance: of 16 buckets, one of 3 masters gets 7 as a rule, up to 10.
+// Bucket b of B therefore gets a tag whose slot is the middle of the b-th of B equal parts of all
+// slots; so N masters with equal ranges get B/N buckets each, rounded up or down. In: what begins
+// every key, and the number of buckets. Out: one tag per bucket, `prefix:b.spot`. Invariant: the
+// same prefix and number give the same tags for ever: they are the places of data.
 
 import { crc16, slotCount } from './key-slot.ts'
 
@@ -23,8 +23,8 @@ const middleSlot = (bucket: number, buckets: number): number =>
   Math.floor(((bucket + 0.5) * slotCount) / buckets)
 
 /**
- * CRC is linear: the checksum of stem + spot is that of the stem followed by as many zero bytes, XOR
- * the spot's own. So the spot that leads to a slot is found in one table, whatever the stem.
+ * CRC is linear: the checksum of stem + spot is that of the stem followed by as many zero bytes,
+ * XOR the spot's own. So the spot that leads to a slot is found in one table, whatever the stem.
  */
 function spotTowards(slot: number, stem: string): string {
   const before = crc16(new Uint8Array(SPOT_LENGTH), crc16(Buffer.from(stem)))

@@ -2,9 +2,9 @@
 //
 // In: URLs of some nodes; the rest is asked of them. Out: replies; errors as they come. Moved slots
 // (MOVED, ASK) are followed at once and a migrating one is tried again for about a second; a node
-// that went away, CLUSTERDOWN and the like are thrown, for ioredis' own retries would send a call again
-// that the store has given up already. Every call that fails ends in the store's retries, so a
-// failover is waited for there. Refused: a cluster that is not whole, a master that is unfit.
+// that went away, CLUSTERDOWN and the like are thrown, for ioredis' own retries would send a call
+// again that the store has given up already. Every call that fails ends in the store's retries, so
+// a failover is waited for there. Refused: a cluster that is not whole, a master that is unfit.
 // Invariant: nothing is queued while the cluster is away; a master without the functions gets them.
 
 import { once } from 'node:events'
@@ -21,7 +21,9 @@ import { loadLibrary, patience, scanKeys } from './server-client.ts'
 const REDIRECTIONS_MAX = 8
 const TRY_AGAIN_MS = 100
 
-/** @param urls of nodes to start from; how to log in and whether to speak TLS is that of the first. */
+/**
+ * @param urls of nodes to start from; how to log in and whether to speak TLS is that of the first.
+ */
 export async function connectCluster(
   urls: readonly string[],
   observe: Observe,

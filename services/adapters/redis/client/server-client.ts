@@ -1,9 +1,9 @@
 // The narrow port to one Redis server, whoever stands behind its name.
 //
-// In: a URL. Out: replies; errors as they come, after at most limits.redisCommandMsMax. A connection
-// that closed is made again by itself, and so is one to a server that has become a replica.
-// Invariant: a command is sent again only on a new connection, and given up after three of those
-// failed, so nothing is queued without end while Redis is away.
+// In: a URL. Out: replies; errors as they come, after at most limits.redisCommandMsMax. A
+// connection that closed is made again by itself, and so is one to a server that has become a
+// replica. Invariant: a command is sent again only on a new connection, and given up after three of
+// those failed, so nothing is queued without end while Redis is away.
 
 import { Redis } from 'ioredis'
 import { limits } from '../../../core/limits.ts'

@@ -17,7 +17,9 @@ import { callFunction, type RedisEnvironment } from '../calls/redis-functions.ts
 import { bucketTags } from '../client/bucket-tags.ts'
 import { decodeFrontiers, encodeFrontiers, type HeardFrontier } from '../logs/log-layout.ts'
 
-/** Another layout or another number of buckets is another place: logs of one never meet the other. */
+/**
+ * Another layout or another number of buckets is another place: logs of one never meet the other.
+ */
 export const storePrefix = (
   keyPrefix: string,
   { pipeline, layoutHash, store }: PipelineDefinition,

@@ -1,10 +1,10 @@
 // Whether a Redis can be trusted with state: asked once, before the first claim.
 //
-// In: the text of INFO. Out: nothing, or WEIR_ENRICH_STORE_UNFIT with the found, the expected and the
-// setting to change. Refused: a version without functions (before 7), a replica, and an eviction
-// policy that deletes keys when memory is full: an entity whose log was deleted looks like one that
-// was silent, and its windows count short without anybody noticing.
-// A field that the server does not show (some hide them) is not held against it.
+// In: the text of INFO. Out: nothing, or WEIR_ENRICH_STORE_UNFIT with the found, the expected and
+// the setting to change. Refused: a version without functions (before 7), a replica, and an
+// eviction policy that deletes keys when memory is full: an entity whose log was deleted looks like
+// one that was silent, and its windows count short without anybody noticing. A field that the
+// server does not show (some hide them) is not held against it.
 
 import { WeirError } from '../../../core/errors.ts'
 

@@ -1,7 +1,8 @@
-// What the Redis servers say of themselves, without changing anything: state, settings, clock, speed.
+// What the Redis servers say of themselves, without changing anything: state, settings, clock,
+// speed.
 //
-// In: WEIR_REDIS_URL. Out: a RedisSight, of the one server or of every master of its cluster.
-// What the user may not see is null and never guessed. Thrown: WEIR_ENRICH_STORE_AWAY when the first
+// In: WEIR_REDIS_URL. Out: a RedisSight, of the one server or of every master of its cluster. What
+// the user may not see is null and never guessed. Thrown: WEIR_ENRICH_STORE_AWAY when the first
 // server does not answer. Invariant: only INFO, CONFIG GET, CLUSTER, FUNCTION LIST, TIME and PING
 // are sent, on connections of its own.
 
@@ -126,10 +127,14 @@ const listLibraries = (redis: Redis): Promise<unknown> =>
 const readLibraries = (reply: unknown): readonly string[] =>
   (reply as readonly unknown[]).map((entry) => readPairs(entry).get('library_name') ?? '')
 
-/** Of CLUSTER SLOTS: first and last slot, then the master's endpoint, port and name, then replicas. */
+/**
+ * Of CLUSTER SLOTS: first and last slot, then the master's endpoint, port and name, then replicas.
+ */
 type SlotRange = readonly [number, number, readonly [string | null, number, string]]
 
-/** Every master that serves slots. One that does not answer is told by the slots it leaves behind. */
+/**
+ * Every master that serves slots. One that does not answer is told by the slots it leaves behind.
+ */
 async function inspectMasters(first: Redis, url: string): Promise<RedisServerSight[]> {
   const ranges = (await first.call('CLUSTER', 'SLOTS')) as readonly SlotRange[]
   const urls = new Set(ranges.map(([, , [host, port]]) => urlAt(url, host, port)))
@@ -137,7 +142,9 @@ async function inspectMasters(first: Redis, url: string): Promise<RedisServerSig
   return sights.flatMap((sight) => (sight.status === 'fulfilled' ? [sight.value] : []))
 }
 
-/** The same way in, to another node; one that does not say its address is the one that was asked. */
+/**
+ * The same way in, to another node; one that does not say its address is the one that was asked.
+ */
 function urlAt(url: string, host: string | null, port: number): string {
   const place = new URL(url)
   if (host) place.hostname = host.includes(':') ? `[${host}]` : host

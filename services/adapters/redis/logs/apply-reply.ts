@@ -25,7 +25,9 @@ import {
   TOLD_FROM,
 } from './log-layout.ts'
 
-/** Brings the cached logs of a bucket to where Redis says they are, and places the batch's entries. */
+/**
+ * Brings the cached logs of a bucket to where Redis says they are, and places the batch's entries.
+ */
 export function applyReply(
   reply: readonly Buffer[],
   { logs }: BucketDraft,
@@ -85,8 +87,8 @@ function placeAppends(cached: CachedLog, draft: Draft, place: (entry: number) =>
 }
 
 /**
- * Entries without a place of their own see the log as it stands at theirs; delivered again, they see
- * no more than lies before the log's next entry.
+ * Entries without a place of their own see the log as it stands at theirs; delivered again, they
+ * see no more than lies before the log's next entry.
  */
 function placeLookers(cached: CachedLog, draft: Draft, wasApplied: WasApplied): void {
   const { nextEntries, positions, visible } = draft
@@ -120,7 +122,9 @@ function countAdded(
   return added
 }
 
-/** Entries [from, end) that were delivered before see what lies before `end`, or all if it is -1. */
+/**
+ * Entries [from, end) that were delivered before see what lies before `end`, or all if it is -1.
+ */
 function showUntil(
   cached: CachedLog,
   { from, end }: { from: number; end: number },

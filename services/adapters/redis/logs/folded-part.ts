@@ -5,8 +5,8 @@
 //     tile - first u32 | rows u32 | highest time - tile's begin u32 |
 //     lowest time - tile's begin u32 where the kind keeps it | sums f64 ... | (smallest, largest f64) ...
 //
-// Invariant: decoding gives back every double that was encoded. Times within a tile fit into 32 bits
-// because the pipeline file refuses tails of more than 30 days.
+// Invariant: decoding gives back every double that was encoded. Times within a tile fit into 32
+// bits because the pipeline file refuses tails of more than 30 days.
 
 import type { EntityLog, RowShape, TileTable } from '../../../pipeline/enrich/entity-log.ts'
 import type { LogHistory } from '../../../pipeline/enrich/fold-log.ts'

@@ -1,10 +1,10 @@
 // The bounded cache of decoded entity logs, in two halves: young and old.
 //
-// A log that is used moves to the young half; when that half holds its share of the bytes, it becomes
-// the old one and whatever was in the old one is forgotten. So a log survives as long as it is used
-// once per turn, at the price of one map look-up, without a list to keep in order.
-// Invariant: decoded bytes pass the ceiling by no more than what one batch adds. Forgetting is always
-// safe: a log that is not here is read from Redis again, whole.
+// A log that is used moves to the young half; when that half holds its share of the bytes, it
+// becomes the old one and whatever was in the old one is forgotten. So a log survives as long as it
+// is used once per turn, at the price of one map look-up, without a list to keep in order.
+// Invariant: decoded bytes pass the ceiling by no more than what one batch adds. Forgetting is
+// always safe: a log that is not here is read from Redis again, whole.
 
 import { createEntityLog, type EntityLog } from '../../../pipeline/enrich/entity-log.ts'
 import type { LogHistory } from '../../../pipeline/enrich/fold-log.ts'

@@ -1,14 +1,13 @@
 // The entity logs in Redis: one string per log, one function call per bucket and batch.
 //
-// In: the records of a batch. Out: the logs, decoded, with each record's place. A batch is one round
-// trip: every bucket's call is sent before any answer is awaited. Redis answers only what this
-// scorer has not seen; the rest is in the bounded cache.
-// Refused: an older epoch (FENCED); a fence that knows less than this lane has applied, and a server
-// that began to answer after the lanes were confirmed (UNSURE).
-// Invariants: a call that is sent twice has the effect of one, because the fence skips what is
-// applied; so time-outs are simply sent again. A cached log whose key's generation changed is
-// dropped and read anew. Every call touches every bucket's fence, so that all buckets of a lane
-// agree on its applied offset once a batch is through.
+// In: the records of a batch. Out: the logs, decoded, with each record's place. A batch is one
+// round trip: every bucket's call is sent before any answer is awaited. Redis answers only what
+// this scorer has not seen; the rest is in the bounded cache. Refused: an older epoch (FENCED); a
+// fence that knows less than this lane has applied, and a server that began to answer after the
+// lanes were confirmed (UNSURE). Invariants: a call that is sent twice has the effect of one,
+// because the fence skips what is applied; so time-outs are simply sent again. A cached log whose
+// key's generation changed is dropped and read anew. Every call touches every bucket's fence, so
+// that all buckets of a lane agree on its applied offset once a batch is through.
 
 import { randomInt } from 'node:crypto'
 import { assertInvariant, WeirError } from '../../../core/errors.ts'
@@ -70,7 +69,10 @@ export async function createRedisLogStore(options: RedisLogStoreOptions): Promis
     },
   })
   const applied = new Map<number, number>()
-  /** What each lane is known to have committed: of our own from the batches, of others from the fence. */
+  /**
+   * What each lane is known to have committed: of our own from the batches, of others from the
+   * fence.
+   */
   const committed = new Map<number, number>()
   let batches = 0
   let frontiers: readonly HeardFrontier[] = []
@@ -215,7 +217,9 @@ function countRedelivered({ request, appliedBefore }: BatchCalls): number {
 
 type Sizes = { sent: number; received: number; told: number }
 
-/** Sends one bucket's call until it is answered; what was applied meanwhile is skipped by the fence. */
+/**
+ * Sends one bucket's call until it is answered; what was applied meanwhile is skipped by the fence.
+ */
 async function advanceBucket(
   calls: BatchCalls,
   bucket: number,

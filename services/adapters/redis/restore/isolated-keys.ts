@@ -5,11 +5,11 @@
 //   weir-replay/alive/<run>            there while the run's process lives: it expires otherwise
 //   weir-replay/named/<run>...         runs of several processes (named-run.ts): they outlive these
 //
-// In: a client, a definition. Out: a prefix of random name; the removal of single logs and of all. At the
-// start what runs left behind that died is removed. Refused: a Redis that does not answer, or not this
-// user (WEIR_ENRICH_STORE_AWAY). Invariants: WEIR_KEY_PREFIX takes no slash, so no live
-// key begins as these do; fences go before logs, so a run that was taken for dead and goes on is refused
-// by every bucket and never computes from logs that are gone.
+// In: a client, a definition. Out: a prefix of random name; the removal of single logs and of all.
+// At the start what runs left behind that died is removed. Refused: a Redis that does not answer,
+// or not this user (WEIR_ENRICH_STORE_AWAY). Invariants: WEIR_KEY_PREFIX takes no slash, so no live
+// key begins as these do; fences go before logs, so a run that was taken for dead and goes on is
+// refused by every bucket and never computes from logs that are gone.
 
 import { randomUUID } from 'node:crypto'
 import { WeirError } from '../../../core/errors.ts'

@@ -3,9 +3,10 @@
 //   weir-replay/named/<run>         the run's terms, as JSON: whoever comes first writes them
 //   {weir-replay/named/<run>:...    its logs and fences (redis-fences.ts)
 //
-// In: a client, a run. Out: the terms of whoever came first; the removal of all. Refused: a Redis that does
-// not answer, or not this user (WEIR_ENRICH_STORE_AWAY). Invariants: the terms are written once
-// and never changed; fences go before logs and the terms last, so a removal that was cut off is done again.
+// In: a client, a run. Out: the terms of whoever came first; the removal of all. Refused: a Redis
+// that does not answer, or not this user (WEIR_ENRICH_STORE_AWAY). Invariants: the terms are
+// written once and never changed; fences go before logs and the terms last, so a removal that was
+// cut off is done again.
 
 import type { IsolatedRun, RunTerms } from '../../../replay/isolated-run.ts'
 import type { RedisClient } from '../client/redis-commands.ts'

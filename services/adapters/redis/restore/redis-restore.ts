@@ -1,10 +1,10 @@
 // Putting lost state back into Redis: whole logs, bucket by bucket, under a lease.
 //
-// In: logs as services/restore has laid them out. Out: Redis holds them, and the fences say how far.
-// Refused: a lease that somebody else holds meanwhile (WEIR_ENRICH_STORE_UNSURE): whoever was stopped
-// for longer than the lease must not write over what others have put back and extended since.
-// Invariant: from `begin` to `end` no lane advances in any bucket; what is cut off in between is found
-// as lost again, and done again.
+// In: logs as services/restore has laid them out. Out: Redis holds them, and the fences say how
+// far. Refused: a lease that somebody else holds meanwhile (WEIR_ENRICH_STORE_UNSURE): whoever was
+// stopped for longer than the lease must not write over what others have put back and extended
+// since. Invariant: from `begin` to `end` no lane advances in any bucket; what is cut off in
+// between is found as lost again, and done again.
 
 import { randomInt, randomUUID } from 'node:crypto'
 import { hashToBucket } from '../../../core/hash.ts'
@@ -28,7 +28,10 @@ type RedisRestoreOptions = RedisEnvironment & {
   readonly retentionMs: number
 }
 
-/** Longer than reading a stretch of the topics takes; whoever waits for a dead process waits so long. */
+/**
+ * Longer than reading a stretch of the topics takes; whoever waits for a dead process waits so
+ * long.
+ */
 const LEASE_MS = 30_000
 const RENEW_MS = LEASE_MS / 3
 /** Logs of one call: it must not hold up the server. */

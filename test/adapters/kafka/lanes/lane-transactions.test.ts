@@ -1,4 +1,5 @@
-// The lanes' transactions on a real broker: fenced, atomic, with the lane's memory beside the offset.
+// The lanes' transactions on a real broker: fenced, atomic, with the lane's memory beside the
+// offset.
 
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import {

@@ -78,7 +78,8 @@ async function sendWhileLeadersMove(before: Leaders, after: Leaders, failing: nu
 
 describe('stored once', () => {
   it('kafkajs loses a partition that moved to a broker that has answered; it is missed', async () => {
-    // Broker 1 stores the alerts; broker 2 fails, and the scored events are broker 1's from then on.
+    // Broker 1 stores the alerts; broker 2 fails, and the scored events are broker 1's from then
+    // on.
     const moved = sendWhileLeadersMove({ scored: 2, alerts: 1 }, { scored: 1, alerts: 1 }, 2)
     const { stored, answer } = await moved
     expect(stored).toEqual(['alerts'])

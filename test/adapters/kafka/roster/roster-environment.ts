@@ -1,7 +1,8 @@
-// A pipeline whose two topics of the roster are its own, so that tests do not meet each other's records.
+// A pipeline whose two topics of the roster are its own, so that tests do not meet each other's
+// records.
 //
-// In: a broker and a registry. Out: a definition; its topics are there with their schemas, and gone after the
-// test. Refused: what brokers and registry refuse.
+// In: a broker and a registry. Out: a definition; its topics are there with their schemas, and gone
+// after the test. Refused: what brokers and registry refuse.
 
 import { onTestFinished } from 'vitest'
 import type { Kafka } from '../../../../services/adapters/kafka/client/kafka-client.ts'

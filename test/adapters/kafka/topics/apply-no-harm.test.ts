@@ -1,4 +1,5 @@
-// What `weir topics apply` must never do to topics and subjects that are there: real brokers and registry.
+// What `weir topics apply` must never do to topics and subjects that are there: real brokers and
+// registry.
 
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import {

@@ -1,8 +1,10 @@
-// The store over a cluster whose slots keep moving, the memory store and the naive oracle are equal.
+// The store over a cluster whose slots keep moving, the memory store and the naive oracle are
+// equal.
 //
 // Per seed: a random feature table and random lanes, as in test/oracle/stores-equal.test.ts. Before
 // every third batch one of the run's slots moves to another master, key by key. That master has to
-// be told what is committed before it is trusted; the test does so, as lanes do when they are refused.
+// be told what is committed before it is trusted; the test does so, as lanes do when they are
+// refused.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keySlot } from '../../../../services/adapters/redis/client/key-slot.ts'
@@ -53,7 +55,9 @@ async function moveSomeSlot(prefix: string, random: Random): Promise<void> {
   await cluster.moveSlot(slot, random.pick(cluster.nodes.filter((node) => node !== from)))
 }
 
-/** A store with something to do before a batch; remembers what was confirmed, to confirm it again. */
+/**
+ * A store with something to do before a batch; remembers what was confirmed, to confirm it again.
+ */
 function wandering(
   store: EntityLogStore,
   lanes: Map<number, ConfirmedLane>,

@@ -1,9 +1,10 @@
 // What readers of committed messages do not get: the messages of aborted transactions.
 //
-// In: the messages of a fetch and the aborted transactions that overlap it, by their first offsets. Out:
-// the messages without theirs; markers stay, the caller drops them. Why not kafkajs' own: it enters one
-// transaction per message. Where a fetch begins in the middle of two that lie side by side, the first
-// message of the second one came out as if it had been committed (kafkajs 2.2.4, filterAbortedMessages).
+// In: the messages of a fetch and the aborted transactions that overlap it, by their first offsets.
+// Out: the messages without theirs; markers stay, the caller drops them. Why not kafkajs' own: it
+// enters one transaction per message. Where a fetch begins in the middle of two that lie side by
+// side, the first message of the second one came out as if it had been committed (kafkajs 2.2.4,
+// filterAbortedMessages).
 
 type Message = {
   readonly offset: string

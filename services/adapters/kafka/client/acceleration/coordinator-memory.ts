@@ -1,6 +1,6 @@
-// Remembers which broker coordinates a transaction or a group, per producer. In: a look-up. Out: the
-// broker, asked for with FindCoordinator once instead of four times per transaction (0.8-1.4 ms of
-// its 4-6 ms).
+// Remembers which broker coordinates a transaction or a group, per producer. In: a look-up. Out:
+// the broker, asked for with FindCoordinator once instead of four times per transaction (0.8-1.4 ms
+// of its 4-6 ms).
 //
 // Invariant: a coordinator that may have moved is never used again. What is remembered is dropped
 // when an operation fails (the broker that moved answers NOT_COORDINATOR, a dead one closes the

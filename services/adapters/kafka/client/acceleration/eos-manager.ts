@@ -1,5 +1,5 @@
-// Shortens the conversation of a transactional producer with its coordinator. In: what kafkajs makes
-// its manager of exactly-once semantics from. Out: a manager with the same operations.
+// Shortens the conversation of a transactional producer with its coordinator. In: what kafkajs
+// makes its manager of exactly-once semantics from. Out: a manager with the same operations.
 //
 // Three changes, none in what is sent to whom: coordinators are remembered (coordinator-memory.ts);
 // AddPartitionsToTxn, which meets the previous transaction's markers still being written as soon as
@@ -23,7 +23,9 @@ const operations = [
   'abort',
 ] as const
 
-/** Milliseconds between attempts to add partitions; after the last one kafkajs' own retry goes on. */
+/**
+ * Milliseconds between attempts to add partitions; after the last one kafkajs' own retry goes on.
+ */
 const addPartitionsPausesMs = [1, 1, 1, 2, 2, 4, 8, 16]
 
 /**
