@@ -12,7 +12,7 @@ import { connectRedis } from '../adapters/redis/client/redis-client.ts'
 import { readTerms } from '../adapters/redis/restore/named-run.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import { readSettings, type Settings } from '../core/settings.ts'
+import { groupOf, readSettings, type Settings } from '../core/settings.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { describeFinding, unverifiedReasons } from '../parity/findings.ts'
 import { isEqual, type ParityReport } from '../parity/parity-report.ts'
@@ -94,13 +94,13 @@ async function prove({ pipeline, from, to, sample, run, json }: Flags): Promise<
 async function findScored(
   name: string | undefined,
   definition: PipelineDefinition,
-  { groupId, redis: { url } }: Settings,
+  settings: Settings,
 ): Promise<Pick<ParityEnvironment, 'definition' | 'groupId' | 'ranges'>> {
   if (name === undefined) {
-    return { definition, groupId: groupId ?? `weir.${definition.pipeline}` }
+    return { definition, groupId: groupOf(settings, definition.pipeline) }
   }
   const run = isolateRun(name, definition)
-  const redis = await connectRedis(url, observeNothing)
+  const redis = await connectRedis(settings.redis.url, observeNothing)
   try {
     const terms = await readTerms(redis, run)
     if (terms !== null) {

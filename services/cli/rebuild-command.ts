@@ -17,7 +17,7 @@ import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.t
 import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
-import { readSettings, type Settings } from '../core/settings.ts'
+import { groupOf, readSettings, type Settings } from '../core/settings.ts'
 import { createClosers } from '../environment/closers.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
@@ -77,7 +77,7 @@ async function openEnvironment(
   add: (close: () => Promise<void>) => void,
 ): Promise<RebuildEnvironment> {
   const { topics, pipeline, store } = definition
-  const groupId = settings.groupId ?? `weir.${pipeline}`
+  const groupId = groupOf(settings, pipeline)
   const logger = createLogger({
     level: 'error',
     name: 'weir-rebuild',

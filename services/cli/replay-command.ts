@@ -10,7 +10,11 @@
 
 import { type Command, Option } from 'commander'
 import { readCostFile } from '../adapters/event-files/cost-file.ts'
-import { fetchModels, openModelSource } from '../adapters/models/open-model-source.ts'
+import {
+  fetchModels,
+  openModelSource,
+  readSignaturePolicy,
+} from '../adapters/models/open-model-source.ts'
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
@@ -120,6 +124,9 @@ async function replay(flags: Flags): Promise<void> {
     ...(flags.measureTo === undefined ? {} : { measureToMs: flags.measureTo }),
     ...(flags.knownSince === undefined ? {} : { knownSinceMs: flags.knownSince }),
     ...(flags.store === 'redis' ? { redisUrl: readSettings(process.env).redis.url } : {}),
+    ...(flags.featuresOnly === true
+      ? {}
+      : { signatures: readSignaturePolicy(readSettings(process.env).models) }),
     outFolder: flags.out ?? '',
     signal: stop.signal,
     onProgress: createProgress(startedMs),
@@ -153,7 +160,10 @@ async function replayAs(flags: Flags, run: Run): Promise<ReplayReport | null> {
   return flags.topics === true ? replayTopics(flags, run) : replayFiles(flags, run)
 }
 
-type Run = Pick<ReplayOptions, 'isScoring' | 'redisUrl' | 'outFolder' | 'onProgress'> & {
+type Run = Pick<
+  ReplayOptions,
+  'isScoring' | 'redisUrl' | 'signatures' | 'outFolder' | 'onProgress'
+> & {
   readonly signal: AbortSignal
 }
 

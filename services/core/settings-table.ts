@@ -244,13 +244,14 @@ export const settingsTable = {
     read: matching(/^[A-Za-z0-9._-]{1,249}$/),
     fallback: null,
     expected: 'up to 249 letters, digits, dots, dashes and underscores',
-    means: 'Consumer group in place of the one named after the pipeline.',
+    means: 'Consumer group in place of weir.<prefix of the topics><pipeline>.',
   }),
   WEIR_KEY_PREFIX: setting({
     read: matching(/^[A-Za-z0-9._:-]{1,64}$/),
-    fallback: 'weir',
+    fallback: null,
     expected: 'up to 64 letters, digits, dots, colons, dashes and underscores',
-    means: 'Put before every key in Redis.',
+    means:
+      'Put before every key in Redis; not set: weir, and the prefix of the topics if there is one.',
   }),
   WEIR_INSTANCE_ID: setting({
     read: matching(namePattern),
@@ -268,7 +269,8 @@ export const settingsTable = {
     read: matching(namePattern),
     fallback: null,
     expected: nameExpected,
-    means: "Put before every topic's name, so that several runs share one broker.",
+    means:
+      "Put before every topic's name, and into group and keys unless they are set: a deployment of its own.",
   }),
   WEIR_TOPIC_REPLICATION: setting({
     read: integer(1, 15),

@@ -194,13 +194,22 @@ function toSettings(values: Values, instanceId: string): Settings {
     },
     logLevel: values.WEIR_LOG_LEVEL!,
     groupId: values.WEIR_GROUP_ID,
-    keyPrefix: values.WEIR_KEY_PREFIX!,
+    keyPrefix: values.WEIR_KEY_PREFIX ?? keyPrefixOf(values.WEIR_TOPIC_PREFIX ?? ''),
     instanceId: values.WEIR_INSTANCE_ID ?? instanceId,
     commit: values.WEIR_COMMIT!,
     topicPrefix: values.WEIR_TOPIC_PREFIX ?? '',
     topicReplication: values.WEIR_TOPIC_REPLICATION!,
   })
 }
+
+/** A prefix alone makes a deployment of its own: topics, group and keys. */
+export const groupOf = (
+  { groupId, topicPrefix }: Pick<Settings, 'groupId' | 'topicPrefix'>,
+  pipeline: string,
+): string => groupId ?? `weir.${topicPrefix}${pipeline}`
+
+const keyPrefixOf = (topicPrefix: string): string =>
+  topicPrefix === '' ? 'weir' : `weir:${topicPrefix}`
 
 const toModelSettings = (values: Values): ModelSettings => ({
   mlflow:

@@ -1,11 +1,14 @@
 // The pipeline: the stages once, in order, and the only place with control flow across them.
 //
-//   admit:   decode ─► validate                                   per fetch, synchronous
-//   process: enrich ─► classify ─► decide ─► publish              per micro-batch of merged lanes
+//   admit:   decode ─► validate               per 256 messages, just before merging, synchronous
+//   process: enrich ─► classify ─► decide ─► publish          per micro-batch of merged lanes
 //
 // Several batches are on their way at once, each in another stage: enrich and decide take them in
 // their order, classify may overtake. Whoever is behind a batch that failed turns back as well:
 // `isWanted` is asked again before each stage, so no lane ever publishes past a gap.
+// What a score is stands in three files: README.md, this one and the stage. Why it is scored once
+// stands in six: lanes/{lane-book,batch-loop,merge-lanes,claim-lane}, adapters/kafka/lanes/
+// lane-transactions and adapters/redis/calls/weir-functions.lua.
 // In: raw messages; batches of arrivals. Out: one tally per lane. Thrown: what a port throws, and
 // BatchAbandoned for a batch that is no longer wanted. Invariants: after each stage, passed +
 // rejected = received; stages neither log nor count, the pipeline emits one signal per stage.

@@ -9,6 +9,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { createOnnxClassifier } from '../adapters/onnx/onnx-classifier.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import { noSignatures, type SignaturePolicy } from '../models/manifest-signature.ts'
 import type { Classifier, FixedClassifier } from '../pipeline/classify/classifier.ts'
 import { planDecide } from '../pipeline/decide/decide.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
@@ -41,6 +42,8 @@ type StageOptions = {
   readonly isScoring: boolean
   /** Where the entities' logs are kept; null = in this process' memory. */
   readonly redisUrl: string | null
+  /** Whose signatures a model must have; nobody's unless given. */
+  readonly signatures?: SignaturePolicy
 }
 
 /** Above every score: reasons are for those who act on a single event. */
@@ -48,10 +51,10 @@ const noReasons = 2
 
 export async function openReplayStages(
   definition: PipelineDefinition,
-  { isScoring, redisUrl }: StageOptions,
+  { isScoring, redisUrl, signatures = noSignatures }: StageOptions,
 ): Promise<ReplayStages> {
   const plan = planFeatures(definition)
-  const classifier = isScoring ? await openClassifier(definition) : null
+  const classifier = isScoring ? await openClassifier(definition, signatures) : null
   const { store, claim, close } = await openReplayStore(definition, plan, redisUrl).catch(
     async (error) => {
       await classifier?.close()
@@ -121,8 +124,12 @@ const featuresAlone: Classifier = {
   }),
 }
 
-const openClassifier = (definition: PipelineDefinition): Promise<FixedClassifier> =>
+const openClassifier = (
+  definition: PipelineDefinition,
+  signatures: SignaturePolicy,
+): Promise<FixedClassifier> =>
   createOnnxClassifier({
+    signatures,
     models: definition.model,
     policy: definition.execution,
     features: definition.features.map(({ name }) => name),

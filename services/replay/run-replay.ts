@@ -13,6 +13,7 @@ import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
 import { type BacktestTally, createBacktest } from '../backtest/backtest.ts'
 import type { CostTable } from '../backtest/cost-table.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
+import type { SignaturePolicy } from '../models/manifest-signature.ts'
 import { composePage } from '../pages/report-page.ts'
 import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { type FileHistory, openFileSource } from './file-source.ts'
@@ -54,6 +55,8 @@ type RunOptions = {
    * Keeps the entities' logs there, under keys of the run's own, and not in this process' memory.
    */
   readonly redisUrl?: string
+  /** Whose signatures a model must have; nobody's unless given. */
+  readonly signatures?: SignaturePolicy
   readonly costs?: CostTable
   /** Event times in [measureFromMs, measureToMs) are measured; all of them are in the rows. */
   readonly measureFromMs?: number
@@ -113,7 +116,9 @@ async function replaySource(
   const { redisUrl = null, knownSinceMs } = options
   const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
   const verdicts = await collectVerdicts(source, signal)
-  const { openStages = () => openReplayStages(definition, { isScoring, redisUrl }) } = options
+  const signed = options.signatures === undefined ? {} : { signatures: options.signatures }
+  const { openStages = () => openReplayStages(definition, { isScoring, redisUrl, ...signed }) } =
+    options
   const stages = await openStages()
   const rejections = openRejectionFile(folder.pathOf('rejected.ndjson'))
   const rowsName: RunOutcome['rowsName'] = isScoring ? 'scored.parquet' : 'features.parquet'

@@ -13,23 +13,27 @@ import { createLaneConsumer } from '../adapters/kafka/lanes/lane-consumer.ts'
 import { systemClock } from '../core/clock.ts'
 import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
-import type { Settings } from '../core/settings.ts'
+import { groupOf, type Settings } from '../core/settings.ts'
 import { openCodecs } from '../environment/open-codecs.ts'
 import { openRegistry } from '../environment/open-environment.ts'
 import { batchEventsFor } from '../lanes/batch-size.ts'
 import { boundInput } from '../lanes/bound-input.ts'
 import { createConductor } from '../lanes/conductor.ts'
 import type { LaneBounds } from '../lanes/lane-input.ts'
+import type { Classifier } from '../pipeline/classify/classifier.ts'
 import { isBraked, planDecide } from '../pipeline/decide/decide.ts'
-import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.ts'
+import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
+import type { Publisher } from '../pipeline/publish/publisher.ts'
 import { createKafkaHistory } from '../restore/read/kafka-history.ts'
 import { openLiveClassifier } from './classifiers/live-classifier.ts'
 import { openClassifier } from './classifiers/open-classifier.ts'
 import { openDelivery } from './open-delivery.ts'
 import { openStore } from './open-store.ts'
+import { refuseMovedGroup } from './refuse-moved-group.ts'
 import { refuseUnfit } from './refuse-unfit.ts'
 import { createStoreRestore } from './restore-store.ts'
 
@@ -58,10 +62,11 @@ export type Pipeline = Awaited<ReturnType<typeof openScoring>>
 export async function openScoring(options: ScoringOptions) {
   const { definition, settings, consumers, producers, observe, add, bounds } = options
   const { topics } = definition
-  const groupId = settings.groupId ?? `weir.${definition.pipeline}`
+  const groupId = groupOf(settings, definition.pipeline)
   const plan = planFeatures(definition)
   const within = bounds === undefined ? {} : { bounds }
   await refuseUnfit(definition, options)
+  await refuseMovedGroup(consumers, definition, settings)
   const registry = openRegistry(settings, undefined, observe)
   add(registry.close)
   const { schemaTopics = topics } = options
@@ -79,24 +84,8 @@ export async function openScoring(options: ScoringOptions) {
     add,
   }
   const { transactions, laneIds } = await openDelivery({ ...delivery, ...within })
-  const pipeline = createPipeline({
-    decoders,
-    validate: definition.validate,
-    enrich: { plan, store, late: definition.late },
-    classify: {
-      classifier,
-      reasonsFrom: definition.policy.review,
-      isBraked: (brake) => isBraked(brake, definition.policy),
-    },
-    decide: planDecide(definition.policy, plan.entities),
-    publish: {
-      context: planPublish(definition, plan.labelEntityCount, options.run ?? null),
-      encoders,
-      publisher: transactions,
-    },
-    clock: systemClock,
-    observe,
-  })
+  const codecs = { decoders, encoders }
+  const pipeline = createScoringPipeline(options, { plan, store, classifier, transactions, codecs })
   const endless = createLaneConsumer({ kafka: consumers, groupId, topics: listInputs(definition) })
   const input = bounds === undefined ? endless : boundInput(endless, bounds)
   const { ended, fail } = createEnd(observe)
@@ -128,6 +117,36 @@ export async function openScoring(options: ScoringOptions) {
     }),
   })
   return { conductor, ended, fail }
+}
+
+type Parts = {
+  readonly plan: FeaturePlan
+  readonly store: EntityLogStore
+  readonly classifier: Classifier
+  readonly transactions: Publisher
+  readonly codecs: Pick<Awaited<ReturnType<typeof openCodecs>>, 'decoders' | 'encoders'>
+}
+
+function createScoringPipeline(
+  { definition, run = null, observe }: Pick<ScoringOptions, 'definition' | 'run' | 'observe'>,
+  { plan, store, classifier, transactions, codecs }: Parts,
+) {
+  const { policy } = definition
+  const context = planPublish(definition, plan.labelEntityCount, run)
+  return createPipeline({
+    decoders: codecs.decoders,
+    validate: definition.validate,
+    enrich: { plan, store, late: definition.late },
+    classify: {
+      classifier,
+      reasonsFrom: policy.review,
+      isBraked: (brake) => isBraked(brake, policy),
+    },
+    decide: planDecide(policy, plan.entities),
+    publish: { context, encoders: codecs.encoders, publisher: transactions },
+    clock: systemClock,
+    observe,
+  })
 }
 
 /** A replay scores with the models of its pipeline file, whatever the roster says now. */

@@ -1,8 +1,9 @@
 // `weir replay` as a process: its last line, its exit codes, its end by a signal, and that no flag
 // and no variable could lead it to live state.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
@@ -157,4 +158,22 @@ test('replay command - has no flag that could name live state', () => {
     '--out',
     '--json',
   ])
+})
+
+test('replay command - refuses a model without a signature where one is asked for', async () => {
+  const folder = temporaryFolder()
+  const { publicKey } = generateKeyPairSync('ed25519')
+  const keyFile = join(folder, 'key.pem')
+  writeFileSync(keyFile, publicKey.export({ type: 'spki', format: 'pem' }))
+  const { transactions } = smallHistory(22, 5)
+  const run = (out: string, more: Readonly<Record<string, string>>) =>
+    runReplay(
+      ['--transactions', writeNdjson(folder, 't.ndjson', transactions), '--out', join(folder, out)],
+      more,
+    )
+  const asked = { WEIR_MODEL_REQUIRE_SIGNATURE: 'true', WEIR_MODEL_KEYS: keyFile }
+  const refused = await run('refused', asked)
+  expect(refused.stderr).toMatch(/^WEIR_CLASSIFY_SIGNATURE_REFUSED: /m)
+  expect(refused.code).toBe(2)
+  expect((await run('taken', {})).code).toBe(0)
 })

@@ -86,12 +86,11 @@ export const shapeRules: readonly CodeRule[] = [
       'services/adapters/inference/remote-model.ts: createRemoteModel has 90 lines',
       'services/adapters/kafka/client/acceleration/record-batch-decoder.ts: replaceRecordBatchDecoder has 75 lines',
       'services/adapters/memory/memory-log-store.ts: createMemoryLogStore has 102 lines',
-      'services/adapters/redis/logs/redis-log-store.ts: createRedisLogStore has 101 lines',
+      'services/adapters/redis/logs/redis-log-store.ts: createRedisLogStore has 104 lines',
       'services/pages/page-sections.ts: drawSimulation has 77 lines',
       'services/parity/labels/outcome-ledger.ts: createOutcomeLedger has 72 lines',
       'services/rollout/scored-feed.ts: openScoredFeed has 128 lines',
       'services/rollout/start-rollout.ts: runRollout has 72 lines',
-      'services/scorer/open-scoring.ts: openScoring has 74 lines',
     ],
     broken: [
       {
