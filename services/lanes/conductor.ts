@@ -54,9 +54,17 @@ export function createConductor(deps: ConductorDeps): Conductor {
   const wake = createWake()
   const gate = createAlignmentGate(deps)
   const flight = createFlight(wake)
-  const watchdog = createWatchdog(deps)
+  /** Putting a store back takes its time, and whoever claims waits for it. */
+  let restores = 0
+  const restore = async (): Promise<void> => {
+    restores++
+    await deps.restore().finally(() => restores--)
+  }
+  const isOutsideAway = () => restores > 0 || deps.isOutsideAway()
+  const watchdog = createWatchdog({ ...deps, isOutsideAway })
   const book = createLaneBook({
     ...deps,
+    restore,
     flight,
     watchdog,
     beginAlignment: gate.begin,

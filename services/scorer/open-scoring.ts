@@ -128,11 +128,11 @@ type Parts = {
 }
 
 function createScoringPipeline(
-  { definition, run = null, observe }: Pick<ScoringOptions, 'definition' | 'run' | 'observe'>,
+  { definition, run, observe }: Pick<ScoringOptions, 'definition' | 'run' | 'observe'>,
   { plan, store, classifier, transactions, codecs }: Parts,
 ) {
   const { policy } = definition
-  const context = planPublish(definition, plan.labelEntityCount, run)
+  const context = planPublish(definition, plan.labelEntityCount, run ?? null)
   return createPipeline({
     decoders: codecs.decoders,
     validate: definition.validate,
