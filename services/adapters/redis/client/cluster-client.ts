@@ -14,6 +14,7 @@ import { limits } from '../../../core/limits.ts'
 import type { Observe } from '../../../pipeline/observe/signals.ts'
 import { FunctionCall } from '../calls/function-call.ts'
 import { checkRedis } from '../inspect/check-redis.ts'
+import { orAway } from './or-away.ts'
 import type { RedisClient } from './redis-commands.ts'
 import { loadLibrary, patience, scanKeys } from './server-client.ts'
 
@@ -88,9 +89,9 @@ function createClusterClient(cluster: Cluster, observe: Observe): RedisClient {
     }
   }
   return {
-    loadFunctions: (code) => loadEverywhere(cluster, code),
+    loadFunctions: (code) => orAway(() => loadEverywhere(cluster, code)),
     call,
-    command: (name, args) => cluster.call(name, ...args),
+    command: (name, args) => orAway(() => cluster.call(name, ...args)),
     scan: (match) => scanMasters(cluster, match),
     disconnect: () => {
       slots.end()

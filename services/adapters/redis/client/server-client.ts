@@ -9,6 +9,7 @@ import { Redis } from 'ioredis'
 import { limits } from '../../../core/limits.ts'
 import type { Observe } from '../../../pipeline/observe/signals.ts'
 import { FunctionCall } from '../calls/function-call.ts'
+import { orAway } from './or-away.ts'
 import type { RedisClient } from './redis-commands.ts'
 
 /** How long anything is waited for. A silent connection is closed: the other end may be gone. */
@@ -50,10 +51,10 @@ export function createServerClient(redis: Redis, observe: Observe): RedisClient 
     reason = 'connection closed'
   })
   return {
-    loadFunctions: (code) => loadLibrary(redis, code),
+    loadFunctions: (code) => orAway(() => loadLibrary(redis, code)),
     call: (name, keys, args) =>
       redis.sendCommand(new FunctionCall(name, keys, args)) as Promise<unknown>,
-    command: (name, args) => redis.call(name, ...args),
+    command: (name, args) => orAway(() => redis.call(name, ...args)),
     scan: (match) => scanKeys(redis, match),
     disconnect: () => {
       isEnding = true

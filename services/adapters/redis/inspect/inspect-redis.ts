@@ -10,6 +10,7 @@ import { Redis } from 'ioredis'
 import { WeirError } from '../../../core/errors.ts'
 import { limits } from '../../../core/limits.ts'
 import { readRedisUrls } from '../../../core/redis-urls.ts'
+import { orAway } from '../client/or-away.ts'
 import { readFields } from './check-redis.ts'
 
 type RedisFields = ReadonlyMap<string, string>
@@ -42,7 +43,7 @@ const LIBRARIES = 'weir_*'
 /** @param text one URL, or those of several nodes of a cluster, separated by commas. */
 export async function inspectRedis(text: string): Promise<RedisSight> {
   const { first, url } = await openFirst(readRedisUrls(text) ?? [])
-  try {
+  const look = async (): Promise<RedisSight> => {
     const own = await inspectServer(first)
     const isCluster = own.fields.get('cluster_enabled') === '1'
     const masters = isCluster ? await inspectMasters(first, url) : [own]
@@ -52,6 +53,9 @@ export async function inspectRedis(text: string): Promise<RedisSight> {
       roundTripsMs: (await ifPermitted(() => timePings(first))) ?? [],
       clock: await compareClocks(first),
     }
+  }
+  try {
+    return await orAway(look)
   } finally {
     first.disconnect()
   }
