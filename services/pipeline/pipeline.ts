@@ -261,12 +261,13 @@ function createBreaks() {
   const broken = new Map<number, number>()
   return {
     guard: async <T>({ lanes }: Batch, work: () => T | Promise<T>): Promise<T> => {
-      if (lanes.some(({ laneId, epoch }) => broken.get(laneId) === epoch)) {
-        throw new BatchAbandoned('a batch before this one failed')
-      }
       try {
+        if (lanes.some(({ laneId, epoch }) => broken.get(laneId) === epoch)) {
+          throw new BatchAbandoned('a batch before this one failed')
+        }
         return await work()
       } catch (error) {
+        // Those that turn back leave a gap in all their lanes, too.
         for (const { laneId, epoch } of lanes) broken.set(laneId, epoch)
         throw error
       }

@@ -12,9 +12,9 @@ import { labelsIn, transactionIn } from '../support/memory-stream.ts'
 import { recomputeVectors } from '../support/recompute-vectors.ts'
 import { noTrouble, runTroubled, type Trouble, type TroubledRun } from '../support/troubled-run.ts'
 
-const SEEDS = 120
+const SEEDS = 40
 /** A flood takes longer, and there is more trouble in one. */
-const FLOODS = 15
+const FLOODS = 12
 
 const troubles: Readonly<Record<string, Trouble>> = {
   'deliveries in doubt': { ...noTrouble, doubt: 0.4 },
