@@ -37,6 +37,8 @@ type BatchLoopDeps = {
   readonly input: Pick<LaneInput, 'resume'>
   readonly pipeline: Pipeline
   readonly batchEventsMax: number
+  /** Queued events that are worth a second batch at once; limits.batchEventsWorthwhile unless given. */
+  readonly batchEventsWorthwhile?: number
   readonly clock: Clock
   readonly observe: Observe
   readonly pause: (durationMs: number) => Promise<unknown>
@@ -70,12 +72,12 @@ export function createBatchLoop(deps: BatchLoopDeps): BatchLoop {
  * While a batch is on its way the next one sets out only when it is a big one: under little load,
  * events gather for the time of one transaction instead of paying for a transaction each.
  */
-function hasRoom({ flight, isolation, book }: Loop): boolean {
+function hasRoom({ flight, isolation, book, batchEventsWorthwhile }: Loop): boolean {
   if (flight.batches() === 0) return true
   if (flight.batches() >= limits.batchesInFlightMax || isolation.isActive()) return false
   let queued = 0
   for (const lane of book.lanes()) queued += lane.queuedEvents
-  return queued >= limits.batchEventsWorthwhile
+  return queued >= (batchEventsWorthwhile ?? limits.batchEventsWorthwhile)
 }
 
 /** Sends one batch on its way if there is one; false = nothing to do until something happens. */

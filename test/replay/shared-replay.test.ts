@@ -21,7 +21,7 @@ import { readRun } from './replay-world.ts'
 
 const DAY_MS = 86_400_000
 /** A killed process' lanes are free after its session, and three processes start on two cores. */
-const LONG = { timeout: 240_000 }
+const LONG = { timeout: 600_000 }
 
 const fill = (
   { stack, definition, schemaIds }: ScoringEnvironment,

@@ -8,24 +8,32 @@ import { parseArgs } from 'node:util'
 import type { ReaderEnd } from './reader-world.ts'
 import { runReplayWorld } from './replay-world.ts'
 import { runRolloutWorld } from './rollout-world.ts'
+import { crowd } from './scenario.ts'
 import { machineNowMs } from './virtual-time.ts'
 import { runWorld, type WorldEnd } from './world.ts'
 
-const kinds = ['scoring', 'rollout', 'replay'] as const
+const kinds = ['scoring', 'crowded', 'rollout', 'replay'] as const
 type Kind = (typeof kinds)[number]
 
 type End = WorldEnd | ReaderEnd
 
 const STORY_LINES = 100_000
 
-/** Of ten worlds eight are of scorers, one of a rollout, one of a replay. */
-const kindOf = (seed: number): Kind =>
-  seed % 10 === 8 ? 'rollout' : seed % 10 === 9 ? 'replay' : 'scoring'
+/** Of ten worlds eight are of scorers, two of them crowded; one of a rollout, one of a replay. */
+const kindOf = (seed: number): Kind => {
+  const ofTen: Partial<Record<number, Kind>> = {
+    6: 'crowded',
+    7: 'crowded',
+    8: 'rollout',
+    9: 'replay',
+  }
+  return ofTen[seed % 10] ?? 'scoring'
+}
 
 function run(kind: Kind, seed: number, storyLines: number): Promise<End> {
   if (kind === 'rollout') return runRolloutWorld(seed, { storyLines })
   if (kind === 'replay') return runReplayWorld(seed, storyLines)
-  return runWorld(seed, { storyLines })
+  return runWorld(seed, { storyLines, ...(kind === 'crowded' ? { adjust: crowd } : {}) })
 }
 
 const { values } = parseArgs({

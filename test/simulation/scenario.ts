@@ -58,6 +58,8 @@ export type Scenario = {
    * smaller.
    */
   readonly isHuge: boolean
+  /** Batches are of a few events, and two of them on their way at once. */
+  readonly isCrowded: boolean
 }
 
 const CALM_FROM_MS = [2000, 5000, 10_000, 30_000] as const
@@ -90,6 +92,7 @@ export function drawScenario(random: Random): Scenario {
     registryAwayMs: hasLateSchema ? random.integer(0, 20_000) : 0,
     losesStoreTail,
     isHuge: random.chance(0.1),
+    isCrowded: false,
   }
   return random.chance(0.1) ? stopOften(random, scenario) : scenario
 }
@@ -127,3 +130,6 @@ function drawSchedule(random: Random, untilMs: number, losesStoreTail: boolean):
   if (losesStoreTail) add(0.6, () => ({ kind: 'store_restarts' }))
   return moments
 }
+
+/** The same world with two batches of a few events on their way at once. */
+export const crowd = (scenario: Scenario): Scenario => ({ ...scenario, isCrowded: true })

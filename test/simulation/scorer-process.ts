@@ -42,6 +42,7 @@ export type ScorerPlace = {
   readonly registry: RegistryFaults
   readonly time: VirtualTime
   readonly observe: Observe
+  readonly isCrowded: boolean
 }
 
 export type ScorerLife = {
@@ -89,7 +90,9 @@ export async function startScorerProcess(
     store,
     pipeline,
     align: definition.align,
-    batchEventsMax: batchEventsFor(definition),
+    ...(place.isCrowded
+      ? { batchEventsMax: 4, batchEventsWorthwhile: 1 }
+      : { batchEventsMax: batchEventsFor(definition) }),
     clock: systemClock,
     pause,
     observe,

@@ -171,6 +171,7 @@ function openWorld(seed: number, { storyLines = 60, adjust }: WorldOptions): Wor
       },
       time,
       observe: (signal) => tellSignal(trace, signal),
+      isCrowded: scenario.isCrowded,
     },
   }
   return world

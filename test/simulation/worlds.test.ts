@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import { runReplayWorld } from './replay-world.ts'
 import { runRolloutWorld } from './rollout-world.ts'
+import { crowd } from './scenario.ts'
 import { runWorld, type WorldEnd } from './world.ts'
 
 const BLOCKS = 8
@@ -26,7 +27,12 @@ describe('scorers, whatever fails', () => {
       const faults: string[] = []
       const met = { killed: 0, failed: 0, drained: 0, refusals: 0 }
       for (const seed of seedsOf(block, SCORING_WORLDS / BLOCKS)) {
-        const { fault, refusal, exits, story } = await runWorld(seed, { storyLines: 20 })
+        // Every fifth with two batches on their way at once.
+        const crowded = seed % 5 === 0 ? { adjust: crowd } : {}
+        const { fault, refusal, exits, story } = await runWorld(seed, {
+          storyLines: 20,
+          ...crowded,
+        })
         if (fault !== null) faults.push([`seed ${seed}: ${fault}`, ...story].join('\n'))
         for (const { how } of exits) met[how]++
         if (refusal !== null) met.refusals++
