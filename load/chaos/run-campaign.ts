@@ -30,8 +30,6 @@ export type CampaignResult = Journal &
   Omit<Judgement, 'offences'> & {
     readonly campaign: CampaignName
     readonly seconds: number
-    /** Exits of scorers that no fault asked for. */
-    readonly unaskedExits: number
     /** How often scorers ended in which way. */
     readonly ends: Readonly<Record<string, number>>
     /** In words; empty where all went well. */
@@ -105,9 +103,8 @@ async function runIn(
     const seconds = Math.round((Date.now() - startedMs) / 1000)
     const { offences, ...figures } = await judgeCampaign(place, stack.registryUrl)
     const [ends, unasked] = [crew.ends(), crew.unasked()]
-    const unaskedExits = unasked.length
     const all = [...failures, ...offences, ...unasked]
-    return { campaign: name, seconds, ...journal, ...figures, unaskedExits, ends, failures: all }
+    return { campaign: name, seconds, ...journal, ...figures, ends, failures: all }
   } finally {
     await crew.stop()
     await supervision.stop()

@@ -37,7 +37,9 @@ type BatchLoopDeps = {
   readonly input: Pick<LaneInput, 'resume'>
   readonly pipeline: Pipeline
   readonly batchEventsMax: number
-  /** Queued events that are worth a second batch at once; limits.batchEventsWorthwhile unless given. */
+  /**
+   * Queued events that are worth a second batch at once; limits.batchEventsWorthwhile unless given.
+   */
   readonly batchEventsWorthwhile?: number
   readonly clock: Clock
   readonly observe: Observe

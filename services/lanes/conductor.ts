@@ -33,7 +33,9 @@ type ConductorDeps = ClaimDeps & {
   readonly align: PipelineDefinition['align']
   /** Events of a batch at most: batchEventsFor the pipeline. */
   readonly batchEventsMax: number
-  /** Queued events that are worth a second batch at once; limits.batchEventsWorthwhile unless given. */
+  /**
+   * Queued events that are worth a second batch at once; limits.batchEventsWorthwhile unless given.
+   */
   readonly batchEventsWorthwhile?: number
   readonly clock: Clock & WaitingClock
   readonly observe: Observe
