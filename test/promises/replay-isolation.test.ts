@@ -28,7 +28,11 @@ import type { ReplayReport } from '../../services/replay/run-records.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
 import { inputTopicsOf, readCommitted, untilCommitted } from '../support/committed-offsets.ts'
 import { judgeHistory, type Verdict } from '../support/judge-history.ts'
-import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
+import {
+  openScoringEnvironment,
+  replaceLine,
+  type ScoringEnvironment,
+} from '../support/scoring-environment.ts'
 import { collectTopics, type TopicCollector } from '../support/topic-collector.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { allTopicsOf, readWeirTopics, type WeirTopics } from '../support/weir-topics.ts'
@@ -196,7 +200,10 @@ describe('the same backlog with and without a replay beside its scorer', () => {
   let replays = 0
 
   async function openBacklog(): Promise<ScoringEnvironment> {
-    const place = await openScoringEnvironment({ purpose: 'isolation-twin' })
+    // The order among lanes is that of event time for as long as they wait for each other: on a busy
+    // machine a fetch may take longer than the usual two seconds.
+    const pipelineText = replaceLine('pipeline:', 'pipeline: card-fraud\nalign: { maxWait: 5m }')
+    const place = await openScoringEnvironment({ purpose: 'isolation-twin', pipelineText })
     places.push(place)
     const { stack, definition, schemaIds } = place
     await prefillTopic({
@@ -245,7 +252,12 @@ describe('the same backlog with and without a replay beside its scorer', () => {
     expect(replays).toBeGreaterThan(0)
     expect(alone.scored).toHaveLength(EVENTS)
     expect(alone.keys.size).toBeGreaterThan(300)
-    expect(accompanied.scored).toEqual(alone.scored)
+    // As text: all that a reader of the topic could tell apart.
+    const [mine, theirs] = [alone, accompanied].map(({ scored }) =>
+      scored.map((e) => JSON.stringify(e)),
+    )
+    const differing = mine!.filter((event, i) => event !== theirs![i])
+    expect(differing.slice(0, 3)).toEqual([])
     expect(accompanied.committed).toEqual(alone.committed)
     expect([...accompanied.keys.keys()]).toEqual([...alone.keys.keys()])
     for (const [key, value] of alone.keys) {
