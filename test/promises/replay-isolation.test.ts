@@ -200,8 +200,8 @@ describe('the same backlog with and without a replay beside its scorer', () => {
   let replays = 0
 
   async function openBacklog(): Promise<ScoringEnvironment> {
-    // The order among lanes is that of event time for as long as they wait for each other: on a busy
-    // machine a fetch may take longer than the usual two seconds.
+    // The order among lanes is that of event time for as long as they wait for each other: on a
+    // busy machine a fetch may take longer than the usual two seconds.
     const pipelineText = replaceLine('pipeline:', 'pipeline: card-fraud\nalign: { maxWait: 5m }')
     const place = await openScoringEnvironment({ purpose: 'isolation-twin', pipelineText })
     places.push(place)
