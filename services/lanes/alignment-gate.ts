@@ -87,7 +87,7 @@ export const frontierOf = (lane: Lane): OwnFrontier => ({
   epoch: lane.epoch,
   frontierMs: lane.frontierMs,
   isIdle: lane.isCaughtUp,
-  committedOffset: lane.committedOffset,
+  committedOffset: lane.toldOffset,
 })
 
 /** While the store is away, what was heard last counts: patience ends the wait, advance tells. */

@@ -27,6 +27,7 @@ import type { LaneTransactions } from './lane-transactions.ts'
 export type LaneStart = {
   readonly offset: number
   readonly endOffset: number
+  readonly hasCommitted: boolean
   readonly watermarkMs: number
   readonly brake: Brake
   /** What the claim took. */
@@ -67,12 +68,13 @@ export async function claimLane(
   const { epoch, committedOffset } = await deps.store.claim(laneId)
   const opened = await deps.transactions.open(lane.address)
   const hasCommitted = opened.metadata !== null
-  if (committedOffset > opened.nextOffset) {
-    const found = hasCommitted ? `stands at ${opened.nextOffset}` : 'has none'
+  const ofGroup = hasCommitted ? opened.nextOffset : 0
+  if (committedOffset > ofGroup) {
+    const found = hasCommitted ? `stands at ${ofGroup}` : 'has none'
     const detail = `${topic}/${partition}: offset ${committedOffset} was committed, the group ${found}.`
     throw new WeirError('WEIR_KAFKA_OFFSETS_GONE', detail)
   }
-  const confirmed = { laneId, epoch, committedOffset: hasCommitted ? opened.nextOffset : 0 }
+  const confirmed = { laneId, epoch, committedOffset: ofGroup }
   for (;;) {
     const state = await deps.store.confirm(confirmed, await deps.laneIds())
     // A server that restarts meanwhile forgets who had confirmed: each speaks up until all are
@@ -87,7 +89,8 @@ export async function claimLane(
   lane.epoch = epoch
   const memory = readMemory(lane.address, opened.metadata, observe)
   const durationMs = performance.now() - startedMs
-  return { offset: opened.nextOffset, endOffset: opened.endOffset, durationMs, ...memory }
+  const { nextOffset: offset, endOffset } = opened
+  return { offset, endOffset, hasCommitted, durationMs, ...memory }
 }
 
 /**

@@ -245,6 +245,7 @@ function settle(book: Book, lane: Lane, settled: Settled): void {
 
 function commit(book: Book, lane: Lane, { lastOffset, tally }: Settled): void {
   lane.committedOffset = lastOffset + 1
+  lane.hasCommitted = true
   lane.lastFault = null
   book.watchdog.committed(lane)
   observeCommitted(lane, tally, book.observe)

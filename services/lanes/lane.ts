@@ -43,6 +43,8 @@ export class Lane {
   /** Deliveries whose outcome only the committed offset can tell. */
   doubts: { readonly lastOffset: number; readonly tally: LaneTally }[] = []
   committedOffset = 0
+  /** Whether the group has an offset of it: `committedOffset` may as well be where the lane begins. */
+  hasCommitted = false
   readonly clock: LaneClock
   /** What failed last, for whoever has to tell why the lane is stuck. */
   lastFault: string | null = null
@@ -62,7 +64,13 @@ export class Lane {
   }
 
   /** Starts afresh at what is committed. */
-  begin(start: { offset: number; endOffset: number; watermarkMs: number; brake: Brake }): void {
+  begin(start: {
+    offset: number
+    endOffset: number
+    hasCommitted: boolean
+    watermarkMs: number
+    brake: Brake
+  }): void {
     this.raw = []
     this.rawIndex = 0
     this.admitted = []
@@ -72,6 +80,7 @@ export class Lane {
     this.fromOffset = start.offset
     this.fetchOffset = start.offset
     this.committedOffset = start.offset
+    this.hasCommitted = start.hasCommitted
     this.endOffset = Math.max(start.endOffset, start.offset)
     this.watermarkMs = start.watermarkMs
     this.brake = start.brake
@@ -107,6 +116,14 @@ export class Lane {
       this.queuedEvents < limits.laneQueueEventsMax / 2 &&
       this.queuedBytes < limits.laneQueueBytesMax / 2
     )
+  }
+
+  /**
+   * What the store is told: a lane that begins in the middle of its topic and dies before its first
+   * commit has lost nothing, and must not look as if it had.
+   */
+  get toldOffset(): number {
+    return this.hasCommitted ? this.committedOffset : 0
   }
 
   /** Nothing is queued and nothing is left in the topic: nobody has to wait for this lane. */

@@ -125,7 +125,7 @@ function cutSlice(lane: Lane, firstOffset: number, lastOffset: number): LaneSlic
     partition,
     epoch: lane.epoch,
     fromOffset: lane.fromOffset,
-    committedOffset: lane.committedOffset,
+    committedOffset: lane.toldOffset,
     firstOffset,
     lastOffset,
     watermarkMs: lane.watermarkMs,

@@ -34,7 +34,7 @@ export type PartitionRead = {
 export function createTopicLane(range: TopicRange & { readonly stream: Stream }): TopicLane {
   const { stream, topic, partition, from, to } = range
   const lane = new Lane({ laneId: laneIdOf(stream, partition), stream, topic, partition })
-  lane.begin({ offset: from, endOffset: to, ...freshMemory() })
+  lane.begin({ offset: from, endOffset: to, hasCommitted: false, ...freshMemory() })
   lane.status = 'active'
   const hash = createHash('sha256')
   let fetches: AsyncIterator<readonly RawMessage[]> | null = null

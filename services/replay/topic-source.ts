@@ -153,7 +153,10 @@ async function* mergeTopicLanes(
   for (;;) {
     await Promise.all(topicLanes.filter(({ isDry }) => isDry()).map(({ pull }) => pull()))
     // Nothing is delivered twice: what is behind us may be folded.
-    for (const lane of lanes) lane.committedOffset = lane.fromOffset
+    for (const lane of lanes) {
+      lane.committedOffset = lane.fromOffset
+      lane.hasCommitted = true
+    }
     const merged = mergeLanes(lanes, {
       admit: (stream, messages) => admit(stream, messages, stages),
       eventsMax,

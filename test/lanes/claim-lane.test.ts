@@ -3,13 +3,14 @@
 import { describe, expect, it } from 'vitest'
 import { createMemoryLogStore } from '../../services/adapters/memory/memory-log-store.ts'
 import { systemClock } from '../../services/core/clock.ts'
-import { createAlignmentGate } from '../../services/lanes/alignment-gate.ts'
+import { createAlignmentGate, frontierOf } from '../../services/lanes/alignment-gate.ts'
 import { claimLane } from '../../services/lanes/claim-lane.ts'
 import { Lane } from '../../services/lanes/lane.ts'
 import { laneIdOf } from '../../services/lanes/lane-input.ts'
 import type { LaneTransactions, OpenedLane } from '../../services/lanes/lane-transactions.ts'
 import type { EntityLogStore, StoreState } from '../../services/pipeline/enrich/log-store.ts'
 import { observeNothing } from '../../services/pipeline/observe/signals.ts'
+import { freshMemory } from '../../services/pipeline/publish/lane-metadata.ts'
 import { holdLane } from '../support/hold-lane.ts'
 import { sliceOf } from '../support/stage-batches.ts'
 
@@ -76,6 +77,21 @@ describe('claimLane', () => {
   it('begins at the start of the topic where neither remembers anything', async () => {
     const opened = { nextOffset: 3, metadata: null, endOffset: 20 }
     expect(await claim(createMemoryLogStore([]), opened)).toMatchObject({ offset: 3 })
+  })
+
+  it('is whole for the next owner of a lane that began in the middle and never committed', async () => {
+    const opened = { nextOffset: 3, metadata: null, endOffset: 20 }
+    const store = createMemoryLogStore([])
+    const lane = laneOf(0)
+    const { epoch } = await holdLane(store, 0)
+    lane.begin({ offset: 3, endOffset: 20, hasCommitted: false, ...freshMemory() })
+    lane.epoch = epoch
+    // It tells how far it is, as whoever waits for others does, and dies.
+    await store.exchangeFrontiers([frontierOf(lane)])
+    const restore = async () => {
+      throw new Error('nothing was lost')
+    }
+    expect(await claim(store, opened, restore)).toMatchObject({ offset: 3, hasCommitted: false })
   })
 
   it('has put back what the store has not applied of what the group has committed', async () => {

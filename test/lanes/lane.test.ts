@@ -61,7 +61,7 @@ describe('lane', () => {
     lane.admitNext(admit)
     lane.take()
     const brake = { events: 4, flagged: 3, eventsBefore: 2, flaggedBefore: 1 }
-    lane.begin({ offset: 1, endOffset: 9, watermarkMs: 15, brake })
+    lane.begin({ offset: 1, endOffset: 9, hasCommitted: true, watermarkMs: 15, brake })
     expect(lane).toMatchObject({
       fromOffset: 1,
       fetchOffset: 1,

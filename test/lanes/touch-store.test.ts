@@ -17,6 +17,7 @@ function activeLane(laneId: number, batchesInFlight = 0): Lane {
   lane.status = 'active'
   lane.epoch = 7
   lane.committedOffset = 40 + laneId
+  lane.hasCommitted = true
   lane.batchesInFlight = batchesInFlight
   return lane
 }

@@ -22,6 +22,7 @@ function openWatchdog() {
     lane.begin({
       offset: 0,
       endOffset: 0,
+      hasCommitted: false,
       watermarkMs: -1,
       brake: { events: 0, flagged: 0, eventsBefore: 0, flaggedBefore: 0 },
     })

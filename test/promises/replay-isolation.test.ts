@@ -212,7 +212,9 @@ describe('the same backlog with and without a replay beside its scorer', () => {
       labelsTopic: definition.topics.labels,
       schemaIds,
       generator: { count: EVENTS, customers: 300, terminals: 100, fraudShare: 0.02, startTimeMs },
-      disturbances: { poisonShare: 0.01, lateShare: 0.01 },
+      // No poison: a schema id that the registry does not know keeps its own lane waiting for the
+      // registry's last word and nobody else, so the order among lanes would depend on the machine.
+      disturbances: { lateShare: 0.01 },
     })
     return place
   }
@@ -250,14 +252,9 @@ describe('the same backlog with and without a replay beside its scorer', () => {
       replays++
     })
     expect(replays).toBeGreaterThan(0)
-    expect(alone.scored).toHaveLength(EVENTS)
+    expect([alone.scored.length, accompanied.scored.length]).toEqual([EVENTS, EVENTS])
     expect(alone.keys.size).toBeGreaterThan(300)
-    // As text: all that a reader of the topic could tell apart.
-    const [mine, theirs] = [alone, accompanied].map(({ scored }) =>
-      scored.map((e) => JSON.stringify(e)),
-    )
-    const differing = mine!.filter((event, i) => event !== theirs![i])
-    expect(differing.slice(0, 3)).toEqual([])
+    expect(differences(alone.scored, accompanied.scored)).toEqual([])
     expect(accompanied.committed).toEqual(alone.committed)
     expect([...accompanied.keys.keys()]).toEqual([...alone.keys.keys()])
     for (const [key, value] of alone.keys) {
@@ -277,6 +274,20 @@ type Outcome = {
    * out.
    */
   readonly keys: ReadonlyMap<string, string>
+}
+
+/** As text, which is all that a reader of the topic could tell apart: the first few fields. */
+function differences(alone: readonly object[], accompanied: readonly object[]): readonly string[] {
+  return alone
+    .flatMap((event, i) => {
+      const other = accompanied[i] as Record<string, unknown>
+      return Object.entries(event).map(([name, value]) => {
+        const [mine, theirs] = [value, other[name]].map((each) => JSON.stringify(each))
+        return mine === theirs ? null : `event ${i}, ${name}: ${mine}, with a replay ${theirs}`
+      })
+    })
+    .filter((difference) => difference !== null)
+    .slice(0, 20)
 }
 
 /** All that follows from the input, and nothing of when or how fast it was scored. */

@@ -13,7 +13,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { ParityReport } from '../../services/parity/parity-report.ts'
 import { inputTopicsOf, untilCommitted } from '../support/committed-offsets.ts'
-import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
+import {
+  openScoringEnvironment,
+  replaceLine,
+  type ScoringEnvironment,
+} from '../support/scoring-environment.ts'
 import { uniqueName } from '../support/stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { runReplay, runWeir, startReplay } from './replay-process.ts'
@@ -161,7 +165,10 @@ describe('a run of several processes on four partitions', () => {
   let variables: Record<string, string>
 
   beforeAll(async () => {
-    place = await openScoringEnvironment({ purpose: 'shared-replay', partitions: 4 })
+    // Minutes lie between two events of this history: with the usual second of drift the processes
+    // would wait for each other at each of them.
+    const pipelineText = replaceLine('pipeline:', 'pipeline: card-fraud\nalign: { maxDrift: 6h }')
+    place = await openScoringEnvironment({ purpose: 'shared-replay', partitions: 4, pipelineText })
     variables = variablesOf(place)
     await fill(place, COUNT)
     const scorer = await place.startScorer()
@@ -175,7 +182,10 @@ describe('a run of several processes on four partitions', () => {
   const range = ['--from-offsets', '0:300,1:200', '--to-offsets', '2:3000']
 
   const start = (run: string) => {
-    const child = startReplay(['--topics', '--into-topics', run, ...range], variables)
+    const child = startReplay(
+      ['--pipeline', place.pipelineFile, '--topics', '--into-topics', run, ...range],
+      variables,
+    )
     const ended = once(child, 'close').then(([code]) => code as number | null)
     let stderr = ''
     const { promise: isUnderWay, resolve } = Promise.withResolvers<void>()
@@ -187,7 +197,10 @@ describe('a run of several processes on four partitions', () => {
   }
 
   const prove = async (run: string): Promise<ParityReport> => {
-    const { code, stdout, stderr } = await runWeir(['parity', '--run', run, '--json'], variables)
+    const { code, stdout, stderr } = await runWeir(
+      ['parity', '--pipeline', place.pipelineFile, '--run', run, '--json'],
+      variables,
+    )
     expect(stderr).not.toMatch(/WEIR_/)
     expect(code, stdout).toBe(0)
     return JSON.parse(stdout.trim().split('\n').at(-1)!)
@@ -196,7 +209,7 @@ describe('a run of several processes on four partitions', () => {
   const collect = async (run: string) => {
     const out = join(temporaryFolder(), 'run')
     const { code, stdout, stderr } = await runReplay(
-      ['--collect', run, '--out', out, '--json'],
+      ['--pipeline', place.pipelineFile, '--collect', run, '--out', out, '--json'],
       variables,
     )
     expect(stderr).toMatch(/into/)
@@ -214,7 +227,10 @@ describe('a run of several processes on four partitions', () => {
       await Promise.race(processes.map(({ isUnderWay }) => isUnderWay))
       processes[0]!.child.kill('SIGKILL')
       const short = await runReplay(
-        ['--collect', run, '--out', join(temporaryFolder(), 'run')],
+        [
+          ...['--pipeline', place.pipelineFile],
+          ...['--collect', run, '--out', join(temporaryFolder(), 'run')],
+        ],
         variables,
       )
       expect(short.stderr).toContain('expected all at their ends')

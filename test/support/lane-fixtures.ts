@@ -19,7 +19,7 @@ export function openLane(partition: number, stream: Stream = 'transactions'): La
   const laneId = laneIdOf(stream, partition)
   const lane = new Lane({ laneId, stream, topic: stream, partition })
   const brake = { events: 0, flagged: 0, eventsBefore: 0, flaggedBefore: 0 }
-  lane.begin({ offset: 0, endOffset: 0, watermarkMs: -1, brake })
+  lane.begin({ offset: 0, endOffset: 0, hasCommitted: false, watermarkMs: -1, brake })
   lane.status = 'active'
   return lane
 }

@@ -27,6 +27,8 @@ import { type TestStack, testStack, uniqueName } from './stack.ts'
 export type ScoringEnvironment = {
   readonly stack: TestStack
   readonly definition: PipelineDefinition
+  /** Relative to the repository. */
+  readonly pipelineFile: string
   readonly kafka: Kafka
   readonly schemaIds: SchemaIds
   /** The scorers' WEIR_* variables, for whatever else works in this place. */
@@ -97,6 +99,7 @@ export async function openScoringEnvironment(
   return {
     stack,
     definition,
+    pipelineFile,
     kafka,
     schemaIds,
     environment,
