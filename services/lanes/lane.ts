@@ -43,7 +43,7 @@ export class Lane {
   /** Deliveries whose outcome only the committed offset can tell. */
   doubts: { readonly lastOffset: number; readonly tally: LaneTally }[] = []
   committedOffset = 0
-  /** Whether the group has an offset of it: `committedOffset` may as well be where the lane begins. */
+  /** Whether the group has an offset of it; else `committedOffset` is where the lane begins. */
   hasCommitted = false
   readonly clock: LaneClock
   /** What failed last, for whoever has to tell why the lane is stuck. */

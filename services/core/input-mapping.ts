@@ -1,0 +1,74 @@
+// The shape of a pipeline's own events, as its file declares it: one mapping for every source.
+//
+//   message or row ─path─► raw value ─type─► field of the event ─► features, rules, outputs
+//
+// In: nothing; types only, and the words of the pipeline file. `transactionId` and `eventTime` are
+// the two fields that every pipeline has; all others are the user's. Invariant: a field's value is
+// a text, a number that is exact, true or false, or null where it is absent; nothing else reaches
+// a stage.
+
+/** null = absent. Times are ms since the epoch, money is whole minor units of its currency. */
+export type FieldValue = string | number | boolean | null
+
+/** One step into a raw value. `json` reads the text that stands there as JSON. */
+export type PathStep =
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'index'; readonly index: number }
+  | { readonly kind: 'json' }
+
+/** Where a field's raw value is found. */
+export type FieldSource =
+  | { readonly from: 'value'; readonly path: readonly PathStep[] }
+  | { readonly from: 'key' }
+  | { readonly from: 'header'; readonly name: string }
+  | { readonly from: 'brokerTime' | 'partition' | 'offset' }
+
+export const timeUnits = ['s', 'ms', 'us', 'ns'] as const
+export type TimeUnit = (typeof timeUnits)[number]
+
+/**
+ * How a time is written where the source's own type does not say (timestamps of Avro and Parquet
+ * say it themselves). `zone` is an IANA name for times without a zone of their own; null = such
+ * times are refused, never read in the machine's zone.
+ */
+export type TimeFormat =
+  | { readonly format: 'iso'; readonly zone: string | null }
+  | { readonly format: 'epoch'; readonly unit: TimeUnit }
+  /** Of the letters y M d H h m s S a Z X and quoted text, as in Java's DateTimeFormatter. */
+  | { readonly format: 'pattern'; readonly pattern: string; readonly zone: string | null }
+  /** `step` times a duration, from an origin. */
+  | { readonly format: 'step'; readonly stepMs: number; readonly originMs: number }
+
+export type FieldType =
+  /** Text, or a whole number, whose digits are kept; empty text and NaN are absent. */
+  | { readonly kind: 'text' }
+  /** A whole number that a double holds exactly. */
+  | { readonly kind: 'integer' }
+  | { readonly kind: 'number' }
+  | {
+      readonly kind: 'flag'
+      /** Values that mean true and false, as text; all else is absent. */
+      readonly yes: readonly string[]
+      readonly no: readonly string[]
+    }
+  | ({ readonly kind: 'time' } & TimeFormat)
+  | {
+      readonly kind: 'money'
+      /** `minor`: whole minor units as they are; `major`: decimal, by the currency's exponent. */
+      readonly unit: 'minor' | 'major'
+      /** ISO 4217 code of all amounts, or the field that has each one's. */
+      readonly currency: { readonly code: string } | { readonly field: string }
+      readonly canBeNegative: boolean
+    }
+  /** ISO 4217, alphabetic (any case) or numeric; the value is the alphabetic code in capitals. */
+  | { readonly kind: 'currency' }
+
+export type FieldDefinition = {
+  readonly name: string
+  readonly source: FieldSource
+  readonly type: FieldType
+  /** An event without it is rejected; a field with `absent` is never required. */
+  readonly isRequired: boolean
+  /** The value where the source has none. */
+  readonly absent: FieldValue
+}
