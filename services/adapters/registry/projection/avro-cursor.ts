@@ -10,7 +10,6 @@
 // items have no size (null, empty records): all items of a body are as many as its bytes.
 
 const depthMax = 500
-const halfSafeMax = Number.MAX_SAFE_INTEGER
 
 /** What `toString` calls in the end; node's types leave it out. A third faster for short texts. */
 type SlicedBuffer = Buffer & { utf8Slice(start: number, end: number): string }
@@ -61,7 +60,8 @@ export class AvroCursor {
     }
     if (this.at > bytes.length) throw endsEarly()
     const half = high * 2 ** 27 + (low >>> 1)
-    if (top === 0 && half < halfSafeMax) return (low & 1) === 0 ? half : -half - 1
+    const value = (low & 1) === 0 ? half : -half - 1
+    if (top === 0 && Number.isSafeInteger(value)) return value
     const whole = (BigInt(top) << 56n) + (BigInt(high) << 28n) + BigInt(low)
     return (whole >> 1n) ^ -(whole & 1n)
   }
@@ -118,21 +118,15 @@ export class AvroCursor {
     return index
   }
 
-  /** Items of the next block; 0 = there is none. */
+  /**
+   * Items of the next block; 0 = there is none. A block's size in bytes is not believed, also where
+   * it could be stepped over: a body is read or refused whatever is wanted of it.
+   */
   readCount(): number {
     const count = this.readLong()
     if (count >= 0) return this.#checkedCount(count)
     this.#readLength()
     return this.#checkedCount(-count)
-  }
-
-  /** As readCount, but blocks that say their size are stepped over. */
-  readCountToSkip(): number {
-    for (;;) {
-      const count = this.readLong()
-      if (count >= 0) return this.#checkedCount(count)
-      this.skipSized()
-    }
   }
 
   /** The start of so many bytes, which are stepped over. */

@@ -79,7 +79,7 @@ function skipUnion(branches: readonly Skip[]): Skip {
 
 function skipBlocks(skipItem: Skip): Skip {
   return (cursor) => {
-    for (let count = cursor.readCountToSkip(); count > 0; count = cursor.readCountToSkip()) {
+    for (let count = cursor.readCount(); count > 0; count = cursor.readCount()) {
       for (let left = count; left > 0; left--) skipItem(cursor)
     }
   }
