@@ -34,7 +34,7 @@ export async function judgeCampaign(
   const { kafka, definition, groupId } = place
   const registry = connectRegistry(registryUrl)
   try {
-    const decoders = openParityDecoders(registry, definition.topics)
+    const decoders = openParityDecoders(registry, definition)
     const wanted = { fromMs: null, toMs: null, sample }
     const report = await runParity({ kafka, definition, groupId, decoders }, wanted)
     const { differences, missing, duplicated, unknown, unverified } = report

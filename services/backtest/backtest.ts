@@ -7,6 +7,7 @@
 // alone, by a few numbers each (model-tally.ts).
 
 import type { FeatureReference } from '../models/manifest.ts'
+import type { EventRoles } from '../pipeline/event-roles.ts'
 import type { DecidedBatch } from '../pipeline/records.ts'
 import { type CalibrationMeasures, createCalibration } from '../statistics/calibration.ts'
 import type { OperatingPoint, RankingMeasures } from '../statistics/ranking-measures.ts'
@@ -15,7 +16,7 @@ import { createDayTally, type DayMeasures, dayMs } from './day-tally.ts'
 import { createFeatureDrift, type FeatureDrift } from './feature-drift.ts'
 import { createModelTally, type ModelMeasures } from './model-tally.ts'
 import { createScoreTally, type ScoreHistogram, type SimulatedThreshold } from './score-tally.ts'
-import { createSegmentTally, type SegmentKind, type SegmentMeasures } from './segment-tally.ts'
+import { createSegmentTally, type SegmentMeasures } from './segment-tally.ts'
 import {
   createValueTally,
   type PolicyCosts,
@@ -24,6 +25,7 @@ import {
 } from './value-tally.ts'
 
 type BacktestSetup = {
+  readonly roles: EventRoles
   readonly thresholds: Thresholds
   /** The champion's features in the vector's order; null where its manifest has none. */
   readonly references: readonly FeatureReference[] | null
@@ -70,7 +72,7 @@ export type BacktestDetail = {
   /** Card precision@100 of a model that knows every fraud. */
   readonly cardPrecisionBest: number | null
   readonly days: readonly DayMeasures[]
-  readonly segments: Readonly<Record<SegmentKind, readonly SegmentMeasures[]>>
+  readonly segments: Readonly<Record<string, readonly SegmentMeasures[]>>
   readonly drift: readonly FeatureDrift[] | null
   readonly models: readonly ModelMeasures[]
 }
@@ -82,7 +84,7 @@ export type BacktestTally = ReturnType<typeof createBacktest>
 
 export function createBacktest(setup: BacktestSetup) {
   const tallies = createTallies(setup)
-  const { fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = setup
+  const { roles, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = setup
   return {
     /** @param isFraud verdicts by row, null where none is known. */
     add: ({ scored }: DecidedBatch, isFraud: readonly (boolean | null)[]): void => {
@@ -90,7 +92,10 @@ export function createBacktest(setup: BacktestSetup) {
       tallies.models.meet([scored.champion, ...scored.challengers])
       for (let row = 0; row < count; row++) {
         const transaction = batch.arrivals[arrivalIndexes[row]!]!.transaction!
-        const { eventTime, amountMinor, customerId, currency } = transaction
+        const { eventTime } = transaction
+        const customerId = roles.subjectOf(transaction)
+        const amountMinor = roles.amountOf(transaction)
+        const currency = roles.currencyOf(transaction)
         tallies.segments.see(transaction)
         if (eventTime < fromMs || eventTime >= toMs) continue
         const day = Math.floor(eventTime / dayMs)
@@ -100,7 +105,7 @@ export function createBacktest(setup: BacktestSetup) {
         }
         const verdict = isFraud[row] ?? setup.unlabelled
         const score = scored.scores[row]!
-        tallies.currencies.add(currency)
+        if (currency !== null) tallies.currencies.add(currency)
         tallies.values.add(score, verdict, amountMinor)
         tallies.scores.add(score, verdict, amountMinor)
         tallies.segments.add(transaction, score, verdict)
@@ -118,11 +123,16 @@ export function createBacktest(setup: BacktestSetup) {
 
 type Tallies = ReturnType<typeof createTallies>
 
-const createTallies = ({ thresholds, references, costs = defaultCosts }: BacktestSetup) => ({
+const createTallies = ({
+  roles,
+  thresholds,
+  references,
+  costs = defaultCosts,
+}: BacktestSetup) => ({
   models: createModelTally(thresholds, costs),
   values: createValueTally(thresholds),
   scores: createScoreTally(),
-  segments: createSegmentTally(thresholds.review),
+  segments: createSegmentTally(thresholds.review, roles),
   calibration: createCalibration(),
   drift: references === null ? null : createFeatureDrift(references),
   days: createDayTally(thresholds.review),

@@ -1,5 +1,5 @@
-// Whom do the false alarms hit? Alerts and false-positive rates by country, mcc, channel and
-// customer.
+// Whom do the false alarms hit? Alerts and false-positive rates by some fields, and by whether the
+// customer (whom a transaction is of) is new.
 //
 // In: transactions in the order of time with score and verdict. Out: per segment events, frauds,
 // alerts and rates at the review threshold, largest first. A customer is new in the 7 days after
@@ -7,12 +7,13 @@
 // anybody would be new then. Nothing is refused. Memory: one number per customer, and at most 1,000
 // segments of a kind; what comes beyond them is counted together as `(others)`.
 
+import type { EventRoles } from '../pipeline/event-roles.ts'
 import type { Transaction } from '../pipeline/records.ts'
 import { shareOf } from '../statistics/shares.ts'
 import { dayMs } from './day-tally.ts'
 
-const segmentKinds = ['country', 'mcc', 'channel', 'customer'] as const
-export type SegmentKind = (typeof segmentKinds)[number]
+/** Who has been seen before, beside the groups by field. */
+export const SUBJECT_KIND = 'customer'
 
 export type SegmentMeasures = {
   readonly segment: string
@@ -34,35 +35,40 @@ type Segment = {
   caught: number
 }
 
+type SegmentRoles = Pick<EventRoles, 'segments' | 'subjectOf'>
+
 const segmentsMax = 1000
 const newForDays = 7
 
-export function createSegmentTally(reviewFrom: number) {
-  const kinds = segmentKinds.map(() => new Map<string, Segment>())
+export function createSegmentTally(reviewFrom: number, { segments, subjectOf }: SegmentRoles) {
+  const names = [...segments, SUBJECT_KIND]
+  const kinds = names.map(() => new Map<string, Segment>())
   const firstSeenMs = new Map<string, number>()
   let beginMs: number | null = null
-  const ageOf = ({ customerId, eventTime }: Transaction): string => {
-    const seenMs = firstSeenMs.get(customerId)
+  const ageOf = (transaction: Transaction): string => {
+    const { eventTime } = transaction
+    const seenMs = firstSeenMs.get(subjectOf(transaction))
     if (eventTime - beginMs! < newForDays * dayMs) return 'too_early'
     return seenMs !== undefined && eventTime - seenMs >= newForDays * dayMs ? 'known' : 'new'
   }
   return {
     /** Every transaction, measured or not: it makes its customer known. */
-    see: ({ customerId, eventTime }: Transaction): void => {
+    see: (transaction: Transaction): void => {
+      const { eventTime } = transaction
+      const subject = subjectOf(transaction)
       beginMs ??= eventTime
-      if (!firstSeenMs.has(customerId)) firstSeenMs.set(customerId, eventTime)
+      if (!firstSeenMs.has(subject)) firstSeenMs.set(subject, eventTime)
     },
     add: (transaction: Transaction, score: number, isFraud: boolean | null): void => {
-      const { country, mcc, channel } = transaction
-      const names = [country, mcc, channel, ageOf(transaction)]
-      for (let kind = 0; kind < names.length; kind++) {
-        count(segmentOf(kinds[kind]!, names[kind] ?? '(none)'), score >= reviewFrom, isFraud)
+      const isAlert = score >= reviewFrom
+      for (let kind = 0; kind < segments.length; kind++) {
+        const value = transaction[segments[kind]!] ?? '(none)'
+        count(segmentOf(kinds[kind]!, String(value)), isAlert, isFraud)
       }
+      count(segmentOf(kinds[segments.length]!, ageOf(transaction)), isAlert, isFraud)
     },
-    measure: (): Record<SegmentKind, SegmentMeasures[]> =>
-      Object.fromEntries(
-        segmentKinds.map((name, kind) => [name, describeSegments(kinds[kind]!)]),
-      ) as Record<SegmentKind, SegmentMeasures[]>,
+    measure: (): Record<string, SegmentMeasures[]> =>
+      Object.fromEntries(names.map((name, kind) => [name, describeSegments(kinds[kind]!)])),
   }
 }
 

@@ -76,7 +76,7 @@ async function prove({ pipeline, from, to, sample, run, json }: Flags): Promise<
         kafka: openKafka(settings, logger, 'parity'),
         ...(await findScored(run, definition, settings)),
         // A run registers nothing: its records have the schemas of the live topics.
-        decoders: openParityDecoders(registry, definition.topics),
+        decoders: openParityDecoders(registry, definition),
       },
       { fromMs: from ?? null, toMs: to ?? null, sample, onProgress: createProgress(startedMs) },
     )

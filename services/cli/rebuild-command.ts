@@ -12,7 +12,7 @@ import { createLogger } from '../adapters/prometheus/logger.ts'
 import { connectRedis } from '../adapters/redis/client/redis-client.ts'
 import { nameKeys, storePrefix, touchBucket } from '../adapters/redis/fences/redis-fences.ts'
 import { createRedisRestore } from '../adapters/redis/restore/redis-restore.ts'
-import { createDecoder } from '../adapters/registry/avro-codec.ts'
+import { openInputDecoders, openOutputDecoder } from '../environment/open-decoders.ts'
 import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
 import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
 import { WeirError } from '../core/errors.ts'
@@ -22,6 +22,7 @@ import { createClosers } from '../environment/closers.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import { planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import { observeNothing } from '../pipeline/observe/signals.ts'
+import { planValidate } from '../pipeline/validate/validate.ts'
 import { createKafkaHistory } from '../restore/read/kafka-history.ts'
 import { type RebuildEnvironment, rebuildState } from '../restore/rebuild-state.ts'
 import type { RestoreProgress, RestoreReport } from '../restore/run-restore.ts'
@@ -105,22 +106,16 @@ async function openEnvironment(
     history: createKafkaHistory({
       kafka,
       definition,
-      scored: decoderOf(registry, 'scored-transaction', topics.scored),
-      rejected: decoderOf(registry, 'rejected-transaction', topics.rejected),
+      scored: openOutputDecoder(registry, 'scored-transaction', topics.scored),
+      rejected: openOutputDecoder(registry, 'rejected-transaction', topics.rejected),
     }),
     stages: {
-      decoders: {
-        transactions: decoderOf(registry, 'transaction', topics.transactions),
-        labels: decoderOf(registry, 'label', topics.labels ?? topics.transactions),
-      },
-      validate: definition.validate,
+      decoders: openInputDecoders(registry, definition),
+      validate: planValidate(definition),
     },
     nowMs: Date.now,
   }
 }
-
-const decoderOf = <T>(registry: Registry, file: SchemaFile, topic: string) =>
-  createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
 
 function createProgress(startedMs: number): (progress: RestoreProgress) => void {
   let nextMs = startedMs + 1000

@@ -22,7 +22,7 @@ import { WeirError } from '../core/errors.ts'
 import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
 import { readSettings } from '../core/settings.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
-import { openInputDecoders } from '../replay/open-input-decoders.ts'
+import { openInputDecoders } from '../environment/open-decoders.ts'
 import { rangesOfRun } from '../replay/ranges-of-run.ts'
 import type { ReplayReport } from '../replay/run-records.ts'
 import { type ReplayOptions, type ReplayProgress, runReplay } from '../replay/run-replay.ts'
@@ -257,7 +257,7 @@ async function replayTopics(flags: Flags, run: Run): Promise<ReplayReport> {
   try {
     const topicHistory = {
       kafka: openKafka(settings, logger, 'replay'),
-      decoders: openInputDecoders(registry, definition.topics),
+      decoders: openInputDecoders(registry, definition),
       ...historyEdges(flags, definition.topics),
     }
     return await runReplay({ ...run, definition, topicHistory })

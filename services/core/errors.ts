@@ -58,6 +58,18 @@ export const errorTable = {
     'The body does not decode with its schema, or bytes are left over.',
     askProducer,
   ),
+  WEIR_DECODE_FIELD: badData(
+    'A field of the mapping is missing, or is not what the pipeline file says it is.',
+    'Compare the detail with input.transactions.fields (or labels) of the pipeline file; `absent` gives a missing field a value.',
+  ),
+  WEIR_DECODE_NO_TRANSACTION: badData(
+    'A label names a transaction that is not there, or too long ago.',
+    'Give the transactions that the labels are about; a label beyond every window changes nothing.',
+  ),
+  WEIR_DECODE_ROW: badData(
+    'A line of a file cannot be taken apart.',
+    'Mend the line, or write the file anew with a tool that knows the format.',
+  ),
   WEIR_DECODE_BATCH_UNREADABLE: badData(
     'A whole record batch cannot be unpacked or taken apart; the record holds its first 1 MiB.',
     "Check the producer's compression and batch.size against the detail; its events must be sent again.",

@@ -22,6 +22,9 @@ export type FieldSource =
   | { readonly from: 'key' }
   | { readonly from: 'header'; readonly name: string }
   | { readonly from: 'brokerTime' | 'partition' | 'offset' }
+  /** An id for events without one: where the message stands, or what some fields hold. */
+  | { readonly from: 'position' }
+  | { readonly from: 'hash'; readonly fields: readonly string[] }
 
 export const timeUnits = ['s', 'ms', 'us', 'ns'] as const
 export type TimeUnit = (typeof timeUnits)[number]
@@ -72,3 +75,43 @@ export type FieldDefinition = {
   /** The value where the source has none. */
   readonly absent: FieldValue
 }
+
+/** How the messages of a topic are written; files tell by their names. */
+export const messageFormats = ['avro', 'json', 'json_schema', 'protobuf'] as const
+export type MessageFormat = (typeof messageFormats)[number]
+
+export type InputMapping = {
+  readonly format: MessageFormat
+  /** File with the writer's schema, for topics without a registry; null = ids of a registry. */
+  readonly schemaFile: string | null
+  /** The pipeline file names the fields: they are not those of the shipped schemas. */
+  readonly isDeclared: boolean
+  readonly fields: readonly FieldDefinition[]
+}
+
+export type LabelMapping = InputMapping & {
+  /** Time and keys of the transaction are looked up by its id: the labels do not have them. */
+  readonly isLookup: boolean
+  /**
+   * Labels stand in the transactions' own files and become known so long after the event, ms; null =
+   * labels come by themselves.
+   */
+  readonly delayMs: number | null
+}
+
+/** The field that sums of money are told of: the first of its kind; null where there is none. */
+export const moneyFieldOf = ({ fields }: InputMapping): FieldDefinition | null =>
+  fields.find(({ type }) => type.kind === 'money') ?? null
+
+/** Name of the field that has the currency of that money; null where all has one, or there is none. */
+export function currencyFieldOf(mapping: InputMapping): string | null {
+  const money = moneyFieldOf(mapping)
+  if (money?.type.kind !== 'money') return null
+  const { currency } = money.type
+  return 'field' in currency ? currency.field : null
+}
+
+/** Of a message, as kafkajs gives them: a name that comes twice has a list. */
+export type MessageHeaders = Readonly<
+  Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>
+>

@@ -42,6 +42,8 @@ export const limits = {
   laneQueueBytesMax: 8 * MIB,
   /** Ids longer than this are refused: they are keys in Redis and labels of nothing good. */
   idLengthMax: 64,
+  /** Characters of any other text of an event: what is behind them is cut off. */
+  textLengthMax: 256,
   /**
    * Largest amount in minor units; all kept records of an entity sum exactly in a double (2^53).
    */

@@ -4,9 +4,10 @@
 // line; stages only read it. All durations are milliseconds, all windows are expanded to one
 // feature each, and the order of `features` is the order of the vector.
 
+import type { InputMapping, LabelMapping } from './input-mapping.ts'
 import type { RolloutRules } from './rollout-rules.ts'
 
-/** sum, mean, min, max, stddev and last take an integer field; distinct takes any field. */
+/** sum, mean, min, max, stddev and last take a field of whole numbers; distinct takes any field. */
 export const windowOps = [
   'count',
   'sum',
@@ -159,9 +160,6 @@ export type TopicNames = {
   readonly modelComparisons: string
 }
 
-/** Column of a file for each field of the schema; only fields that differ are named. */
-export type ColumnMap = Readonly<Record<string, string>>
-
 export type PipelineDefinition = {
   readonly pipeline: string
   /** sha-256 of the canonical definition without topics: what makes a score, not where it runs. */
@@ -171,16 +169,7 @@ export type PipelineDefinition = {
   /** sha-256 of the feature names in order, joined by newline; equals the manifest's featureSet. */
   readonly featureSet: string
   readonly topics: TopicNames
-  readonly input: {
-    readonly transactionColumns: ColumnMap
-    /** Value of a text field where the file has none. */
-    readonly transactionDefaults: Readonly<Record<string, string>>
-    readonly labelColumns: ColumnMap
-    /**
-     * Whether label files lack the time and the keys of the transaction, which then are looked up.
-     */
-    readonly isLabelLookup: boolean
-  }
+  readonly input: { readonly transactions: InputMapping; readonly labels: LabelMapping }
   readonly entities: readonly EntityDefinition[]
   readonly features: readonly FeatureDefinition[]
   readonly validate: { readonly ageMaxMs: number; readonly futureMaxMs: number }
@@ -193,6 +182,10 @@ export type PipelineDefinition = {
   readonly execution: ExecutionPolicy
   readonly policy: PolicyDefinition
   readonly drift: { readonly sampleShare: number }
+  readonly output: {
+    /** Fields of the transaction that scored events and alerts repeat. */
+    readonly carry: readonly string[]
+  }
   readonly rollout: RolloutRules
   readonly store: { readonly buckets: number; readonly retentionMs: number }
 }

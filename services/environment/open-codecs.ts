@@ -3,11 +3,11 @@
 // Out: synchronous codecs whose schema ids were looked up once. A running service registers
 // nothing: a schema that the registry does not have is refused with the command that registers it.
 
-import { createDecoder, createEncoder } from '../adapters/registry/avro-codec.ts'
+import { createEncoder } from '../adapters/registry/avro-codec.ts'
 import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
 import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
 import { WeirError } from '../core/errors.ts'
-import type { TopicNames } from '../core/pipeline-definition.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Decoder } from '../pipeline/decode/message-decoder.ts'
 import type { PipelineDeps } from '../pipeline/pipeline.ts'
 import type {
@@ -15,6 +15,7 @@ import type {
   RejectedRecord,
   ScoredTransactionRecord,
 } from '../pipeline/publish/output-records.ts'
+import { openInputDecoders, openOutputDecoder } from './open-decoders.ts'
 
 type Codecs = {
   readonly decoders: PipelineDeps['decoders']
@@ -24,7 +25,11 @@ type Codecs = {
   readonly rejected: Decoder<RejectedRecord>
 }
 
-export async function openCodecs(registry: Registry, topics: TopicNames): Promise<Codecs> {
+export async function openCodecs(
+  registry: Registry,
+  definition: Pick<PipelineDefinition, 'topics' | 'input'>,
+): Promise<Codecs> {
+  const { topics } = definition
   const encoder = async <T>(file: SchemaFile, topic: string) => {
     const schema = readSchema(file)
     const id = await registry.lookUp(subjectOf(topic), schema)
@@ -34,8 +39,6 @@ export async function openCodecs(registry: Registry, topics: TopicNames): Promis
     }
     return createEncoder<T>(schema, id)
   }
-  const decoder = <T>(file: SchemaFile, topic: string) =>
-    createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
   const [scored, alerts, driftSamples, rejected, late] = await Promise.all([
     encoder<Parameters<OutputEncoders['scored']>[0]>('scored-transaction', topics.scored),
     encoder<Parameters<OutputEncoders['alerts']>[0]>('fraud-alert', topics.alerts),
@@ -44,12 +47,9 @@ export async function openCodecs(registry: Registry, topics: TopicNames): Promis
     encoder<Parameters<OutputEncoders['late']>[0]>('late-transaction', topics.late),
   ])
   return {
-    decoders: {
-      transactions: decoder('transaction', topics.transactions),
-      labels: decoder('label', topics.labels ?? topics.transactions),
-    },
+    decoders: openInputDecoders(registry, definition),
     encoders: { scored, alerts, driftSamples, rejected, late },
-    scored: decoder('scored-transaction', topics.scored),
-    rejected: decoder('rejected-transaction', topics.rejected),
+    scored: openOutputDecoder(registry, 'scored-transaction', topics.scored),
+    rejected: openOutputDecoder(registry, 'rejected-transaction', topics.rejected),
   }
 }

@@ -7,7 +7,7 @@
 import type { BacktestDetail } from '../backtest/backtest.ts'
 import { type CostTable, defaultCosts } from '../backtest/cost-table.ts'
 import type { FeatureDrift } from '../backtest/feature-drift.ts'
-import type { SegmentKind, SegmentMeasures } from '../backtest/segment-tally.ts'
+import { SUBJECT_KIND, type SegmentMeasures } from '../backtest/segment-tally.ts'
 import { shareInterval } from '../statistics/calibration.ts'
 import { type Axis, decades, drawPlot, evenTicks, type Point, roundUp } from './page-plots.ts'
 import {
@@ -269,13 +269,6 @@ export function drawDays({ days }: BacktestDetail): string {
 }
 
 const segmentsShown = 30
-const segmentTitles: Readonly<Record<SegmentKind, string>> = {
-  country: 'Country',
-  mcc: 'Kind of merchant (mcc)',
-  channel: 'Channel',
-  customer: 'New and known customers',
-}
-
 const segmentWords: Readonly<Record<string, string>> = {
   too_early: 'too early to tell (the first 7 days)',
   new: 'new (in the 7 days after their first payment)',
@@ -303,7 +296,7 @@ export function drawSegments({ segments }: BacktestDetail): string {
       { title: 'its 95 % range', say: sayRange },
       { title: 'recall', say: (row) => sayShare(row.recall) },
     ])
-    return `<h3>${segmentTitles[kind as SegmentKind]}</h3>${table}${more}`
+    return `<h3>${escapeText(kind === SUBJECT_KIND ? 'New and known customers' : `By ${kind}`)}</h3>${table}${more}`
   }
   return drawSection(
     'Whom the false alarms hit',

@@ -9,6 +9,7 @@ import {
   looksAtLabels,
   type PipelineDefinition,
 } from '../core/pipeline-definition.ts'
+import { NO_KEY, planKey } from '../pipeline/entity-key.ts'
 import type { EnrichedBatch, Transaction } from '../pipeline/records.ts'
 import { type Finding, type Findings, sourceOf } from './findings.ts'
 import type { PlacedOutcome } from './placed-outcome.ts'
@@ -100,10 +101,22 @@ export function compareMessage(
       transactionId: record.transactionId,
       ...rest,
     })
-  for (const subject of copiedFields) {
-    const [found, expected] = [String(record[subject]), String(transaction[subject])]
-    if (found === expected) continue
-    add({ kind: 'copied', subject, found, expected, cause: 'the message says otherwise' })
+  const copied = [
+    ['transactionId', record.transactionId, transaction.transactionId],
+    ['eventTime', record.eventTime, transaction.eventTime],
+    ...definition.entities.map(({ name, key }) => {
+      return [name, record.keys[name] ?? NO_KEY, planKey(key)(transaction)]
+    }),
+    ...definition.output.carry.map((field) => [
+      field,
+      record.carried[field],
+      transaction[field] ?? null,
+    ]),
+  ]
+  for (const [subject, found, expected] of copied) {
+    if (Object.is(found, expected)) continue
+    const cause = 'the message says otherwise'
+    add({ kind: 'copied', subject: `${subject}`, found: `${found}`, expected: `${expected}`, cause })
   }
   if (record.latenessMs !== latenessMs) {
     const cause = 'events before it in its partition'
@@ -111,17 +124,11 @@ export function compareMessage(
     add({ kind: 'lateness', subject: 'latenessMs', found, expected, cause })
   }
   const mustCount = latenessMs <= definition.late.allowedMs
-  if (record.ordinals.every((ordinal) => ordinal >= 0 === mustCount)) return
+  // An entity that the event does not name counts nothing.
+  const isCounted = (ordinal: number, e: number): boolean =>
+    ordinal >= 0 === (mustCount && record.keys[definition.entities[e]!.name] !== undefined)
+  if (record.ordinals.every(isCounted)) return
   const expected = mustCount ? 'an ordinal for each entity' : 'none'
   const cause = `${latenessMs} ms late, allowed ${definition.late.allowedMs} ms`
   add({ kind: 'counted', subject: 'ordinals', found: `${record.ordinals}`, expected, cause })
 }
-
-const copiedFields = [
-  'transactionId',
-  'eventTime',
-  'customerId',
-  'terminalId',
-  'amountMinor',
-  'currency',
-] as const

@@ -8,6 +8,7 @@
 // identity for fencing, rejection and redelivery.
 
 import type { RejectionCode } from '../core/errors.ts'
+import type { FieldValue, MessageHeaders } from '../core/input-mapping.ts'
 
 export const streams = ['transactions', 'labels'] as const
 export type Stream = (typeof streams)[number]
@@ -19,6 +20,9 @@ export type RawMessage = {
   readonly brokerTimeMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
+  readonly partition?: number
+  /** There where the message has some. */
+  readonly headers?: MessageHeaders
   /** Set where the message stands for a whole record batch, whose bytes are its value. */
   readonly unreadable?: UnreadableBatch
 }
@@ -30,30 +34,21 @@ export type UnreadableBatch = {
   readonly detail: string
 }
 
-/** Fields as in schemas/transaction.avsc. Times in ms since the epoch, amount in minor units. */
-export type Transaction = {
+/** Fields by the names that the pipeline file gives them (core/input-mapping.ts). */
+type Fields = Readonly<Record<string, FieldValue>>
+
+/** The two fields that every pipeline has, and the user's own. Times in ms since the epoch. */
+export type Transaction = Fields & {
   readonly transactionId: string
   readonly eventTime: number
-  readonly customerId: string
-  readonly terminalId: string
-  readonly amountMinor: number
-  readonly currency: string
-  readonly mcc: string | null
-  readonly country: string | null
-  readonly channel: string | null
-  readonly deviceId: string | null
-  readonly ipAddress: string | null
 }
 
-/** Fields as in schemas/label.avsc; eventTime is that of the labelled transaction. */
-export type Label = {
+/** A verdict, and what entities of the labelled transaction are known by; eventTime is its own. */
+export type Label = Fields & {
   readonly transactionId: string
   readonly eventTime: number
-  readonly customerId: string
-  readonly terminalId: string
   readonly isFraud: boolean
   readonly labelTime: number
-  readonly source: string
 }
 
 export type Rejection = {

@@ -1,13 +1,14 @@
 // Labels that name a transaction by its id alone, made whole.
 //
 // In: both streams in the order of time, of the transactions only what labels repeat. Out: the
-// labels in their order with event time, customer and terminal of the transaction with their id.
+// labels in their order with event time and entities' keys of the transaction with their id.
 // Refused row by row: a label before its transaction, without one, or later than `keptMsMax` after
 // it, when no window holds the transaction any more. Invariants: which labels are refused follows
 // from the times alone; memory holds the keys of the last `keptMsMax`, as a transaction may be
 // labelled again.
 
-import type { BareLabel, FileEvent, TransactionKeys } from '../adapters/event-files/event-block.ts'
+import type { FileEvent } from '../adapters/event-files/event-block.ts'
+import type { BareLabel, TransactionKeys } from '../adapters/event-files/row-mappings.ts'
 import type { Label } from '../pipeline/records.ts'
 
 type Blocks<T> = AsyncGenerator<readonly FileEvent<T>[], void, undefined>
@@ -32,14 +33,11 @@ export async function* completeLabels(
 function complete(event: FileEvent<BareLabel>, keys: TransactionKeys | null): FileEvent<Label> {
   const { value } = event
   if (value === null) return { ...event, value }
-  const { transactionId, isFraud, labelTime, source } = value
   if (keys === null) {
-    const fault = 'found no transaction of this id in reach before the label (input.labelLookup)'
-    return { ...event, value: null, fault }
+    const detail = 'found no transaction of this id in reach before the label'
+    return { ...event, value: null, fault: { code: 'WEIR_DECODE_NO_TRANSACTION', detail } }
   }
-  const { eventTime, customerId, terminalId } = keys
-  const whole = { transactionId, eventTime, customerId, terminalId, isFraud, labelTime, source }
-  return { ...event, value: whole }
+  return { ...event, value: { ...keys, ...value } }
 }
 
 /** Transactions up to a moment, the oldest first. */

@@ -5,10 +5,12 @@
 // Invariants: a row that is no event goes to `reject` and into no batch; the same rows give the
 // same batches' content, however they are spread over files.
 
-import { openTransactionFile } from '../adapters/event-files/event-file.ts'
+import { openEventFile } from '../adapters/event-files/event-file.ts'
+import { transactionRows } from '../adapters/event-files/row-mappings.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createBrake } from '../pipeline/decide/decide.ts'
 import type { EnrichedBatch, ScoredBatch, Transaction } from '../pipeline/records.ts'
+import { planValidate } from '../pipeline/validate/validate.ts'
 import { openLabelFiles } from './label-files.ts'
 import { type ExaminedFile, examineFile, mergeByTime } from './ordered-events.ts'
 import { LABEL_LANE, replayBatches, TRANSACTION_LANE } from './replay-batches.ts'
@@ -24,10 +26,9 @@ export async function openFileSource(
   definition: PipelineDefinition,
   signal?: AbortSignal,
 ): Promise<ReplaySource> {
-  const { transactionColumns, transactionDefaults } = definition.input
   const transactions: ExaminedFile<Transaction>[] = []
   for (const [i, path] of transactionFiles.entries()) {
-    const file = openTransactionFile(path, transactionColumns, i, transactionDefaults)
+    const file = openEventFile(path, transactionRows(definition), i)
     transactions.push(await examineFile(file, signal))
   }
   const labels = await openLabelFiles(labelFiles, transactions, definition, signal)
@@ -42,7 +43,7 @@ export async function openFileSource(
       yield* replayBatches({
         transactions: mergeByTime(transactions),
         labels: labels.readInOrder(),
-        rules: definition.validate,
+        rules: planValidate(definition),
         batchEvents,
         epochs: [await claim(TRANSACTION_LANE), await claim(LABEL_LANE)],
         brakes: [createBrake(), createBrake()],

@@ -6,21 +6,25 @@
 // those since the moment given count. Memory: one number per customer with a fraud.
 
 import type { KnownFrauds } from '../backtest/backtest.ts'
+import type { ReadKey } from '../pipeline/entity-key.ts'
 import type { Label } from '../pipeline/records.ts'
 
 export type KnownFraudTable = KnownFrauds & { readonly add: (label: Label) => void }
 
-export function createKnownFrauds(sinceMs: number): KnownFraudTable {
+/** @param subjectOf whom a label is of (pipeline/entity-key.ts). */
+export function createKnownFrauds(sinceMs: number, subjectOf: ReadKey): KnownFraudTable {
   const knownFromMs = new Map<string, number>()
   return {
     sinceMs,
-    add: ({ customerId, isFraud, eventTime, labelTime }) => {
+    add: (label) => {
+      const { isFraud, eventTime, labelTime } = label
       if (!isFraud || eventTime < sinceMs) return
-      const before = knownFromMs.get(customerId) ?? Number.POSITIVE_INFINITY
-      if (labelTime < before) knownFromMs.set(customerId, labelTime)
+      const subject = subjectOf(label)
+      const before = knownFromMs.get(subject) ?? Number.POSITIVE_INFINITY
+      if (labelTime < before) knownFromMs.set(subject, labelTime)
     },
-    isKnown: (customerId, beforeMs) => {
-      const fromMs = knownFromMs.get(customerId)
+    isKnown: (subject, beforeMs) => {
+      const fromMs = knownFromMs.get(subject)
       return fromMs !== undefined && fromMs < beforeMs
     },
   }

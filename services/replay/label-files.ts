@@ -2,19 +2,21 @@
 //
 // In: paths, the pipeline's input section, the files of transactions. Out: examined files; their
 // labels as they stand; their labels in the order of time, made whole where the files hold ids and
-// verdicts alone (`input.labelLookup`). Refused: files that cannot be read (WEIR_FILE_INVALID).
+// verdicts alone, or taken from the transactions' own rows (`input.labels.delay`). Refused: files that cannot be read (WEIR_FILE_INVALID).
 // Invariant: what the transactions are asked for is never later than the label that asks.
 
-import type { BareLabel, FileEvent } from '../adapters/event-files/event-block.ts'
+import type { FileEvent, RowMapping } from '../adapters/event-files/event-block.ts'
+import { openEventFile } from '../adapters/event-files/event-file.ts'
 import {
-  type EventFile,
-  openBareLabelFile,
-  openKeyFile,
-  openLabelFile,
-} from '../adapters/event-files/event-file.ts'
+  type BareLabel,
+  bareLabelRows,
+  keyRows,
+  labelRows,
+  labelRowsBeside,
+} from '../adapters/event-files/row-mappings.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Label, RawMessage, Rejection } from '../pipeline/records.ts'
-import { validateLabel } from '../pipeline/validate/validate.ts'
+import { planValidate, validateLabel } from '../pipeline/validate/validate.ts'
 import { completeLabels } from './complete-labels.ts'
 import { type ExaminedFile, examineFile, mergeByTime } from './ordered-events.ts'
 
@@ -31,27 +33,34 @@ export async function openLabelFiles(
   definition: PipelineDefinition,
   signal?: AbortSignal,
 ): Promise<LabelFiles> {
-  const { transactionColumns, labelColumns, isLabelLookup } = definition.input
-  const examineAll = async <T>(open: (path: string, file: number) => EventFile<T>) => {
+  const { isLookup, delayMs } = definition.input.labels
+  const rules = planValidate(definition)
+  const examineAll = async <T>(all: readonly string[], rows: RowMapping<T>) => {
     const examined: ExaminedFile<T>[] = []
-    for (const [i, path] of paths.entries()) examined.push(await examineFile(open(path, i), signal))
+    for (const [i, path] of all.entries()) {
+      examined.push(await examineFile(openEventFile(path, rows, i), signal))
+    }
     return examined
   }
-  if (!isLabelLookup) {
-    const files = await examineAll((path, i) => openLabelFile(path, labelColumns, i))
-    const refuse = (label: Label, raw: RawMessage) => validateLabel(label, raw, definition.validate)
+  if (delayMs !== null || !isLookup) {
+    const beside = transactions.map(({ file }) => file.path)
+    const files =
+      delayMs === null
+        ? await examineAll(paths, labelRows(definition))
+        : await examineAll(beside, labelRowsBeside(definition))
+    const refuse = (label: Label, raw: RawMessage) => validateLabel(label, raw, rules)
     return {
       files,
       readVerdicts: () => readVerdicts(files, refuse),
       readInOrder: () => mergeByTime(files),
     }
   }
-  const files = await examineAll((path, i) => openBareLabelFile(path, labelColumns, i))
+  const files = await examineAll(paths, bareLabelRows(definition))
   const readKeys = () =>
     mergeByTime(
       transactions.map(({ file, ...examined }, i) => ({
         ...examined,
-        file: openKeyFile(file.path, transactionColumns, i),
+        file: openEventFile(file.path, keyRows(definition), i),
       })),
     )
   return {

@@ -6,7 +6,7 @@
 // of the wrong kind, what validate rejects) go to `reject` with their place and never into a batch.
 // Invariants: the clock of an event is its own time; received = in batches + rejected.
 
-import type { FileEvent } from '../adapters/event-files/event-block.ts'
+import type { FileEvent, RowFault } from '../adapters/event-files/event-block.ts'
 import type {
   Arrival,
   Batch,
@@ -104,7 +104,7 @@ function createDraft({ rules, batchEvents, epochs, brakes, reject }: BatchSource
   ): void => {
     const { value, fault, file, row, timeMs } = event
     const raw = { offset: offsets[lane], brokerTimeMs: timeMs, key: null, value: null }
-    const rejection = value === null ? rejectRow(fault) : validate(value, raw)
+    const rejection = value === null ? rejectRow(fault!) : validate(value, raw)
     if (value === null || rejection !== null) {
       reject({ stream: laneStreams[lane], file, row, rejection: rejection! })
       return
@@ -168,8 +168,4 @@ const admitLabel = (raw: RawMessage, label: Label): Arrival => ({
   rejection: null,
 })
 
-const rejectRow = (fault: string | null): Rejection => ({
-  code: 'WEIR_DECODE_BAD_BODY',
-  stage: 'decode',
-  detail: fault ?? 'the row cannot be read',
-})
+const rejectRow = (fault: RowFault): Rejection => ({ ...fault, stage: 'decode' })

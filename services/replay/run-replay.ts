@@ -18,6 +18,8 @@ import { composePage } from '../pages/report-page.ts'
 import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { type FileHistory, openFileSource } from './file-source.ts'
 import { keepScored } from './keep-scored.ts'
+import { planSubject } from '../pipeline/entity-key.ts'
+import { planRoles } from '../pipeline/event-roles.ts'
 import { createKnownFrauds, type KnownFraudTable } from './known-frauds.ts'
 import { openRejectionFile, type RejectionFile } from './rejection-file.ts'
 import type { ReplaySource } from './replay-source.ts'
@@ -114,7 +116,7 @@ async function replaySource(
 ): Promise<ReplayReport> {
   const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
   const { redisUrl = null, knownSinceMs } = options
-  const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs)
+  const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs, planSubject(definition.entities))
   const verdicts = await collectVerdicts(source, signal)
   const signed = options.signatures === undefined ? {} : { signatures: options.signatures }
   const { openStages = () => openReplayStages(definition, { isScoring, redisUrl, ...signed }) } =
@@ -242,6 +244,7 @@ function openBacktest(
   const { definition, costs, measureFromMs, measureToMs } = options
   const { genuine, fraud } = verdicts.counts()
   return createBacktest({
+    roles: planRoles(definition),
     thresholds: definition.policy,
     references: readManifest(definition.model.champion)?.reference.features ?? null,
     // Where the labels name frauds alone, whoever has no label counts as genuine.

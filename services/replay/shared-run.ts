@@ -9,7 +9,6 @@
 import { loadPipelineFile } from '../adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../adapters/pipeline-file/pipeline-manifest.ts'
 import { createLogger } from '../adapters/prometheus/logger.ts'
-import { createDecoder } from '../adapters/registry/avro-codec.ts'
 import { readSchema } from '../adapters/registry/schema-files.ts'
 import { subjectOf } from '../adapters/registry/schema-registry.ts'
 import { WeirError } from '../core/errors.ts'
@@ -20,7 +19,7 @@ import type { RejectedRecord, ScoredTransactionRecord } from '../pipeline/publis
 import { type RunProgress, scoreRun } from '../scorer/score-run.ts'
 import { type CollectOptions, collectRun, discardRun } from './collect-run.ts'
 import { isolateRun, type RunTerms } from './isolated-run.ts'
-import { openInputDecoders } from './open-input-decoders.ts'
+import { openInputDecoders, openOutputDecoder } from '../environment/open-decoders.ts'
 import type { ReplayReport } from './run-records.ts'
 import { findHistory, type TopicHistory } from './topic-source.ts'
 
@@ -67,12 +66,16 @@ export async function collectShared(
         ...openRunEnvironment(name, definition, settings),
         models: listModels(definition),
         decoders: {
-          ...openInputDecoders(registry, topics),
-          scored: createDecoder<ScoredTransactionRecord>(readSchema('scored-transaction'), (id) =>
-            registry.schemaById(id, subjectOf(topics.scored)),
+          ...openInputDecoders(registry, definition),
+          scored: openOutputDecoder<ScoredTransactionRecord>(
+            registry,
+            'scored-transaction',
+            topics.scored,
           ),
-          rejected: createDecoder<RejectedRecord>(readSchema('rejected-transaction'), (id) =>
-            registry.schemaById(id, subjectOf(topics.rejected)),
+          rejected: openOutputDecoder<RejectedRecord>(
+            registry,
+            'rejected-transaction',
+            topics.rejected,
           ),
         },
       },

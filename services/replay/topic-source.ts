@@ -22,6 +22,7 @@ import { learnAll } from '../pipeline/decode/decode-learning.ts'
 import { observeNothing } from '../pipeline/observe/signals.ts'
 import { admit, type PipelineDeps } from '../pipeline/pipeline.ts'
 import type { Batch, EnrichedBatch, Label, ScoredBatch, Stream } from '../pipeline/records.ts'
+import { planValidate } from '../pipeline/validate/validate.ts'
 import { admitMessages } from '../restore/read/admit-messages.ts'
 import { findRanges, type StreamOffsets, type StreamRange } from './find-ranges.ts'
 import type { BatchFeed, Refused, ReplaySource } from './replay-source.ts'
@@ -97,7 +98,7 @@ async function* readLabels({ history, definition, ranges, signal }: Reading) {
   try {
     for (const i of wanted.keys()) {
       for await (const messages of opened.read(i)) {
-        const stages = { decoders: history.decoders, validate: definition.validate }
+        const stages = { decoders: history.decoders, validate: planValidate(definition) }
         const arrivals = await admitMessages('labels', messages, stages)
         yield arrivals.flatMap(({ label }): Label[] => (label === null ? [] : [label]))
       }
@@ -148,7 +149,7 @@ async function* mergeTopicLanes(
   { history, definition, eventsMax }: MergeRules,
 ): AsyncGenerator<Batch, void, undefined> {
   const { decoders } = history
-  const stages = { decoders, validate: definition.validate, observe: observeNothing }
+  const stages = { decoders, validate: planValidate(definition), observe: observeNothing }
   const lanes = topicLanes.map(({ lane }) => lane)
   for (;;) {
     await Promise.all(topicLanes.filter(({ isDry }) => isDry()).map(({ pull }) => pull()))

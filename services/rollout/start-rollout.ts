@@ -11,7 +11,7 @@ import { createRosterCodec } from '../adapters/kafka/roster/roster-codec.ts'
 import { followRosters } from '../adapters/kafka/roster/roster-follower.ts'
 import { openRosterLedger } from '../adapters/kafka/roster/roster-ledger.ts'
 import type { ControlRecord } from '../adapters/kafka/roster/roster-records.ts'
-import { createDecoder } from '../adapters/registry/avro-codec.ts'
+import { openInputDecoders, openOutputDecoder } from '../environment/open-decoders.ts'
 import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
 import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
 import { systemClock } from '../core/clock.ts'
@@ -116,11 +116,11 @@ function createFailure() {
   return { failed: promise, fail: (error: Error): void => reject(error) }
 }
 
-function openDecoders(registry: Registry, topics: TopicNames) {
-  const decoder = <T>(file: SchemaFile, topic: string) =>
-    createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
-  return {
-    scored: decoder<ScoredTransactionRecord>('scored-transaction', topics.scored),
-    labels: decoder<Label>('label', topics.labels ?? topics.transactions),
-  }
+function openDecoders(registry: Registry, definition: PipelineDefinition) {
+  const scored = openOutputDecoder<ScoredTransactionRecord>(
+    registry,
+    'scored-transaction',
+    definition.topics.scored,
+  )
+  return { scored, labels: openInputDecoders(registry, definition).labels }
 }

@@ -28,6 +28,7 @@ import type { Observe } from '../pipeline/observe/signals.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
 import type { Publisher } from '../pipeline/publish/publisher.ts'
+import { planValidate } from '../pipeline/validate/validate.ts'
 import { createKafkaHistory } from '../restore/read/kafka-history.ts'
 import { openLiveClassifier } from './classifiers/live-classifier.ts'
 import { openClassifier } from './classifiers/open-classifier.ts'
@@ -111,7 +112,7 @@ export async function openScoring(options: ScoringOptions) {
       plan,
       store: restorable,
       history: createKafkaHistory({ kafka: producers, definition, scored, rejected, ...within }),
-      stages: { decoders, validate: definition.validate },
+      stages: { decoders, validate: planValidate(definition) },
       observe,
       ...within,
     }),
@@ -135,7 +136,7 @@ function createScoringPipeline(
   const context = planPublish(definition, plan.labelEntityCount, run ?? null)
   return createPipeline({
     decoders: codecs.decoders,
-    validate: definition.validate,
+    validate: planValidate(definition),
     enrich: { plan, store, late: definition.late },
     classify: {
       classifier,

@@ -84,7 +84,7 @@ type ProveOptions = {
 function prove({ range = wholeTopics, sample = 0, scoredTopic }: ProveOptions = {}) {
   const { kafka, definition, groupId } = place
   const topics = { ...definition.topics, scored: scoredTopic ?? definition.topics.scored }
-  const decoders = openParityDecoders(registry, definition.topics)
+  const decoders = openParityDecoders(registry, definition)
   const parityPlace = { kafka, definition: { ...definition, topics }, groupId, decoders }
   return runParity(parityPlace, { ...range, sample })
 }

@@ -23,7 +23,7 @@ import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import { type FoldPolicy, foldLog } from '../../services/pipeline/enrich/fold-log.ts'
 import type { LogKind } from '../../services/pipeline/enrich/log-store.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
-import { openInputDecoders } from '../../services/replay/open-input-decoders.ts'
+import { openInputDecoders } from '../../services/environment/open-decoders.ts'
 import type { ReplayReport } from '../../services/replay/run-records.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
 import { inputTopicsOf, readCommitted, untilCommitted } from '../support/committed-offsets.ts'
@@ -91,7 +91,7 @@ async function replayTopics(
   const folder = mkdtempSync(join(tmpdir(), 'weir-isolation-'))
   folders.push(folder)
   const registry = connectRegistry(stack.registryUrl)
-  const decoders = openInputDecoders(registry, definition.topics)
+  const decoders = openInputDecoders(registry, definition)
   const all = { fromMs: null, toMs: null, labelsToMs: null }
   try {
     return await runReplay({

@@ -18,7 +18,7 @@ import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline
 import { readManifest } from '../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import { openInputDecoders } from '../../services/replay/open-input-decoders.ts'
+import { openInputDecoders } from '../../services/environment/open-decoders.ts'
 import { type FileReplayOptions, runReplay } from '../../services/replay/run-replay.ts'
 import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 import { openScoringEnvironment } from '../support/scoring-environment.ts'
@@ -31,6 +31,7 @@ import {
   smallWorld,
   writeNdjson,
 } from './replay-world.ts'
+import { planValidate } from '../../services/pipeline/validate/validate.ts'
 
 const world = smallWorld(2, 20)
 const history = smallHistory(2, 20)
@@ -171,9 +172,9 @@ describe('golden run of topics', () => {
         })
         expect([transactions, labels]).toEqual([history.transactions.length, history.labels.length])
         const outFolder = join(temporaryFolder(), 'run')
-        const decoders = openInputDecoders(registry, definition.topics)
+        const decoders = openInputDecoders(registry, definition)
         // The history stands at fixed days while the brokers' clock goes on.
-        const validate = { ...definition.validate, ageMaxMs: Number.MAX_SAFE_INTEGER }
+        const validate = { ...planValidate(definition), ageMaxMs: Number.MAX_SAFE_INTEGER }
         const report = await runReplay({
           definition: { ...withoutBrake(definition), validate },
           isScoring: true,

@@ -13,7 +13,7 @@ import type { Progress } from '../../load/generator/schedule.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Label } from '../../services/pipeline/records.ts'
-import { openInputDecoders } from '../../services/replay/open-input-decoders.ts'
+import { openInputDecoders } from '../../services/environment/open-decoders.ts'
 import { rangesOfRun } from '../../services/replay/ranges-of-run.ts'
 import { runReplay, type TopicReplayOptions } from '../../services/replay/run-replay.ts'
 import type { PartitionRead } from '../../services/replay/topic-lane.ts'
@@ -49,7 +49,7 @@ async function replayTopics(
 ): Promise<Run> {
   const registry = connectRegistry(stack.registryUrl)
   const outFolder = join(temporaryFolder(), 'run')
-  const decoders = openInputDecoders(registry, definition.topics)
+  const decoders = openInputDecoders(registry, definition)
   const all = { fromMs: null, toMs: null, labelsToMs: null }
   try {
     const report = await runReplay({

@@ -32,6 +32,7 @@ import type { SimulatedStore } from './simulated-store.ts'
 import { createRestoreClient, createStoreClient } from './store-client.ts'
 import type { VirtualTime } from './virtual-time.ts'
 import type { Call } from './wire.ts'
+import { planValidate } from '../../services/pipeline/validate/validate.ts'
 
 export type ScorerPlace = {
   readonly definition: PipelineDefinition
@@ -72,7 +73,7 @@ export async function startScorerProcess(
   const laneIds = await openLaneIds(producers, inputs)
   const pipeline = createPipeline({
     decoders,
-    validate: definition.validate,
+    validate: planValidate(definition),
     enrich: { plan, store, late: definition.late },
     classify: { classifier, reasonsFrom: definition.policy.review },
     decide: planDecide(definition.policy, plan.entities),
@@ -106,7 +107,7 @@ export async function startScorerProcess(
       plan,
       store: createRestoreClient(place.store, call, time),
       history: createKafkaHistory({ kafka: producers, definition, scored, rejected }),
-      stages: { decoders, validate: definition.validate },
+      stages: { decoders, validate: planValidate(definition) },
       observe,
     }),
   })

@@ -22,6 +22,7 @@ import { planPublish } from '../../services/pipeline/publish/compose-records.ts'
 import type { OutputEncoders } from '../../services/pipeline/publish/output-records.ts'
 import type { Label, Transaction } from '../../services/pipeline/records.ts'
 import type { MemoryMember } from './memory-broker.ts'
+import { planValidate } from '../../services/pipeline/validate/validate.ts'
 
 export type MemoryScorerOptions = {
   readonly definition: PipelineDefinition
@@ -53,7 +54,7 @@ export function createMemoryScorer(options: MemoryScorerOptions): MemoryScorer {
       transactions: jsonDecoder<Transaction>(options),
       labels: jsonDecoder<Label>(options),
     },
-    validate: definition.validate,
+    validate: planValidate(definition),
     enrich: { plan, store, late: definition.late },
     classify: { classifier, reasonsFrom: definition.policy.review },
     decide: planDecide(definition.policy, plan.entities),

@@ -31,6 +31,8 @@ export async function* readParquetCells(
     const file = await asyncBufferFromFile(path)
     const metadata = await parquetMetadataAsync(file)
     const known = new Set(metadata.schema.map(({ name }) => name))
+    const header = metadata.schema.slice(1).map(({ name }) => name)
+    const instants = new Set(metadata.schema.filter(isInstant).map(({ name }) => name))
     const wanted = columns.filter((column) => known.has(column))
     const scan = await parquetScan({ file, metadata, columns: wanted, compressors, parsers })
     for (const { rowStart, rowEnd } of scan.ranges) {
@@ -43,12 +45,21 @@ export async function* readParquetCells(
         count: rowEnd - rowStart,
         cells: (column) => arrays.get(column) ?? null,
         broken: new Map(),
+        header,
+        instants,
       }
     }
   } catch (cause) {
     throw refuse(path, cause)
   }
 }
+
+type SchemaElement = Awaited<ReturnType<typeof parquetMetadataAsync>>['schema'][number]
+
+const isInstant = ({ type, logical_type, converted_type }: SchemaElement): boolean =>
+  type === 'INT96' ||
+  logical_type?.type === 'TIMESTAMP' ||
+  (converted_type?.startsWith('TIMESTAMP') ?? false)
 
 const refuse = (path: string, cause: unknown): WeirError => {
   if (cause instanceof WeirError) return cause

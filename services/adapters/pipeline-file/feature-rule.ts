@@ -4,8 +4,8 @@
 // the feature, so that a rule only names the key (and the index in its list); or null. Rules are
 // values in tables: window-rules.ts for windows, feature-rules.ts for all others.
 
-import type { AvroFields } from './avro-fields.ts'
 import type { FeatureEntry } from './feature-table.ts'
+import type { KnownFields } from './known-fields.ts'
 import type { Fault } from './pipeline-fault.ts'
 
 export type FeatureContext = {
@@ -14,9 +14,11 @@ export type FeatureContext = {
    * Key fields by entity (null = the entity itself has faults); null where there are no entities.
    */
   readonly entities: ReadonlyMap<string, readonly string[] | null> | null
-  readonly transactionFields: AvroFields
-  readonly labelFields: AvroFields
+  readonly transactionFields: KnownFields
+  readonly labelFields: KnownFields
   readonly hasLabels: boolean
+  /** Labels take their entities' keys from the transaction. */
+  readonly isLookup: boolean
 }
 
 export type Found = Omit<Fault, 'path' | 'at'> & {

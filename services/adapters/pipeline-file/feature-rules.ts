@@ -6,9 +6,9 @@
 
 import { limits } from '../../core/limits.ts'
 import { nearestName } from '../../core/nearest-name.ts'
-import { type AvroFields, checkField } from './avro-fields.ts'
 import type { FeatureContext, Found, Rule } from './feature-rule.ts'
 import type { FeatureEntry, WrittenField, WrittenReferences } from './feature-table.ts'
+import { checkField, isText, isWhole, type KnownFields } from './known-fields.ts'
 import { type Fault, type Path, quote, suggest } from './pipeline-fault.ts'
 import { checkEntity, windowRules } from './window-rules.ts'
 
@@ -46,7 +46,7 @@ const unsoundRules: readonly Rule<WrittenReferences>[] = [
   ({ of }, { transactionFields }) => checkReference('of', of, transactionFields),
 ]
 
-function checkReference(key: string, field: string | null, fields: AvroFields): Found | null {
+function checkReference(key: string, field: string | null, fields: KnownFields): Found | null {
   const found = field === null ? null : checkField(field, fields)
   return found && { key, ...found }
 }
@@ -63,16 +63,16 @@ const fieldRules: readonly Rule<WrittenField>[] = [
       : { key: 'scale', at: 'key', found: 'scale on a flag', expected: 'no scale: it is 1 or 0' },
   (written, { transactionFields }) => {
     const field = transactionFields.get(written.field)
-    if (field === undefined || !isFlag(written) || field.type === 'text') return null
-    const found = `the ${field.avroType} field ${written.field} compared with a text`
-    return { key: 'field', found, expected: 'a string field' }
+    if (field === undefined || !isFlag(written) || isText(field)) return null
+    const found = `the ${field.kind} field ${written.field} compared with a text`
+    return { key: 'field', found, expected: 'a text field' }
   },
   (written, { transactionFields }) => {
     const field = transactionFields.get(written.field)
     if (field === undefined || isFlag(written)) return null
-    if (field.type === 'integer' || field.type === 'float') return null
-    const found = `the ${field.avroType} field ${written.field}`
-    const hint = fieldHints[field.type]
+    if (isWhole(field) || field.kind === 'number' || field.kind === 'flag') return null
+    const found = `the ${field.kind} field ${written.field}`
+    const hint = fieldHints[field.kind]
     return { key: 'field', found, expected: 'a number field', ...(hint && { hint }) }
   },
 ]
@@ -82,6 +82,7 @@ const isFlag = (written: WrittenField): boolean =>
 
 const fieldHints: Readonly<Record<string, string>> = {
   text: 'add equals or in to make a flag of it',
+  currency: 'add equals or in to make a flag of it',
   time: 'use calendar or seconds_since_last instead',
 }
 

@@ -11,10 +11,11 @@ import { readFileSync } from 'node:fs'
 import { WeirError } from '../../core/errors.ts'
 import { longestReachMs } from '../../core/look-back.ts'
 import type { ModelReference, PipelineDefinition } from '../../core/pipeline-definition.ts'
-import { type AvroFields, readAvroFields, readShippedSchema } from './avro-fields.ts'
 import { dayMs, parseDuration } from './duration.ts'
 import { findFeatureFaults } from './feature-rules.ts'
 import { expandFeatures, type FeatureEntry } from './feature-table.ts'
+import { findInputFaults } from './input-rules.ts'
+import { knownFields } from './known-fields.ts'
 import { type PipelineDocument, parsePipelineDocument } from './pipeline-document.ts'
 import { type Fault, formatFault, type Position } from './pipeline-fault.ts'
 import { hashDefinition } from './pipeline-hashes.ts'
@@ -25,21 +26,18 @@ import {
   type Place,
   readEntities,
   readExecution,
-  readInput,
   readModel,
+  readOutput,
   readPolicy,
   readRollout,
   readTimes,
   readTopics,
 } from './pipeline-sections.ts'
 import { findShapeFaults } from './pipeline-shape.ts'
+import { readInput } from './read-input.ts'
 import { readSoundly, type SoundValue } from './sound-value.ts'
 
 type PipelineFileOptions = {
-  /** JSON of the transactions' Avro schema; schemas/transaction.avsc where it is left out. */
-  readonly transactionSchema?: unknown
-  /** JSON of the labels' Avro schema; schemas/label.avsc where it is left out. */
-  readonly labelSchema?: unknown
   /** Gives a model's manifest or null where there is none; without it no model is looked at. */
   readonly manifestReader?: (reference: ModelReference) => ComparedManifest | null
   /** Put before every topic's name, from WEIR_TOPIC_PREFIX. */
@@ -51,8 +49,6 @@ type PipelineFileOptions = {
 type LocatedFault = Fault & { readonly position: Position }
 
 type Context = Place & {
-  readonly transactionFields: AvroFields
-  readonly labelFields: AvroFields
   readonly manifestReader: (reference: ModelReference) => ComparedManifest | null
 }
 
@@ -95,8 +91,6 @@ export function readPipelineText(
 }
 
 const toContext = (options: PipelineFileOptions): Context => ({
-  transactionFields: readAvroFields(options.transactionSchema ?? readShippedSchema('transaction')),
-  labelFields: readAvroFields(options.labelSchema ?? readShippedSchema('label')),
   manifestReader: options.manifestReader ?? (() => null),
   topicPrefix: options.topicPrefix ?? '',
   baseFolder: options.baseFolder ?? process.cwd(),
@@ -106,16 +100,19 @@ function readSoundPart(
   file: SoundValue,
   context: Context,
 ): { readonly definition: PipelineDefinition; readonly faults: readonly Fault[] } {
-  const { transactionFields, labelFields } = context
   const entries = expandFeatures(file)
   const retentionMsMin = findRetentionMsMin(file, entries)
   const definition = toDefinition(file, context, { entries, retentionMsMin })
+  const transactionFields = knownFields(definition.input.transactions.fields)
+  const labelFields = knownFields(definition.input.labels.fields)
+  const { isLookup } = definition.input.labels
   const entities = file.keysAt(['entities']) === null ? null : keysByEntity(definition)
   const hasLabels = definition.topics.labels !== null
-  const featureContext = { entries, entities, transactionFields, labelFields, hasLabels }
+  const featureContext = { entries, entities, transactionFields, labelFields, hasLabels, isLookup }
   const own = [
     ...findFeatureFaults(featureContext),
-    ...findSectionFaults({ definition, transactionFields, labelFields, retentionMsMin }),
+    ...findInputFaults(file, definition.input),
+    ...findSectionFaults({ definition, transactionFields, retentionMsMin }),
   ]
   // A manifest is compared with the features that are meant; with faults they are not known yet.
   const isComplete =
@@ -132,16 +129,19 @@ function toDefinition(
   read: { readonly entries: readonly FeatureEntry[]; readonly retentionMsMin: number },
 ): PipelineDefinition {
   const retention = file.read<string | null>(['store', 'retention'], null)
+  const entities = readEntities(file)
+  const input = readInput(file, entities)
   const body = {
     pipeline: file.read(['pipeline'], ''),
     topics: readTopics(file, context),
-    input: readInput(file),
-    entities: readEntities(file),
+    input,
+    entities,
     features: read.entries.flatMap((entry) => [...entry.features]),
     ...readTimes(file),
     model: readModel(file, context),
     execution: readExecution(file),
     policy: readPolicy(file),
+    output: readOutput(file, input),
     drift: { sampleShare: file.read<number>(['drift', 'sampleShare'], defaults.drift.sampleShare) },
     rollout: readRollout(file),
     store: {

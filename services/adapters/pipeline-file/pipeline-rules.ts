@@ -1,24 +1,19 @@
 // What the sections of a pipeline file have to obey beyond their shape, as a table of rules.
 //
-// Comes in: the definition as it would be, and the fields of the input schemas. Goes out: faults
+// Comes in: the definition as it would be, and the fields of the input. Goes out: faults
 // with their paths, all of them. Sections with faults of shape stand at their defaults here, so
 // that they are not reported again. The rules of the features are in feature-rules.ts.
 
 import { limits } from '../../core/limits.ts'
 import { nearestName } from '../../core/nearest-name.ts'
-import {
-  type ColumnMap,
-  mlflowSource,
-  type PipelineDefinition,
-} from '../../core/pipeline-definition.ts'
-import { type AvroFields, checkField } from './avro-fields.ts'
+import { mlflowSource, type PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { formatDuration } from './duration.ts'
+import { checkField, type KnownFields } from './known-fields.ts'
 import { type Fault, type Path, quote, suggest } from './pipeline-fault.ts'
 
 type SectionContext = {
   readonly definition: PipelineDefinition
-  readonly transactionFields: AvroFields
-  readonly labelFields: AvroFields
+  readonly transactionFields: KnownFields
   readonly retentionMsMin: number
 }
 
@@ -30,12 +25,12 @@ export function findSectionFaults(context: SectionContext): readonly Fault[] {
 
 const sectionRules: readonly SectionRule[] = [
   findTopicFaults,
-  ({ definition, transactionFields }) =>
-    findColumnFaults(['input', 'columns'], definition.input.transactionColumns, transactionFields),
-  ({ definition, labelFields }) =>
-    findColumnFaults(['input', 'labelColumns'], definition.input.labelColumns, labelFields),
-  findDefaultFaults,
   findEntityFaults,
+  ({ definition, transactionFields }) =>
+    definition.output.carry.flatMap((field, index): readonly Fault[] => {
+      const unknown = checkField(field, transactionFields)
+      return unknown === null ? [] : [{ path: ['output', 'carry', index], at: 'value', ...unknown }]
+    }),
   ({ definition }) =>
     findCeilingFault(['entities'], definition.entities.length, limits.entitiesMax),
   ({ definition }) => {
@@ -87,47 +82,17 @@ function findTopicFaults({ definition }: SectionContext): readonly Fault[] {
   })
 }
 
-function findColumnFaults(path: Path, columns: ColumnMap, fields: AvroFields): readonly Fault[] {
-  const owners = new Map<string, string>()
-  return Object.entries(columns).flatMap(([field, column]): readonly Fault[] => {
-    const unknown = checkField(field, fields)
-    const owner = owners.get(column)
-    owners.set(column, field)
-    if (unknown !== null) return [{ path: [...path, field], at: 'key', ...unknown }]
-    if (owner === undefined) return []
-    const found = `${quote(column)}, the column of ${owner} too`
-    return [{ path: [...path, field], at: 'value', found, expected: 'a column of its own' }]
-  })
-}
-
-/**
- * An id that all transactions share would be no id; of the required texts only the currency is
- * none.
- */
-function findDefaultFaults({ definition, transactionFields }: SectionContext): readonly Fault[] {
-  return Object.keys(definition.input.transactionDefaults).flatMap((field): readonly Fault[] => {
-    const place = { path: ['input', 'defaults', field], at: 'key' } as const
-    const unknown = checkField(field, transactionFields)
-    if (unknown !== null) return [{ ...place, ...unknown }]
-    const { type, avroType, isOptional } = transactionFields.get(field)!
-    if (type === 'text' && (isOptional || field === 'currency')) return []
-    const found = `the ${avroType} field ${field}`
-    return [{ ...place, found, expected: 'currency or an optional string field' }]
-  })
-}
-
 function findEntityFaults({ definition, transactionFields }: SectionContext): readonly Fault[] {
   return definition.entities.flatMap(({ name, key }) =>
     key.flatMap((field, index): readonly Fault[] => {
       const place = { path: ['entities', name, 'key', index], at: 'value' } as const
       const unknown = checkField(field, transactionFields)
       if (unknown !== null) return [{ ...place, ...unknown }]
-      const { type, avroType, isOptional } = transactionFields.get(field)!
-      const found = `the ${avroType} field ${field}`
-      if (type !== 'text') return [{ ...place, found, expected: 'a string field' }]
-      if (!isOptional) return []
-      const expected = 'a string field that is required'
-      return [{ ...place, found: `${found}, which may be absent`, expected }]
+      const { kind } = transactionFields.get(field)!
+      if (kind !== 'number' && kind !== 'flag') return []
+      return [
+        { ...place, found: `the ${kind} field ${field}`, expected: 'a text or integer field' },
+      ]
     }),
   )
 }

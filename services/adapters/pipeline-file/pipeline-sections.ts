@@ -6,6 +6,7 @@
 // proved against it.
 
 import { resolve } from 'node:path'
+import { currencyFieldOf, moneyFieldOf } from '../../core/input-mapping.ts'
 import {
   type EntityDefinition,
   type ExecutionPolicy,
@@ -36,7 +37,7 @@ export const defaults = {
     modelAudit: 'model.audit',
     modelComparisons: 'model.comparisons',
   },
-  input: { labelLookup: false },
+  input: { format: 'avro' },
   validate: { ageMax: '400d', futureMax: '60s' },
   late: { allowed: '10m', then: 'score_only' },
   align: { maxDrift: '1s', maxWait: '2s' },
@@ -91,13 +92,6 @@ export function readTopics(file: SoundValue, { topicPrefix }: Place): TopicNames
     modelComparisons: written('modelComparisons'),
   }
 }
-
-export const readInput = (file: SoundValue): PipelineDefinition['input'] => ({
-  transactionColumns: file.read(['input', 'columns'], {}),
-  transactionDefaults: file.read(['input', 'defaults'], {}),
-  labelColumns: file.read(['input', 'labelColumns'], {}),
-  isLabelLookup: file.read<boolean>(['input', 'labelLookup'], defaults.input.labelLookup),
-})
 
 export const readEntities = (file: SoundValue): readonly EntityDefinition[] =>
   (file.keysAt(['entities']) ?? []).map((name) => ({
@@ -168,6 +162,17 @@ function readRemote(file: SoundValue): RemoteExecution {
     timeoutMs: parseDuration(file.read(['execution', 'remote', 'timeout'], fallback.timeout)),
     requestRowsMax: file.read(['execution', 'remote', 'requestRows'], fallback.requestRows),
   }
+}
+
+/** By default what an alert cannot do without: how much it is about. */
+export function readOutput(
+  file: SoundValue,
+  { transactions }: PipelineDefinition['input'],
+): PipelineDefinition['output'] {
+  const money = moneyFieldOf(transactions)
+  const currency = currencyFieldOf(transactions)
+  const usual = [money?.name, currency].filter((name) => name !== undefined && name !== null)
+  return { carry: file.read<readonly string[]>(['output', 'carry'], usual) }
 }
 
 export const readPolicy = (file: SoundValue): PolicyDefinition => ({

@@ -7,10 +7,10 @@
 
 import { nearestName } from '../../core/nearest-name.ts'
 import { looksAtLabels } from '../../core/pipeline-definition.ts'
-import { checkField } from './avro-fields.ts'
 import { dayMs, formatDuration, parseDuration } from './duration.ts'
 import type { FeatureContext, Found, Rule } from './feature-rule.ts'
 import { opRules, type WindowEntry, writtenWindows } from './feature-table.ts'
+import { checkField, isText, isWhole } from './known-fields.ts'
 import { quote, suggest } from './pipeline-fault.ts'
 
 const windowMsMin = 60_000
@@ -107,15 +107,14 @@ function checkAggregatedType({ written }: WindowEntry, context: FeatureContext):
   const field = of === undefined ? undefined : context.transactionFields.get(of)
   const wanted = opRules[op].of
   if (field === undefined || wanted === 'nothing') return null
-  const found = `${op} of the ${field.avroType} field ${of}`
-  if (field.type === 'float') {
-    const expected = 'an int or long field, because window arithmetic is over integers'
-    return { key: 'of', found, expected, hint: 'give the amount in minor units' }
+  const found = `${op} of the ${field.kind} field ${of}`
+  if (field.kind === 'number') {
+    const expected = 'a money or integer field, because window arithmetic is over whole numbers'
+    return { key: 'of', found, expected, hint: 'declare it as money or integer' }
   }
   if (wanted === 'any field') return null
-  const expected = 'an int or long field'
-  if (field.type !== 'integer')
-    return { key: 'of', found, expected, ...suggestDistinct(field.type) }
+  const expected = 'a money or integer field'
+  if (!isWhole(field)) return { key: 'of', found, expected, ...suggestDistinct(isText(field)) }
   if (!field.isOptional) return null
   return {
     key: 'of',
@@ -124,8 +123,8 @@ function checkAggregatedType({ written }: WindowEntry, context: FeatureContext):
   }
 }
 
-const suggestDistinct = (type: string) =>
-  type === 'text' ? { hint: 'op: distinct counts texts' } : {}
+const suggestDistinct = (isOfText: boolean) =>
+  isOfText ? { hint: 'op: distinct counts texts' } : {}
 
 function checkNameTemplate({ written }: WindowEntry): Found | null {
   const hasTemplate = written.name.includes('{window}')
@@ -205,6 +204,7 @@ function checkLabels({ written, features }: WindowEntry, context: FeatureContext
       hint,
     }
   }
+  if (context.isLookup) return null
   const key = context.entities?.get(written.entity) ?? []
   const missing = key.filter(
     (field) => context.transactionFields.has(field) && !context.labelFields.has(field),

@@ -16,18 +16,12 @@ import { systemClock } from '../../core/clock.ts'
 import { WeirError } from '../../core/errors.ts'
 import { DecodeFault, type Decoder } from '../../pipeline/decode/message-decoder.ts'
 import { parseSchema } from './avro-types.ts'
-import { createDenials } from './denied-ids.ts'
+import { createIdDecoder, prefixSize, type ReadBody } from './id-decoder.ts'
 
-const prefixSize = 5
-const idMax = 2 ** 31 - 1
 /**
  * Many records share one slab; it is left to the garbage collector when full, as Kafka holds it.
  */
 const slabSize = 256 * 1024
-/**
- * Writers' schemas kept per topic; far more than a topic has, so that forged ids cannot pile up.
- */
-const idsKnownMax = 1000
 
 export type Encode<T> = (value: T) => Buffer
 
@@ -86,67 +80,19 @@ function misfit(type: Type, value: unknown, error: unknown): WeirError {
 }
 
 type Resolver = ReturnType<Type['createResolver']>
-/**
- * What is known about an id that the registry has: how to read its bodies, or why that is not
- * possible.
- */
-type Knowledge =
-  | { readonly canRead: true; readonly resolver: Resolver | undefined }
-  | { readonly canRead: false; readonly fault: DecodeFault }
 
-const emptyFault = new DecodeFault('WEIR_DECODE_EMPTY', 'found no value')
-const guidFault = new DecodeFault('WEIR_DECODE_GUID_PREFIX', 'found first byte 1, expected 0')
-
+/** Values of one of Weir's own schemas, whichever of its versions wrote them. */
 export function createDecoder<T>(
   readerSchemaText: string,
   fetchSchema: FetchSchema,
   clock: Clock = systemClock,
 ): Decoder<T> {
   const reader = parseSchema(readerSchemaText)
-  const known = new Map<number, Knowledge>()
-  const denials = createDenials(clock)
-  const asked = new Map<number, Promise<void>>()
-
-  const decode = (bytes: Buffer | null): T | DecodeFault => {
-    if (bytes === null || bytes.length === 0) return emptyFault
-    if (bytes[0] !== 0 || bytes.length < prefixSize) return judgePrefix(bytes)
-    const id = bytes.readInt32BE(1)
-    const knowledge = known.get(id)
-    if (knowledge === undefined) return denials.faultOf(id) ?? unknownId(id)
-    return knowledge.canRead ? readBody<T>(reader, bytes, knowledge.resolver) : knowledge.fault
-  }
-
-  const ask = async (id: number): Promise<void> => {
-    const writerText = await fetchSchema(id)
-    if (writerText === null) {
-      denials.note(id)
-      return
-    }
-    denials.forget(id)
-    if (known.size >= idsKnownMax) known.delete(known.keys().next().value!)
-    known.set(id, judgeWriter(reader, id, writerText))
-  }
-
-  const learn = (id: number): Promise<void> => {
-    const running = asked.get(id)
-    if (running !== undefined) return running
-    const started = ask(id).finally(() => asked.delete(id))
-    asked.set(id, started)
-    return started
-  }
-
-  return { decode, learn }
-}
-
-function judgePrefix(bytes: Buffer): DecodeFault {
-  if (bytes[0] === 1) return guidFault
-  const found = bytes[0] === 0 ? `only ${bytes.length} bytes` : `first byte ${bytes[0]}`
-  return new DecodeFault('WEIR_DECODE_NOT_AVRO', `found ${found}, expected 0 and a 4-byte id`)
-}
-
-function unknownId(id: number): DecodeFault {
-  const isPossible = id > 0 && id <= idMax
-  return new DecodeFault('WEIR_DECODE_UNKNOWN_SCHEMA', `unknown id ${id}`, isPossible ? id : null)
+  return createIdDecoder<T, string>({
+    fetch: fetchSchema,
+    judge: (id, text) => judgeWriter<T>(reader, id, text),
+    clock,
+  })
 }
 
 function readBody<T>(reader: Type, bytes: Buffer, resolver: Resolver | undefined) {
@@ -162,16 +108,16 @@ function readBody<T>(reader: Type, bytes: Buffer, resolver: Resolver | undefined
 }
 
 /** Built once per id: building a resolver costs as much as reading a hundred events. */
-function judgeWriter(reader: Type, id: number, text: string): Knowledge {
+function judgeWriter<T>(reader: Type, id: number, text: string): ReadBody<T> | DecodeFault {
   try {
     const writer = parseSchema(text)
     // Namespaces are ignored, as the Avro specification says, so that a producer may use its own.
     const resolver = reader.createResolver(writer, { ignoreNamespaces: true })
-    return { canRead: true, resolver: reader.equals(writer) ? undefined : resolver }
+    const needed = reader.equals(writer) ? undefined : resolver
+    return (bytes) => readBody<T>(reader, bytes, needed)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     const detail = `schema id ${id} cannot be read as ${reader.name}: ${reason}`
-    const fault = new DecodeFault('WEIR_DECODE_BAD_BODY', detail)
-    return { canRead: false, fault }
+    return new DecodeFault('WEIR_DECODE_BAD_BODY', detail)
   }
 }

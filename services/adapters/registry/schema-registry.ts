@@ -39,12 +39,20 @@ export type Registry = {
   readonly lookUp: (subject: string, schemaText: string) => Promise<number | null>
   readonly latest: (subject: string) => Promise<RegisteredSchema | null>
   readonly schemaById: (id: number, subject: string) => Promise<string | null>
+  /** The same with all schemas that it refers to, and those that they refer to. */
+  readonly writerById: (id: number, subject: string) => Promise<WriterSchema | null>
   /** By the subject's level against the versions that it covers; a new subject accepts all. */
   readonly testCompatibility: (subject: string, schemaText: string) => Promise<boolean>
   /** The subject's own level; null = none of its own, the registry's default counts. */
   readonly compatibility: (subject: string) => Promise<CompatibilityLevel | null>
   readonly updateCompatibility: (subject: string, level: CompatibilityLevel) => Promise<void>
   readonly close: () => Promise<void>
+}
+
+export type WriterSchema = {
+  readonly schemaText: string
+  /** Text by the name that it is referred to by. */
+  readonly references: ReadonlyMap<string, string>
 }
 
 export const subjectOf = (topic: string): string => `${topic}-value`
@@ -95,6 +103,19 @@ export function connectRegistry(
     return true
   }
 
+  const collectReferences = async (
+    referred: readonly Reference[],
+    found: Map<string, string>,
+  ): Promise<void> => {
+    for (const { name, subject, version } of referred) {
+      if (found.has(name)) continue
+      const { schema: text = '', references = [] } = await demand(() =>
+        client.getSchemaMetadata(subject, version),
+      )
+      found.set(name, text)
+      await collectReferences(references, found)
+    }
+  }
   return {
     address: place,
     register: (subject, schemaText) => demand(() => client.register(subject, schema(schemaText))),
@@ -107,6 +128,13 @@ export function connectRegistry(
     },
     schemaById: async (id, subject) =>
       (await find(() => client.getBySubjectAndId(subject, id)))?.schema ?? null,
+    writerById: async (id, subject) => {
+      const found = await find(() => client.getBySubjectAndId(subject, id))
+      if (found === null) return null
+      const references = new Map<string, string>()
+      await collectReferences(found.references ?? [], references)
+      return { schemaText: found.schema, references }
+    },
     testCompatibility,
     compatibility: (subject) => find(() => client.getCompatibility(subject)),
     updateCompatibility: async (subject, level) => {

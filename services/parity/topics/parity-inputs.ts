@@ -12,7 +12,7 @@ import { encodeSource } from '../../pipeline/enrich/entity-log.ts'
 import { type AppliedRejection, isApplied } from '../../pipeline/publish/applied-record.ts'
 import type { RejectedRecord } from '../../pipeline/publish/output-records.ts'
 import type { Label } from '../../pipeline/records.ts'
-import { validateLabel } from '../../pipeline/validate/validate.ts'
+import { planValidate, validateLabel } from '../../pipeline/validate/validate.ts'
 import type { PlacedLabel } from '../labels/label-orders.ts'
 import type { OutcomeLedger } from '../labels/outcome-ledger.ts'
 import { readValues } from '../naive/read-values.ts'
@@ -63,7 +63,7 @@ export async function readLabels(
   const placed: PlacedLabel[] = []
   const read = readValues({ kafka, ranges: labels, decoder: decoders.labels })
   for await (const { value, raw, partition } of read) {
-    if (!value.isFraud || validateLabel(value, raw, definition.validate) !== null) continue
+    if (!value.isFraud || validateLabel(value, raw, planValidate(definition)) !== null) continue
     placed.push({ partition, offset: raw.offset, label: value })
   }
   return placed

@@ -10,7 +10,7 @@ import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { RawMessage, Transaction } from '../../pipeline/records.ts'
-import { validateTransaction } from '../../pipeline/validate/validate.ts'
+import { planValidate, validateTransaction } from '../../pipeline/validate/validate.ts'
 import type { OutcomeKind, Span } from '../labels/outcome-ledger.ts'
 
 export type Received = {
@@ -106,13 +106,14 @@ function admitAll(
   { definition, wasUnknown, wasSetAside, expect }: ReceivedOptions,
 ): void {
   const { partition, received } = lane
-  const { late, validate } = definition
+  const { late } = definition
+  const rules = planValidate(definition)
   for (const [i, raw] of messages.entries()) {
     const transaction = values[i]!
     lane.next = raw.offset + 1
     const isAccepted =
       transaction !== null &&
-      validateTransaction(transaction, raw, validate) === null &&
+      validateTransaction(transaction, raw, rules) === null &&
       !wasUnknown(partition, raw.offset)
     if (!isAccepted) {
       expect(partition, raw.offset, 'rejected')

@@ -7,6 +7,7 @@
 // those of the reply, because the classifier may have given their buffer away.
 
 import { assertInvariant } from '../../core/errors.ts'
+import type { ReadKey } from '../entity-key.ts'
 import type { Brake, EnrichedBatch, Rejection, ScoredBatch } from '../records.ts'
 import type { Classifier } from './classifier.ts'
 
@@ -14,6 +15,8 @@ export type ClassifyDeps = {
   readonly classifier: Classifier
   /** The lowest score that gets reasons: the policy's review band. */
   readonly reasonsFrom: number
+  /** Who keeps one canary's decisions together (entity-key.ts); absent = the transaction alone. */
+  readonly subjectOf?: ReadKey
   /** Whether the lane's flags are withheld as it is: nobody acts on them. Absent = never. */
   readonly isBraked?: (brake: Brake) => boolean
 }
@@ -23,10 +26,10 @@ export const classify = async (
   deps: ClassifyDeps,
 ): Promise<ScoredBatch> => {
   const { batch, count, vectors, arrivalIndexes } = enriched
-  const { reasonsFrom } = deps
+  const { reasonsFrom, subjectOf = ({ transactionId }) => transactionId } = deps
   const unexplained = findUnexplained(enriched, deps)
   const customerOf = (row: number): string =>
-    batch.arrivals[arrivalIndexes[row]!]!.transaction!.customerId
+    subjectOf(batch.arrivals[arrivalIndexes[row]!]!.transaction!)
   const reply = await deps.classifier.classify({
     ...{ count, vectors, reasonsFrom, customerOf },
     ...(unexplained === null ? {} : { unexplained }),

@@ -37,9 +37,9 @@ export async function decodeLearning<T>(
   await learnAll(decoder, [...decoded.missingIds], learning)
   const values = [...decoded.values]
   const rejections = [...decoded.rejections]
-  for (const [i, { value }] of messages.entries()) {
+  for (const [i, message] of messages.entries()) {
     if (values[i] !== null) continue
-    const result = await decodeOneLearning(value, decoder, learning)
+    const result = await decodeOneLearning(message.value, decoder, learning, message)
     const isFault = result instanceof DecodeFault
     values[i] = isFault ? null : result
     rejections[i] = isFault ? rejectionOf(result) : null
@@ -52,9 +52,10 @@ export async function decodeOneLearning<T>(
   bytes: Buffer | null,
   decoder: Decoder<T>,
   learning = patiently,
+  message?: RawMessage,
 ): Promise<T | DecodeFault> {
   for (let attempt = 0; ; attempt++) {
-    const result = decoder.decode(bytes)
+    const result = decoder.decode(bytes, message)
     if (!(result instanceof DecodeFault) || result.missingId === null) return result
     if (attempt === learning.attemptsMax) {
       const found = `schema id ${result.missingId} was learned ${attempt} times and is still unknown`

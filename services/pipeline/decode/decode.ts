@@ -20,10 +20,11 @@ export function decode<T>(messages: readonly RawMessage[], decoder: Decoder<T>):
   const rejections: (Rejection | null)[] = new Array(messages.length)
   const missingIds = new Set<number>()
   for (let i = 0; i < messages.length; i++) {
-    const { unreadable, value } = messages[i]!
+    const message = messages[i]!
+    const { unreadable, value } = message
     const result =
       unreadable === undefined
-        ? decoder.decode(value)
+        ? decoder.decode(value, message)
         : new DecodeFault('WEIR_DECODE_BATCH_UNREADABLE', unreadable.detail)
     if (result instanceof DecodeFault) {
       if (result.missingId !== null) missingIds.add(result.missingId)

@@ -5,6 +5,7 @@
 // Invariant: bad bytes are a value, never an exception.
 
 import type { RejectionCode } from '../../core/errors.ts'
+import type { RawMessage } from '../records.ts'
 
 export class DecodeFault {
   readonly code: RejectionCode
@@ -21,7 +22,8 @@ export class DecodeFault {
 }
 
 export type Decoder<T> = {
-  readonly decode: (bytes: Buffer | null) => T | DecodeFault
+  /** @param message where the bytes stand, for who takes more than the value; else left out. */
+  readonly decode: (bytes: Buffer | null, message?: RawMessage) => T | DecodeFault
   /**
    * Throws WEIR_REGISTRY_AWAY while the registry does not answer; nothing is remembered then.
    * Throws WEIR_REGISTRY_BEHIND while its denial is not believed yet: ask again a little later.

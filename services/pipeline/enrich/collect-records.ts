@@ -7,6 +7,7 @@
 
 import { hashToInteger } from '../../core/hash.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
+import { NO_KEY } from '../entity-key.ts'
 import type { Batch } from '../records.ts'
 import { encodeSource } from './entity-log.ts'
 import type { FeaturePlan } from './feature-plan.ts'
@@ -90,8 +91,9 @@ function addTransactionRecords(
   const first = records.count
   for (const entity of entities) {
     const entry = addRecord(records, batch, index, entity.kind, transaction.eventTime)
-    records.keys.push(entity.readKey(transaction))
-    records.appends[entry] = appends
+    const key = entity.readKey(transaction)
+    records.keys.push(key)
+    records.appends[entry] = key === NO_KEY ? 0 : appends
     const at = entry * records.valueStride
     const { storedValues } = entity
     for (let v = 0; v < storedValues.length; v++) {
@@ -113,9 +115,10 @@ function addLabelRecords(
 ): void {
   const label = batch.arrivals[index]!.label!
   for (const entity of plan.entities) {
-    if (entity.labelKind < 0) continue
+    const key = entity.labelKind < 0 ? NO_KEY : entity.readKey(label)
+    if (key === NO_KEY) continue
     const entry = addRecord(records, batch, index, entity.labelKind, label.eventTime)
-    records.keys.push(entity.readKey(label))
+    records.keys.push(key)
     records.appends[entry] = 1
     const at = entry * records.valueStride
     records.values[at + LABEL_TIME_VALUE] = label.labelTime

@@ -15,7 +15,8 @@ import {
   type WindowFeature,
   type WindowOp,
 } from '../../core/pipeline-definition.ts'
-import type { Label, Transaction } from '../records.ts'
+import { planKey, type ReadKey } from '../entity-key.ts'
+import type { Transaction } from '../records.ts'
 import type { RowShape } from './entity-log.ts'
 import { LABEL_TIME_VALUE } from './find-frauds.ts'
 import type { Ceilings } from './fold-log.ts'
@@ -42,7 +43,7 @@ export type PlannedWindow = {
 
 type EntityPlan = {
   readonly name: string
-  readonly readKey: (event: Transaction | Label) => string
+  readonly readKey: ReadKey
   /** Index of the log kind of its transactions, and of its labels (-1 without label features). */
   readonly kind: number
   readonly labelKind: number
@@ -206,29 +207,12 @@ function distinctWindows(features: readonly WindowFeature[]): PlannedWindow[] {
   return windows
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
-/** A key of several fields joins them by `|`, escaped so that no two keys meet. */
-function planKey(fields: readonly string[]): (event: Transaction | Label) => string {
-  const [first, ...rest] = fields
-  if (rest.length === 0) return (event) => (event as unknown as Fields)[first!] as string
-  const escapePart = (text: string): string =>
-    text.includes('|') || text.includes('\\') ? text.replace(/[\\|]/g, '\\$&') : text
-  const joinRest = (event: Transaction | Label, key: string): string => {
-    let joined = key
-    for (const field of rest) {
-      joined += `|${escapePart((event as unknown as Fields)[field] as string)}`
-    }
-    return joined
-  }
-  return (event) => joinRest(event, escapePart((event as unknown as Fields)[first!] as string))
-}
-
-/** Numbers are stored as they are; text as a 52-bit hash; an absent optional field as -1. */
+/** Numbers are stored as they are, flags as 1 and 0; text as a 52-bit hash; what is absent as -1. */
 function planStoredValue(field: string): (transaction: Transaction) => number {
   return (transaction) => {
-    const value = (transaction as unknown as Fields)[field]
+    const value = transaction[field]
     if (typeof value === 'number') return value
+    if (typeof value === 'boolean') return value ? 1 : 0
     return value === null || value === undefined ? -1 : hashToInteger(String(value))
   }
 }

@@ -5,7 +5,10 @@
 // logs' order (parity, runs that are collected); never published.
 
 import type { Transaction } from '../records.ts'
+import { composeCarried, composeKeys, type PublishContext } from './compose-records.ts'
 import type { AppliedRecord, RejectedRecord, ScoredTransactionRecord } from './output-records.ts'
+
+type Context = Pick<PublishContext, 'entities' | 'definition'>
 
 export type AppliedRejection = RejectedRecord & { readonly applied: AppliedRecord }
 
@@ -15,11 +18,13 @@ export const isApplied = (record: RejectedRecord): record is AppliedRejection =>
 export function asScoredRecord(
   { applied, sourcePartition, sourceOffset, brokerTime, rejectedTime, pipeline }: AppliedRejection,
   transaction: Transaction,
-  latenessMs: number,
+  { latenessMs, context }: { readonly latenessMs: number; readonly context: Context },
 ): ScoredTransactionRecord {
-  const { transactionId, eventTime, customerId, terminalId, amountMinor, currency } = transaction
+  const { transactionId, eventTime } = transaction
   return {
-    ...{ transactionId, eventTime, customerId, terminalId, amountMinor, currency },
+    ...{ transactionId, eventTime },
+    keys: composeKeys(transaction, context),
+    carried: composeCarried(transaction, context),
     ...applied,
     score: Number.NaN,
     decision: 'review',

@@ -6,8 +6,10 @@
 // redelivered event is sampled again or not at all, like the first time.
 
 import { createHash } from 'node:crypto'
+import type { FieldValue } from '../../core/input-mapping.ts'
 import { limits } from '../../core/limits.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
+import { NO_KEY, planKey, type ReadKey } from '../entity-key.ts'
 import {
   type Arrival,
   type DecidedBatch,
@@ -18,12 +20,15 @@ import {
   type Rejection,
   type ScoredBatch,
   scoreOf,
+  type Transaction,
 } from '../records.ts'
 import { alertIdOf } from './alert-id.ts'
 import type {
   AppliedRecord,
+  CarriedFields,
   ChallengerScore,
   DriftSampleRecord,
+  EntityKeys,
   FraudAlertRecord,
   RejectedRecord,
   ScoredTransactionRecord,
@@ -37,6 +42,7 @@ export type PublishContext = {
   readonly featureCount: number
   readonly entityCount: number
   readonly labelEntityCount: number
+  readonly entities: readonly { readonly name: string; readonly readKey: ReadKey }[]
   /** Identity of a replay that publishes into topics of its own; null = live. */
   readonly run: string | null
 }
@@ -55,6 +61,7 @@ export const planPublish = (
   featureCount: definition.features.length,
   entityCount: definition.entities.length,
   labelEntityCount,
+  entities: definition.entities.map(({ name, key }) => ({ name, readKey: planKey(key) })),
   run,
 })
 
@@ -88,10 +95,8 @@ export function composeScored(
   return {
     transactionId: transaction!.transactionId,
     eventTime: transaction!.eventTime,
-    customerId: transaction!.customerId,
-    terminalId: transaction!.terminalId,
-    amountMinor: transaction!.amountMinor,
-    currency: transaction!.currency,
+    keys: composeKeys(transaction!, context),
+    carried: composeCarried(transaction!, context),
     score: scoreOf(scored, decider, row),
     decision: decided.decisions[row]!,
     decidedBy: decided.decidedBy[row]!,
@@ -119,6 +124,27 @@ export function composeScored(
     pipelineHash: context.pipelineHash,
     controlEpoch: scored.controlEpoch ?? 0,
   }
+}
+
+export function composeKeys(
+  transaction: Transaction,
+  { entities }: Pick<PublishContext, 'entities'>,
+): EntityKeys {
+  const keys: Record<string, string> = {}
+  for (const { name, readKey } of entities) {
+    const key = readKey(transaction)
+    if (key !== NO_KEY) keys[name] = key
+  }
+  return keys
+}
+
+export function composeCarried(
+  transaction: Transaction,
+  { definition }: Pick<PublishContext, 'definition'>,
+): CarriedFields {
+  const carried: Record<string, FieldValue> = {}
+  for (const field of definition.output.carry) carried[field] = transaction[field] ?? null
+  return carried
 }
 
 const modelAt = ({ champion, challengers }: ScoredBatch, model: number) =>
@@ -151,10 +177,8 @@ export function composeAlert(
   return {
     alertId: alertIdOf({ pipeline, run, topic: definition.topics.transactions, partition, raw }),
     transactionId: event.transactionId,
-    customerId: event.customerId,
-    terminalId: event.terminalId,
-    amountMinor: event.amountMinor,
-    currency: event.currency,
+    keys: event.keys,
+    carried: event.carried,
     eventTime: event.eventTime,
     decision: event.decision,
     decidedBy: event.decidedBy,
@@ -249,7 +273,7 @@ export function composeRejected(
   }
 }
 
-/** Of a record's key, too: the partition is chosen by the lane, not by it. */
+/** The key of all that an event becomes: its own. The partition is chosen by the lane, not by it. */
 export const keyOf = ({ raw }: Arrival): Buffer | null => cut(raw.key, limits.originalKeyBytesMax)
 
 function cut(bytes: Buffer | null, bytesMax: number): Buffer | null {

@@ -3,7 +3,13 @@
 // Times in ms since the epoch, amounts in minor units, scores as probabilities in [0, 1]. Types
 // only; a value that does not fit its schema is refused by the encoder as our own mistake.
 
+import type { FieldValue } from '../../core/input-mapping.ts'
 import type { Decision, DecisionSource, Reason } from '../records.ts'
+
+/** By entity; an entity that the event does not name is not in it. */
+export type EntityKeys = Readonly<Record<string, string>>
+/** By field, as chosen by `output.carry`; null = absent. */
+export type CarriedFields = Readonly<Record<string, FieldValue>>
 
 type ModelRole = 'champion' | 'canary'
 
@@ -17,10 +23,8 @@ export type ChallengerScore = {
 export type ScoredTransactionRecord = {
   readonly transactionId: string
   readonly eventTime: number
-  readonly customerId: string
-  readonly terminalId: string
-  readonly amountMinor: number
-  readonly currency: string
+  readonly keys: EntityKeys
+  readonly carried: CarriedFields
   readonly score: number
   readonly decision: Decision
   readonly decidedBy: DecisionSource
@@ -52,10 +56,8 @@ export type ScoredTransactionRecord = {
 export type FraudAlertRecord = {
   readonly alertId: string
   readonly transactionId: string
-  readonly customerId: string
-  readonly terminalId: string
-  readonly amountMinor: number
-  readonly currency: string
+  readonly keys: EntityKeys
+  readonly carried: CarriedFields
   readonly eventTime: number
   readonly decision: Decision
   readonly decidedBy: DecisionSource

@@ -114,7 +114,8 @@ function addScored(
     const index = enriched.arrivalIndexes[row]!
     const draft = drafts[batch.laneIndexes[index]!]!
     const { records } = draft
-    const key = event.customerId
+    const arrival = batch.arrivals[index]!
+    const key = keyOf(arrival)
     records.scored.push({ key, value: encoders.scored(event) })
     draft.scored++
     if (event.decidedBy === 'brake') draft.braked++
@@ -123,7 +124,7 @@ function addScored(
       if (event.decision === 'review') draft.review++
       else draft.block++
       const parts = { ...context, reasons: reasons.get(row) }
-      const composed = composeAlert(event, batch.arrivals[index]!.raw, parts)
+      const composed = composeAlert(event, arrival.raw, parts)
       records.alerts.push({ key, value: encoders.alerts(composed) })
     }
     const sampled = hashToShare(event.transactionId) < samplingRate

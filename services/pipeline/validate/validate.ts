@@ -2,17 +2,27 @@
 //
 // Synchronous and pure; the broker's append time of each message is the clock, so that a
 // redelivered event meets the same verdict. Rejected, with a code each: an id that is missing or
-// too long, an amount below zero or above the limit, a currency that ISO 4217 does not know, an
-// event time too old or ahead of the broker's clock. Invariant: what passes can be stored, keyed
-// and summed exactly.
+// too long, an event time too old or ahead of the broker's clock. Amounts, currencies and all else
+// that follows from a field's type is the mapping's (services/mapping). Invariant: what passes can
+// be stored and keyed.
 
 import type { RejectionCode } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { Label, RawMessage, Rejection, Transaction } from '../records.ts'
-import { currencies } from './currencies.ts'
 
-export type ValidateRules = PipelineDefinition['validate']
+export type ValidateRules = PipelineDefinition['validate'] & {
+  /** Fields whose texts are keys: transactionId and those of the entities' keys. */
+  readonly idFields: readonly string[]
+}
+
+export const planValidate = ({
+  validate,
+  entities,
+}: Pick<PipelineDefinition, 'validate' | 'entities'>): ValidateRules => ({
+  ...validate,
+  idFields: [...new Set(['transactionId', ...entities.flatMap(({ key }) => key)])],
+})
 
 const reject = (code: RejectionCode, detail: string): Rejection => ({
   code,
@@ -20,20 +30,14 @@ const reject = (code: RejectionCode, detail: string): Rejection => ({
   detail,
 })
 
+/** @param idFields what events and logs are known by: the id, and the parts of entities' keys. */
 export function validateTransaction(
   transaction: Transaction,
   message: RawMessage,
-  rules: ValidateRules,
+  { idFields, ...rules }: ValidateRules,
 ): Rejection | null {
-  const { transactionId, customerId, terminalId, deviceId, ipAddress } = transaction
   return (
-    checkId('transactionId', transactionId) ??
-    checkId('customerId', customerId) ??
-    checkId('terminalId', terminalId) ??
-    (deviceId === null ? null : checkId('deviceId', deviceId)) ??
-    (ipAddress === null ? null : checkId('ipAddress', ipAddress)) ??
-    checkAmount(transaction.amountMinor) ??
-    checkCurrency(transaction.currency) ??
+    checkIds(transaction, idFields) ??
     checkTime('eventTime', transaction.eventTime, message.brokerTimeMs, rules)
   )
 }
@@ -41,40 +45,34 @@ export function validateTransaction(
 export function validateLabel(
   label: Label,
   message: RawMessage,
-  rules: ValidateRules,
+  { idFields, ...rules }: ValidateRules,
 ): Rejection | null {
   return (
-    checkId('transactionId', label.transactionId) ??
-    checkId('customerId', label.customerId) ??
-    checkId('terminalId', label.terminalId) ??
+    checkIds(label, idFields) ??
     checkTime('eventTime', label.eventTime, message.brokerTimeMs, rules) ??
     checkTime('labelTime', label.labelTime, message.brokerTimeMs, rules)
   )
 }
 
-function checkId(field: string, id: string): Rejection | null {
-  if (id.length > 0 && id.length <= limits.idLengthMax) return null
+function checkIds(event: Transaction | Label, idFields: readonly string[]): Rejection | null {
+  for (const field of idFields) {
+    const id = event[field]
+    if (typeof id !== 'string') continue
+    if (id.length === 0 || id.length > limits.idLengthMax) return refuseId(field, id)
+  }
+  return null
+}
+
+function refuseId(field: string, id: string): Rejection {
   const expected = `1 to ${limits.idLengthMax} characters`
   return reject('WEIR_VALIDATE_ID', `${field} has ${id.length} characters, expected ${expected}`)
-}
-
-function checkAmount(amountMinor: number): Rejection | null {
-  if (amountMinor >= 0 && amountMinor <= limits.amountMinorMax) return null
-  const found = amountMinor < 0 ? 'below 0' : `above ${limits.amountMinorMax}`
-  return reject('WEIR_VALIDATE_AMOUNT', `amountMinor is ${found}`)
-}
-
-function checkCurrency(currency: string): Rejection | null {
-  if (currencies.has(currency)) return null
-  const shown = JSON.stringify(currency.slice(0, 8))
-  return reject('WEIR_VALIDATE_CURRENCY', `found ${shown}, expected an ISO 4217 code such as EUR`)
 }
 
 function checkTime(
   field: string,
   timeMs: number,
   brokerTimeMs: number,
-  { ageMaxMs, futureMaxMs }: ValidateRules,
+  { ageMaxMs, futureMaxMs }: PipelineDefinition['validate'],
 ): Rejection | null {
   const ageMs = brokerTimeMs - timeMs
   if (ageMs > ageMaxMs) {

@@ -6,9 +6,11 @@
 import type { RawMessage, UnreadableBatch } from '../../../pipeline/records.ts'
 import type { KafkaMessage } from './kafka-client.ts'
 
-export function readMessage(message: KafkaMessage): RawMessage {
-  const { offset, timestamp, key, value } = message
-  const raw = { offset: Number(offset), brokerTimeMs: Number(timestamp), key, value }
+export function readMessage(message: KafkaMessage, partition: number): RawMessage {
+  const { offset, timestamp, key, value, headers = {} } = message
+  const place = { offset: Number(offset), brokerTimeMs: Number(timestamp), partition }
+  const hasHeaders = Object.keys(headers).length > 0
+  const raw = hasHeaders ? { ...place, key, value, headers } : { ...place, key, value }
   const { unreadable } = message as KafkaMessage & { readonly unreadable?: UnreadableBatch }
   return unreadable === undefined ? raw : { ...raw, unreadable }
 }

@@ -112,7 +112,7 @@ function receive(feed: Feed, payload: EachBatchPayload, events: LaneInputEvents)
   lane.offset = Number(batch.lastOffset()) + 1
   resolveOffset(batch.messages[batch.messages.length - 1]!.offset)
   const fetched: Fetched = {
-    messages: batch.messages.map(readMessage),
+    messages: batch.messages.map((message) => readMessage(message, batch.partition)),
     nextOffset: lane.offset,
     endOffset: Number(batch.highWatermark),
   }

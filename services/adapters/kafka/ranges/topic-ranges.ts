@@ -176,7 +176,9 @@ function receive(reading: Reading, { batch, resolveOffset }: EachBatchPayload): 
   }
   reach.misses = 0
   resolveOffset(batch.messages[batch.messages.length - 1]!.offset)
-  const wanted = batch.messages.map(readMessage).filter(({ offset }) => offset < reach.to)
+  const wanted = batch.messages
+    .map((message) => readMessage(message, batch.partition))
+    .filter(({ offset }) => offset < reach.to)
   if (wanted.length > 0) reach.fetches.push(wanted)
   moveTo(reading, reach, Number(batch.lastOffset()) + 1)
 }

@@ -6,7 +6,7 @@
 // Invariants: only own properties of plain objects are seen, never a prototype's, an array's length
 // or a part of a Buffer; a text that several paths read as JSON is parsed once.
 
-import type { PathStep } from '../../../core/input-mapping.ts'
+import type { PathStep } from '../core/input-mapping.ts'
 import { parseExactJson } from './exact-json.ts'
 
 /** What is to be found below a value, and the place in a row of raw values that it goes to. */

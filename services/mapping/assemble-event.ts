@@ -1,0 +1,170 @@
+// From raw values to an event: each field converted to its type, in the order of the mapping.
+//
+//   raw values by path ─┐
+//   key, header, place ─┴─► convert (convert/) ─► absent or required? ─► one object of fixed shape
+//
+// In: a mapping, compiled once; per event its raw values and where it stands. Out: the event, or
+// the fault of the first field that is none: its name, what was expected, a code; never a value.
+// Invariant: all events of a mapping share one shape, whatever they lack.
+
+import { createHash } from 'node:crypto'
+import type { RejectionCode } from '../core/errors.ts'
+import type {
+  FieldDefinition,
+  FieldSource,
+  FieldType,
+  FieldValue,
+  MessageHeaders,
+  PathStep,
+} from '../core/input-mapping.ts'
+import { limits } from '../core/limits.ts'
+import { Instant } from '../core/raw-values.ts'
+import { type Convert, createConverter, looksLike } from './convert/create-converter.ts'
+
+/** Where a message stands and what it brings besides its value. */
+export type EventOrigin = {
+  readonly partition?: number
+  readonly offset: number
+  /** ms since the epoch; of a row of a file its own time, where it is known. */
+  readonly brokerTimeMs: number
+  readonly key: Buffer | string | null
+  readonly headers?: MessageHeaders
+}
+
+export class FieldFault {
+  readonly code: RejectionCode
+  readonly field: string
+  /** The found and the expected in words; never a value of the event. */
+  readonly detail: string
+
+  constructor(code: RejectionCode, field: string, detail: string) {
+    this.code = code
+    this.field = field
+    this.detail = detail
+  }
+}
+
+export type EventFields = Readonly<Record<string, FieldValue>>
+
+export type Assembler = {
+  /** What to read of a value, in the order in which `assemble` takes the raw values. */
+  readonly paths: readonly (readonly PathStep[])[]
+  readonly assemble: (raws: ArrayLike<unknown>, origin: EventOrigin) => EventFields | FieldFault
+}
+
+type PlannedField = {
+  readonly name: string
+  readonly read: (raws: ArrayLike<unknown>, origin: EventOrigin, event: EventFields) => unknown
+  readonly convert: Convert
+  /** Code of the currency for money; null for all else. */
+  readonly currencyOf: ((event: EventFields) => string | null) | null
+  readonly definition: FieldDefinition
+  readonly expectation: string
+}
+
+export function createAssembler(fields: readonly FieldDefinition[]): Assembler {
+  const ofValue = fields.filter(({ source }) => source.from === 'value')
+  const planned = inOrder(fields).map((field) => planField(field, ofValue.indexOf(field)))
+  const blank = Object.fromEntries(fields.map(({ name }) => [name, null]))
+  return {
+    paths: ofValue.map(({ source }) => (source as { path: readonly PathStep[] }).path),
+    assemble: (raws, origin) => {
+      const event: Record<string, FieldValue> = { ...blank }
+      for (const field of planned) {
+        const raw = field.read(raws, origin, event)
+        const currency = field.currencyOf === null ? null : field.currencyOf(event)
+        const value = field.convert(raw, currency, origin.brokerTimeMs)
+        if (value === undefined) return misfit(field, raw)
+        if (value !== null) event[field.name] = typeof value === 'string' ? bound(value) : value
+        else if (field.definition.isRequired) return missing(field)
+        else event[field.name] = field.definition.absent
+      }
+      return event
+    },
+  }
+}
+
+/** Who needs other fields comes after them: money after currencies, hashes last. */
+const inOrder = (fields: readonly FieldDefinition[]): readonly FieldDefinition[] => {
+  const rank = ({ source, type }: FieldDefinition): number =>
+    source.from === 'hash' ? 2 : type.kind === 'money' ? 1 : 0
+  return fields.toSorted((a, b) => rank(a) - rank(b))
+}
+
+function planField(definition: FieldDefinition, index: number): PlannedField {
+  const { name, source, type } = definition
+  const { convert, expectation } = createConverter(type)
+  return {
+    name,
+    read: planRead(source, index),
+    convert,
+    currencyOf: planCurrency(type),
+    definition,
+    expectation,
+  }
+}
+
+function planRead(source: FieldSource, index: number): PlannedField['read'] {
+  switch (source.from) {
+    case 'value':
+      return (raws) => raws[index]
+    case 'key':
+      return (_, { key }) => (key === null ? null : key.toString())
+    case 'header':
+      return (_, { headers }) => lastOf(headers?.[source.name])?.toString()
+    case 'position':
+      return (_, { partition = 0, offset }) => `${partition}-${offset}`
+    case 'hash':
+      return (_, __, event) => hashOf(source.fields.map((field) => event[field]))
+    case 'brokerTime':
+      return (_, { brokerTimeMs }) =>
+        Number.isNaN(brokerTimeMs) ? undefined : new Instant(brokerTimeMs)
+    case 'partition':
+    case 'offset':
+      return (_, origin) => origin[source.from]
+  }
+}
+
+const lastOf = (header: MessageHeaders[string]) =>
+  Array.isArray(header) ? header.at(-1) : (header as Buffer | string | undefined)
+
+/** Lengths stand before the values, so that no two lists of them meet. */
+const hashOf = (values: readonly unknown[]): string => {
+  const hash = createHash('sha256')
+  for (const value of values) {
+    const text = String(value)
+    hash.update(`${text.length}:${text}`)
+  }
+  return hash.digest('hex').slice(0, 32)
+}
+
+function planCurrency(type: FieldType): PlannedField['currencyOf'] {
+  if (type.kind !== 'money') return null
+  const { currency } = type
+  if ('code' in currency) return () => currency.code
+  return (event) => event[currency.field] as string | null
+}
+
+/** A text that nobody keys by may be of any length: the payment is scored all the same. */
+const bound = (text: string): string =>
+  text.length <= limits.textLengthMax ? text : text.slice(0, limits.textLengthMax)
+
+const codeOf = ({ type }: FieldDefinition): RejectionCode =>
+  type.kind === 'money'
+    ? 'WEIR_VALIDATE_AMOUNT'
+    : type.kind === 'currency'
+      ? 'WEIR_VALIDATE_CURRENCY'
+      : 'WEIR_DECODE_FIELD'
+
+function misfit({ name, definition, expectation }: PlannedField, raw: unknown): FieldFault {
+  const shape = looksLike(raw)
+  const found = shape === null ? `${typeof raw}` : `what looks like ${shape}`
+  return new FieldFault(
+    codeOf(definition),
+    name,
+    `${name}: found ${found}, expected ${expectation}`,
+  )
+}
+
+const missing = ({ name, expectation }: PlannedField): FieldFault =>
+  new FieldFault('WEIR_DECODE_FIELD', name, `${name} is missing, expected ${expectation}`)
