@@ -11,7 +11,7 @@ import { dayMs, type GeneratorOptions } from './options.ts'
 import { RandomStream } from './random.ts'
 
 /** The fields of schemas/label.avsc, in its order. eventTime is the transaction's. */
-export interface Label {
+export type Label = {
   readonly transactionId: string
   readonly eventTime: number
   readonly customerId: string

@@ -16,7 +16,7 @@ import { dayMs, type GeneratorOptions, resolveOptions } from './options.ts'
 import { dayOf } from './rhythms.ts'
 
 /** The fields of schemas/transaction.avsc, in its order. Amounts in minor units, times in ms. */
-export interface Transaction {
+export type Transaction = {
   readonly transactionId: string
   readonly eventTime: number
   readonly customerId: string

@@ -123,12 +123,7 @@ export function createBacktest(setup: BacktestSetup) {
 
 type Tallies = ReturnType<typeof createTallies>
 
-const createTallies = ({
-  roles,
-  thresholds,
-  references,
-  costs = defaultCosts,
-}: BacktestSetup) => ({
+const createTallies = ({ roles, thresholds, references, costs = defaultCosts }: BacktestSetup) => ({
   models: createModelTally(thresholds, costs),
   values: createValueTally(thresholds),
   scores: createScoreTally(),

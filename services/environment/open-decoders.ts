@@ -28,4 +28,5 @@ export const openOutputDecoder = <T>(
   registry: Pick<Registry, 'schemaById'>,
   file: SchemaFile,
   topic: string,
-): Decoder<T> => createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
+): Decoder<T> =>
+  createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))

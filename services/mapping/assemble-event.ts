@@ -58,6 +58,8 @@ type PlannedField = {
   readonly convert: Convert
   /** Code of the currency for money; null for all else. */
   readonly currencyOf: ((event: EventFields) => string | null) | null
+  /** Amounts beyond the limit, which sums of them could not hold. */
+  readonly isBeyond: (value: FieldValue) => boolean
   readonly definition: FieldDefinition
   readonly expectation: string
 }
@@ -74,7 +76,7 @@ export function createAssembler(fields: readonly FieldDefinition[]): Assembler {
         const raw = field.read(raws, origin, event)
         const currency = field.currencyOf === null ? null : field.currencyOf(event)
         const value = field.convert(raw, currency, origin.brokerTimeMs)
-        if (value === undefined) return misfit(field, raw)
+        if (value === undefined || field.isBeyond(value)) return misfit(field, raw)
         if (value !== null) event[field.name] = typeof value === 'string' ? bound(value) : value
         else if (field.definition.isRequired) return missing(field)
         else event[field.name] = field.definition.absent
@@ -99,6 +101,7 @@ function planField(definition: FieldDefinition, index: number): PlannedField {
     read: planRead(source, index),
     convert,
     currencyOf: planCurrency(type),
+    isBeyond: type.kind === 'money' ? isBeyondSums : () => false,
     definition,
     expectation,
   }
@@ -119,9 +122,10 @@ function planRead(source: FieldSource, index: number): PlannedField['read'] {
     case 'brokerTime':
       return (_, { brokerTimeMs }) =>
         Number.isNaN(brokerTimeMs) ? undefined : new Instant(brokerTimeMs)
-    case 'partition':
     case 'offset':
-      return (_, origin) => origin[source.from]
+      return (_, { offset }) => offset
+    case 'partition':
+      return (_, { partition }) => partition
   }
 }
 
@@ -145,6 +149,9 @@ function planCurrency(type: FieldType): PlannedField['currencyOf'] {
   return (event) => event[currency.field] as string | null
 }
 
+const isBeyondSums = (value: FieldValue): boolean =>
+  typeof value === 'number' && Math.abs(value) > limits.amountMinorMax
+
 /** A text that nobody keys by may be of any length: the payment is scored all the same. */
 const bound = (text: string): string =>
   text.length <= limits.textLengthMax ? text : text.slice(0, limits.textLengthMax)
@@ -156,6 +163,9 @@ const codeOf = ({ type }: FieldDefinition): RejectionCode =>
       ? 'WEIR_VALIDATE_CURRENCY'
       : 'WEIR_DECODE_FIELD'
 
+const codeOfMissing = (definition: FieldDefinition): RejectionCode =>
+  definition.type.kind === 'text' ? 'WEIR_VALIDATE_ID' : codeOf(definition)
+
 function misfit({ name, definition, expectation }: PlannedField, raw: unknown): FieldFault {
   const shape = looksLike(raw)
   const found = shape === null ? `${typeof raw}` : `what looks like ${shape}`
@@ -166,5 +176,5 @@ function misfit({ name, definition, expectation }: PlannedField, raw: unknown): 
   )
 }
 
-const missing = ({ name, expectation }: PlannedField): FieldFault =>
-  new FieldFault('WEIR_DECODE_FIELD', name, `${name} is missing, expected ${expectation}`)
+const missing = ({ name, definition, expectation }: PlannedField): FieldFault =>
+  new FieldFault(codeOfMissing(definition), name, `${name} is missing, expected ${expectation}`)

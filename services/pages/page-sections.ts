@@ -7,9 +7,17 @@
 import type { BacktestDetail } from '../backtest/backtest.ts'
 import { type CostTable, defaultCosts } from '../backtest/cost-table.ts'
 import type { FeatureDrift } from '../backtest/feature-drift.ts'
-import { SUBJECT_KIND, type SegmentMeasures } from '../backtest/segment-tally.ts'
+import { type SegmentMeasures, SUBJECT_KIND } from '../backtest/segment-tally.ts'
 import { shareInterval } from '../statistics/calibration.ts'
-import { type Axis, decades, drawPlot, evenTicks, type Point, roundUp } from './page-plots.ts'
+import {
+  type Axis,
+  decades,
+  drawPlot,
+  escapeText,
+  evenTicks,
+  type Point,
+  roundUp,
+} from './page-plots.ts'
 import {
   type Column,
   drawFolded,

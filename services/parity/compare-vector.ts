@@ -116,7 +116,13 @@ export function compareMessage(
   for (const [subject, found, expected] of copied) {
     if (Object.is(found, expected)) continue
     const cause = 'the message says otherwise'
-    add({ kind: 'copied', subject: `${subject}`, found: `${found}`, expected: `${expected}`, cause })
+    add({
+      kind: 'copied',
+      subject: `${subject}`,
+      found: `${found}`,
+      expected: `${expected}`,
+      cause,
+    })
   }
   if (record.latenessMs !== latenessMs) {
     const cause = 'events before it in its partition'

@@ -74,7 +74,7 @@ async function findOutcomes(
     if (aside !== undefined) {
       setAside.set(outcomes.records.length, refusalOf(aside))
       outcomes.indexes.push(i)
-      outcomes.records.push(asScoredRecord(aside, transaction, latenessMs[i]!))
+      outcomes.records.push(asScoredRecord(aside, transaction, latenessMs[i]!, definition))
       continue
     }
     const record = await books.get(partition)!.take(raw.offset)

@@ -168,4 +168,7 @@ const admitLabel = (raw: RawMessage, label: Label): Arrival => ({
   rejection: null,
 })
 
-const rejectRow = (fault: RowFault): Rejection => ({ ...fault, stage: 'decode' })
+const rejectRow = (fault: RowFault): Rejection => ({
+  ...fault,
+  stage: fault.code.startsWith('WEIR_VALIDATE') ? 'validate' : 'decode',
+})

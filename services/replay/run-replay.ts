@@ -15,11 +15,11 @@ import type { CostTable } from '../backtest/cost-table.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { SignaturePolicy } from '../models/manifest-signature.ts'
 import { composePage } from '../pages/report-page.ts'
+import { planSubject } from '../pipeline/entity-key.ts'
+import { planRoles } from '../pipeline/event-roles.ts'
 import type { DecidedBatch, EnrichedBatch } from '../pipeline/records.ts'
 import { type FileHistory, openFileSource } from './file-source.ts'
 import { keepScored } from './keep-scored.ts'
-import { planSubject } from '../pipeline/entity-key.ts'
-import { planRoles } from '../pipeline/event-roles.ts'
 import { createKnownFrauds, type KnownFraudTable } from './known-frauds.ts'
 import { openRejectionFile, type RejectionFile } from './rejection-file.ts'
 import type { ReplaySource } from './replay-source.ts'
@@ -116,7 +116,10 @@ async function replaySource(
 ): Promise<ReplayReport> {
   const { definition, isScoring, batchEvents = batchEventsDefault, signal } = options
   const { redisUrl = null, knownSinceMs } = options
-  const knownFrauds = knownSinceMs === undefined ? null : createKnownFrauds(knownSinceMs, planSubject(definition.entities))
+  const knownFrauds =
+    knownSinceMs === undefined
+      ? null
+      : createKnownFrauds(knownSinceMs, planSubject(definition.entities))
   const verdicts = await collectVerdicts(source, signal)
   const signed = options.signatures === undefined ? {} : { signatures: options.signatures }
   const { openStages = () => openReplayStages(definition, { isScoring, redisUrl, ...signed }) } =

@@ -11,16 +11,14 @@ import { createRosterCodec } from '../adapters/kafka/roster/roster-codec.ts'
 import { followRosters } from '../adapters/kafka/roster/roster-follower.ts'
 import { openRosterLedger } from '../adapters/kafka/roster/roster-ledger.ts'
 import type { ControlRecord } from '../adapters/kafka/roster/roster-records.ts'
-import { openInputDecoders, openOutputDecoder } from '../environment/open-decoders.ts'
-import { readSchema, type SchemaFile } from '../adapters/registry/schema-files.ts'
-import { type Registry, subjectOf } from '../adapters/registry/schema-registry.ts'
+import type { Registry } from '../adapters/registry/schema-registry.ts'
 import { systemClock } from '../core/clock.ts'
-import type { PipelineDefinition, TopicNames } from '../core/pipeline-definition.ts'
+import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import type { Settings } from '../core/settings.ts'
 import { createClosers } from '../environment/closers.ts'
+import { openInputDecoders, openOutputDecoder } from '../environment/open-decoders.ts'
 import { openKafka, openRegistry } from '../environment/open-environment.ts'
 import type { ScoredTransactionRecord } from '../pipeline/publish/output-records.ts'
-import type { Label } from '../pipeline/records.ts'
 import { openComparisonTopic } from './comparison-topic.ts'
 import { openRolloutWatch, type RolloutWatch } from './rollout-watch.ts'
 import { Rollout, type RolloutLine } from './run-rollout.ts'
@@ -60,7 +58,7 @@ export async function runRollout(options: RolloutOptions, signal: AbortSignal): 
       kafka,
       groupId: `weir-rollout-${randomUUID()}`,
       topics,
-      decoders: openDecoders(registry, topics),
+      decoders: openDecoders(registry, definition),
       hear: {
         scored: (event) => rollout?.hearScored(event),
         label: (label, brokerTimeMs) => rollout?.hearLabel(label, brokerTimeMs),

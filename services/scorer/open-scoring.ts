@@ -24,6 +24,7 @@ import type { Classifier } from '../pipeline/classify/classifier.ts'
 import { isBraked, planDecide } from '../pipeline/decide/decide.ts'
 import { type FeaturePlan, planFeatures } from '../pipeline/enrich/feature-plan.ts'
 import type { EntityLogStore } from '../pipeline/enrich/log-store.ts'
+import { planSubject } from '../pipeline/entity-key.ts'
 import type { Observe } from '../pipeline/observe/signals.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import { planPublish } from '../pipeline/publish/compose-records.ts'
@@ -71,7 +72,10 @@ export async function openScoring(options: ScoringOptions) {
   const registry = openRegistry(settings, undefined, observe)
   add(registry.close)
   const { schemaTopics = topics } = options
-  const { decoders, encoders, scored, rejected } = await openCodecs(registry, schemaTopics)
+  const { decoders, encoders, scored, rejected } = await openCodecs(registry, {
+    topics: schemaTopics,
+    input: definition.input,
+  })
   const { store, restorable } = await openStore(options, plan)
   const classifier = await openModels(options)
   add(() => classifier.close())
@@ -141,6 +145,7 @@ function createScoringPipeline(
     classify: {
       classifier,
       reasonsFrom: policy.review,
+      subjectOf: planSubject(definition.entities),
       isBraked: (brake) => isBraked(brake, policy),
     },
     decide: planDecide(policy, plan.entities),

@@ -6,6 +6,7 @@ import { chiSquare999, createFeatureDrift } from '../../services/backtest/featur
 import { createScoreTally } from '../../services/backtest/score-tally.ts'
 import { createSegmentTally } from '../../services/backtest/segment-tally.ts'
 import { createValueTally } from '../../services/backtest/value-tally.ts'
+import { planKey } from '../../services/pipeline/entity-key.ts'
 import {
   calibrationEdges,
   createCalibration,
@@ -174,8 +175,10 @@ describe('segments', () => {
       country,
     })
 
+  const roles = { segments: ['country'], subjectOf: planKey(['customerId']) }
+
   test('segments - count alerts and false alerts by country, and who is new', () => {
-    const segments = createSegmentTally(0.5)
+    const segments = createSegmentTally(0.5, roles)
     const add = (t: ReturnType<typeof event>, score: number, isFraud: boolean | null) => {
       segments.see(t)
       segments.add(t, score, isFraud)
@@ -185,7 +188,7 @@ describe('segments', () => {
     add(event(8, 'late', 'FR'), 0.1, false)
     add(event(9, 'late', 'FR'), 0.6, false)
     add(event(20, 'late', null), 0.6, null)
-    const { country, customer } = segments.measure()
+    const { country = [], customer = [] } = segments.measure()
     expect(country.map(({ segment }) => segment)).toEqual(['CH', 'FR', '(none)'])
     expect(country[0]).toMatchObject({ events: 2, alerts: 2, falseAlerts: 1, recall: 1 })
     expect(country[1]).toMatchObject({ genuine: 2, falseAlerts: 1, falsePositiveRate: 0.5 })
@@ -195,13 +198,13 @@ describe('segments', () => {
   })
 
   test('segments - counts what comes after a thousand kinds together', () => {
-    const segments = createSegmentTally(0.5)
+    const segments = createSegmentTally(0.5, roles)
     for (let i = 0; i < 1200; i++) {
       const one = event(1, 'c', `country ${i}`)
       segments.see(one)
       segments.add(one, 0.1, false)
     }
-    const { country } = segments.measure()
+    const { country = [] } = segments.measure()
     expect(country).toHaveLength(1001)
     expect(country[0]).toMatchObject({ segment: '(others)', events: 200 })
   })

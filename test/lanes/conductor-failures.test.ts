@@ -78,7 +78,12 @@ async function judge({ broker, lanes, definition }: TroubledRun) {
     .map((record) => {
       const isCounted = record.applied.ordinals[0]! >= 0
       const latenessMs = isCounted ? 0 : definition.late.allowedMs + 1
-      return asScoredRecord(record, transactionIn(messages.get(placeOf(record))!), latenessMs)
+      return asScoredRecord(
+        record,
+        transactionIn(messages.get(placeOf(record))!),
+        latenessMs,
+        definition,
+      )
     })
   const { differences } = await recomputeVectors(definition, {
     scored: [...scored, ...setAside],

@@ -1,9 +1,9 @@
 // Paths through plain values: objects, arrays, Maps, and texts of JSON.
 
 import { describe, expect, test } from 'vitest'
-import { compilePath } from '../../services/mapping/compile-path.ts'
 import type { PathStep } from '../../services/core/input-mapping.ts'
 import { Instant } from '../../services/core/raw-values.ts'
+import { compilePath } from '../../services/mapping/compile-path.ts'
 
 const at = (...parts: readonly (string | number)[]): PathStep[] =>
   parts.map((part) => {

@@ -214,7 +214,7 @@ describe('parity - what is planted is found', () => {
   it('an event that saw the future: it changes places with the one behind it', async () => {
     const pair = scored.flatMap((one) => {
       const isBehind = (other: Scored) =>
-        other.customerId === one.customerId && other.ordinals[0] === one.ordinals[0]! + 1
+        other.keys.customer === one.keys.customer && other.ordinals[0] === one.ordinals[0]! + 1
       const next = one.ordinals[0]! > 0 ? scored.find(isBehind) : undefined
       const isNear = next !== undefined && Math.abs(next.eventTime - one.eventTime) < DAY_MS
       return isNear ? [{ one, next }] : []
@@ -234,8 +234,10 @@ describe('parity - what is planted is found', () => {
     expect(ids).toContain(pair.next.transactionId)
     // What the two claim to have seen may rule out the true order of labels for who shares their
     // logs.
-    const isOfThem = ({ customerId, terminalId }: Scored) =>
-      [pair.one, pair.next].some((e) => e.customerId === customerId || e.terminalId === terminalId)
+    const isOfThem = ({ keys }: Scored) =>
+      [pair.one, pair.next].some(
+        (e) => e.keys.customer === keys.customer || e.keys.terminal === keys.terminal,
+      )
     const theirs = scored.filter(isOfThem).map(({ transactionId }) => transactionId)
     expect(theirs).toEqual(expect.arrayContaining(ids))
     expect(theirs.length).toBeLessThan(scored.length / 2)
@@ -246,7 +248,7 @@ describe('parity - what is planted is found', () => {
     const changes = (events: Scored[]): Scored[] => [
       ...events.map((event) => {
         if (event === one) return { ...event, latenessMs: event.latenessMs + 1 }
-        return event === two ? { ...event, amountMinor: event.amountMinor + 1 } : event
+        return event === two ? { ...event, carried: { ...event.carried, amountMinor: -1 } } : event
       }),
       // Behind the end of the topic there is no message.
       { ...three, sourceOffset: 1_000_000 },

@@ -10,8 +10,7 @@ import { createWire } from '../../load/generator/wire.ts'
 import { kafkajs, type Message } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { errorTable } from '../../services/core/errors.ts'
 import type { RejectedRecord } from '../../services/pipeline/publish/output-records.ts'
-import type { Transaction } from '../../services/pipeline/records.ts'
-import { transactionOf } from '../support/batches.ts'
+import { type CardTransaction, transactionOf } from '../support/batches.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { createRandom } from '../support/random.ts'
 import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
@@ -33,12 +32,12 @@ let goodIds: readonly string[]
 let end: string
 
 /** One of each kind with the code it deserves, and many fuzzed ones that may deserve any. */
-function badOnes(encode: (transaction: Transaction) => Buffer): Bad[] {
+function badOnes(encode: (transaction: CardTransaction) => Buffer): Bad[] {
   const random = createRandom(SEED)
   const good = encode(payment('fuzzed'))
   const withHead = (head: readonly number[]) =>
     Buffer.concat([Buffer.of(...head), good.subarray(5)])
-  const rule = (change: Partial<Transaction>, code: string): Bad => ({
+  const rule = (change: Partial<CardTransaction>, code: string): Bad => ({
     value: encode({ ...payment('broken'), ...change }),
     code,
   })
@@ -79,7 +78,7 @@ function badOnes(encode: (transaction: Transaction) => Buffer): Bad[] {
   return [...kinds, ...fuzzed]
 }
 
-const payment = (transactionId: string): Transaction =>
+const payment = (transactionId: string): CardTransaction =>
   transactionOf({ transactionId, eventTime: Date.now() - 60_000 })
 
 beforeAll(async () => {

@@ -132,14 +132,14 @@ describe('rosters change under load', () => {
   it('every event names the model that its roster lets decide, in its role', () => {
     expect(scored.length).toBeGreaterThan(1000)
     for (const event of scored) {
-      const { controlEpoch, customerId, modelRole, modelName, modelVersion, challengers } = event
+      const { controlEpoch, keys, modelRole, modelName, modelVersion, challengers } = event
       const roster = rosterOf(controlEpoch) ?? {
         champion: model('1'),
         challengers: [],
         canary: null,
       }
       const { canary } = roster
-      const isCanary = canary !== null && isCanaryCustomer(canary, customerId)
+      const isCanary = canary !== null && isCanaryCustomer(canary, keys.customer!)
       expect(modelRole).toBe(isCanary ? 'canary' : 'champion')
       expect({ name: modelName, version: modelVersion }).toEqual(
         isCanary ? model(canary.version) : roster.champion,

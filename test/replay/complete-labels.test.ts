@@ -2,13 +2,12 @@
 // labels.
 
 import { describe, expect, test } from 'vitest'
-import type { BareLabel } from '../../services/adapters/event-files/event-block.ts'
+import type { BareLabel } from '../../services/adapters/event-files/row-mappings.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import type { Label } from '../../services/pipeline/records.ts'
-import { fraudLabelOf, transactionOf } from '../support/batches.ts'
+import { type CardLabel, fraudLabelOf, transactionOf } from '../support/batches.ts'
 import { replaySmall, shippedPipeline, smallHistory } from './replay-world.ts'
 
-const bare = ({ transactionId, isFraud, labelTime, source }: Label): BareLabel => ({
+const bare = ({ transactionId, isFraud, labelTime, source }: CardLabel): BareLabel => ({
   transactionId,
   isFraud,
   labelTime,
@@ -17,13 +16,18 @@ const bare = ({ transactionId, isFraud, labelTime, source }: Label): BareLabel =
 
 function lookingUp(): PipelineDefinition {
   const shipped = shippedPipeline()
-  return { ...shipped, input: { ...shipped.input, isLabelLookup: true } }
+  const labels = { ...shipped.input.labels, isLookup: true }
+  return { ...shipped, input: { ...shipped.input, labels } }
 }
 
 const replayBare = (
   transactions: Parameters<typeof replaySmall>[0]['transactions'],
   labels: readonly BareLabel[],
-) => replaySmall({ transactions, labels: labels as readonly Label[] }, { definition: lookingUp() })
+) =>
+  replaySmall(
+    { transactions, labels: labels as unknown as readonly CardLabel[] },
+    { definition: lookingUp() },
+  )
 
 describe('complete labels', () => {
   test('complete labels - gives the bytes of whole labels, in whichever order they stand', async () => {
@@ -66,8 +70,8 @@ describe('complete labels', () => {
       .split('\n')
       .map((line) => JSON.parse(line))
     for (const { code, detail } of refused) {
-      expect(code).toBe('WEIR_DECODE_BAD_BODY')
-      expect(detail).toContain('input.labelLookup')
+      expect(code).toBe('WEIR_DECODE_NO_TRANSACTION')
+      expect(detail).toContain('no transaction of this id')
     }
     expect(refused.map(({ row }) => row).sort()).toEqual([1, 2, 3])
   })

@@ -19,6 +19,7 @@ import { readManifest } from '../../services/adapters/pipeline-file/pipeline-man
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 import { openInputDecoders } from '../../services/environment/open-decoders.ts'
+import { planValidate } from '../../services/pipeline/validate/validate.ts'
 import { type FileReplayOptions, runReplay } from '../../services/replay/run-replay.ts'
 import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
 import { openScoringEnvironment } from '../support/scoring-environment.ts'
@@ -31,7 +32,6 @@ import {
   smallWorld,
   writeNdjson,
 } from './replay-world.ts'
-import { planValidate } from '../../services/pipeline/validate/validate.ts'
 
 const world = smallWorld(2, 20)
 const history = smallHistory(2, 20)

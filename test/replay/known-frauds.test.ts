@@ -7,6 +7,7 @@ import { compressors } from 'hyparquet-compressors'
 import { describe, expect, test } from 'vitest'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { rankCards } from '../../services/backtest/card-precision.ts'
+import { planKey } from '../../services/pipeline/entity-key.ts'
 import { createKnownFrauds } from '../../services/replay/known-frauds.ts'
 import { fraudLabelOf, transactionOf } from '../support/batches.ts'
 import { replaySmall, smallHistory } from './replay-world.ts'
@@ -18,7 +19,7 @@ describe('known frauds', () => {
   const abused = transactionOf({ customerId: 'c', eventTime: 10 * dayMs })
 
   test('known frauds - are known after their label time, and only those since the moment given', () => {
-    const table = createKnownFrauds(10 * dayMs)
+    const table = createKnownFrauds(10 * dayMs, planKey(['customerId']))
     table.add(fraudLabelOf(abused, { labelTime: 17 * dayMs }))
     table.add(fraudLabelOf(abused, { labelTime: 19 * dayMs }))
     table.add(fraudLabelOf({ ...abused, customerId: 'genuine' }, { isFraud: false, labelTime: 1 }))
@@ -73,7 +74,7 @@ describe.skipIf(!existsSync(folder))('known frauds of the handbook (needs its da
     const events = await readColumns<Event>('transactions.parquet', ['event_time', 'customer_id'])
     const labels = await readColumns<Verdict>('labels.parquet', ['is_fraud', 'label_time'])
     expect(events[0]!.event_time.getTime()).toBeLessThan(Date.UTC(2018, 6, 25))
-    const table = createKnownFrauds(Date.UTC(2018, 6, 25))
+    const table = createKnownFrauds(Date.UTC(2018, 6, 25), planKey(['customerId']))
     labels.forEach(({ is_fraud: isFraud, label_time: labelTime }, i) => {
       const { event_time: time, customer_id: customer } = events[i]!
       const transaction = transactionOf({

@@ -11,15 +11,15 @@ import { generateHistory } from '../../load/generator/timeline.ts'
 import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
-import type { Label, Transaction } from '../../services/pipeline/records.ts'
 import type { ReplayReport } from '../../services/replay/run-records.ts'
 import { type FileReplayOptions, runReplay } from '../../services/replay/run-replay.ts'
 import { repositoryPath } from '../adapters/pipeline-file/pipeline-text.ts'
+import type { CardLabel, CardTransaction } from '../support/batches.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 export type SmallHistory = {
-  readonly transactions: readonly Transaction[]
-  readonly labels: readonly Label[]
+  readonly transactions: readonly CardTransaction[]
+  readonly labels: readonly CardLabel[]
 }
 
 export const smallWorld = (seed: number, days = 20) => ({

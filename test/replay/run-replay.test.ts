@@ -5,10 +5,17 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { writeFiles } from '../../load/generator/file-sink.ts'
-import type { Label, Transaction } from '../../services/pipeline/records.ts'
 import { runReplay } from '../../services/replay/run-replay.ts'
 import { createOracle } from '../oracle/oracle.ts'
-import { addArrival, batchOf, createLane, fraudLabelOf, transactionOf } from '../support/batches.ts'
+import {
+  addArrival,
+  batchOf,
+  type CardLabel,
+  type CardTransaction,
+  createLane,
+  fraudLabelOf,
+  transactionOf,
+} from '../support/batches.ts'
 import { createRandom } from '../support/random.ts'
 import { randomPipeline } from '../support/random-pipeline.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -88,7 +95,7 @@ describe('replay - determinism', () => {
 
 describe('replay - time', () => {
   const definition = shippedPipeline()
-  const at = (hours: number, id: string, customerId = 'c'): Transaction =>
+  const at = (hours: number, id: string, customerId = 'c'): CardTransaction =>
     transactionOf({
       transactionId: id,
       eventTime: Date.UTC(2026, 0, 1) + hours * hourMs,
@@ -139,7 +146,7 @@ describe('replay - time', () => {
   test('replay - says fraud where a label says so at any time, and null where none does', async () => {
     const [fraud, genuine, revised, silent] = ['fraud', 'genuine', 'revised', 'silent'].map(
       (id, i) => at(i, id),
-    ) as [Transaction, Transaction, Transaction, Transaction]
+    ) as [CardTransaction, CardTransaction, CardTransaction, CardTransaction]
     const later = silent.eventTime + 1000 * hourMs
     const run = await replaySmall({
       transactions: [fraud, genuine, revised, silent],
@@ -163,7 +170,7 @@ describe('replay - time', () => {
 describe('replay - features', () => {
   /** The whole history as one batch, merged without any code of the replay. */
   function mergePlainly({ transactions, labels }: SmallHistory) {
-    const known = (event: Transaction | Label) =>
+    const known = (event: CardTransaction | CardLabel) =>
       'isFraud' in event ? event.labelTime : event.eventTime
     const events = [...labels, ...transactions].sort((a, b) => known(a) - known(b))
     const lanes = [createLane(0), createLane(1, 'labels')] as const

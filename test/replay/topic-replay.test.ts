@@ -11,9 +11,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { prefillTopic } from '../../load/generator/prefill.ts'
 import type { Progress } from '../../load/generator/schedule.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
+import { openInputDecoders } from '../../services/environment/open-decoders.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { Label } from '../../services/pipeline/records.ts'
-import { openInputDecoders } from '../../services/environment/open-decoders.ts'
 import { rangesOfRun } from '../../services/replay/ranges-of-run.ts'
 import { runReplay, type TopicReplayOptions } from '../../services/replay/run-replay.ts'
 import type { PartitionRead } from '../../services/replay/topic-lane.ts'
@@ -73,17 +73,12 @@ function inOrderOf(labels: readonly Label[], scored: readonly ScoredTransactionR
     highestMs = Math.max(highestMs, eventTime)
     knownMs.set(sourceOffset, highestMs)
   }
-  return ({
-    customerId,
-    terminalId,
-    sourceOffset,
-    labelsSeen,
-  }: ScoredTransactionRecord): boolean => {
+  return ({ keys, sourceOffset, labelsSeen }: ScoredTransactionRecord): boolean => {
     const known = labels.filter(
       ({ isFraud, labelTime }) => isFraud && labelTime <= knownMs.get(sourceOffset)!,
     )
-    const ofCustomer = known.filter((label) => label.customerId === customerId).length
-    const ofTerminal = known.filter((label) => label.terminalId === terminalId).length
+    const ofCustomer = known.filter((label) => label.customerId === keys.customer).length
+    const ofTerminal = known.filter((label) => label.terminalId === keys.terminal).length
     return labelsSeen[0] === ofCustomer && labelsSeen[1] === ofTerminal
   }
 }

@@ -28,10 +28,8 @@ export function eventOf(wish: EventWish): ScoredTransactionRecord {
   return {
     transactionId: wish.id,
     eventTime: wish.atMs,
-    customerId: 'C1',
-    terminalId: 'T1',
-    amountMinor: 100,
-    currency: 'EUR',
+    keys: { customer: 'C1', terminal: 'T1' },
+    carried: {},
     score: decider!.score,
     decision: 'approve',
     decidedBy: 'policy',

@@ -83,6 +83,7 @@ export async function findWrongVector(outcomes: Outcomes): Promise<string | null
         record,
         transactionAt(placeOf(record.sourceTopic, record.sourcePartition, record.sourceOffset)),
         record.applied.ordinals[0]! < 0 ? definition.late.allowedMs + 1 : 0,
+        definition,
       ),
     )
   const { differences } = await recomputeVectors(definition, {

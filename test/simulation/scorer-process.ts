@@ -16,9 +16,11 @@ import type { Classifier } from '../../services/pipeline/classify/classifier.ts'
 import { planDecide } from '../../services/pipeline/decide/decide.ts'
 import type { FeaturePlan } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { FoldPolicy } from '../../services/pipeline/enrich/fold-log.ts'
+import { planSubject } from '../../services/pipeline/entity-key.ts'
 import type { Observe } from '../../services/pipeline/observe/signals.ts'
 import { createPipeline } from '../../services/pipeline/pipeline.ts'
 import { planPublish } from '../../services/pipeline/publish/compose-records.ts'
+import { planValidate } from '../../services/pipeline/validate/validate.ts'
 import { createKafkaHistory } from '../../services/restore/read/kafka-history.ts'
 import { createStoreRestore } from '../../services/scorer/restore-store.ts'
 import type { Brokers } from './brokers/brokers.ts'
@@ -32,7 +34,6 @@ import type { SimulatedStore } from './simulated-store.ts'
 import { createRestoreClient, createStoreClient } from './store-client.ts'
 import type { VirtualTime } from './virtual-time.ts'
 import type { Call } from './wire.ts'
-import { planValidate } from '../../services/pipeline/validate/validate.ts'
 
 export type ScorerPlace = {
   readonly definition: PipelineDefinition
@@ -75,7 +76,11 @@ export async function startScorerProcess(
     decoders,
     validate: planValidate(definition),
     enrich: { plan, store, late: definition.late },
-    classify: { classifier, reasonsFrom: definition.policy.review },
+    classify: {
+      classifier,
+      reasonsFrom: definition.policy.review,
+      subjectOf: planSubject(definition.entities),
+    },
     decide: planDecide(definition.policy, plan.entities),
     publish: {
       context: planPublish(definition, plan.labelEntityCount),

@@ -3,6 +3,8 @@
 // In: lanes, each a list of arrivals in offset order with the lateness that the lane saw, and which
 // lane gives the next event, event by event. Out: a Batch.
 
+import type { Label as GeneratedLabel } from '../../load/generator/labels.ts'
+import type { Transaction as GeneratedTransaction } from '../../load/generator/timeline.ts'
 import type {
   Arrival,
   Batch,
@@ -14,7 +16,11 @@ import type {
 
 export const EPOCH_MS = Date.UTC(2026, 0, 5)
 
-export function transactionOf(wanted: Partial<Transaction> = {}): Transaction {
+/** As card-fraud has them: the fields of the shipped schema. */
+export type CardTransaction = GeneratedTransaction
+export type CardLabel = GeneratedLabel
+
+export function transactionOf(wanted: Partial<CardTransaction> = {}): CardTransaction {
   return {
     transactionId: 't-0',
     eventTime: EPOCH_MS,
@@ -31,7 +37,10 @@ export function transactionOf(wanted: Partial<Transaction> = {}): Transaction {
   }
 }
 
-export function fraudLabelOf(transaction: Transaction, wanted: Partial<Label> = {}): Label {
+export function fraudLabelOf(
+  transaction: CardTransaction,
+  wanted: Partial<CardLabel> = {},
+): CardLabel {
   const { transactionId, eventTime, customerId, terminalId } = transaction
   return {
     transactionId,
@@ -62,7 +71,7 @@ export function createLane(laneId: number, stream: Stream = 'transactions'): Tes
  * Adds an event at the lane's next offset. Offsets may have gaps, as control records leave them.
  */
 export function addArrival(lane: TestLane, event: Transaction | Label, gap = 0): Arrival {
-  const isLabel = 'isFraud' in event
+  const label = 'isFraud' in event ? (event as Label) : null
   const last = lane.arrivals.at(-1)
   const arrival: Arrival = {
     raw: {
@@ -71,8 +80,8 @@ export function addArrival(lane: TestLane, event: Transaction | Label, gap = 0):
       key: null,
       value: null,
     },
-    transaction: isLabel ? null : event,
-    label: isLabel ? event : null,
+    transaction: label === null ? (event as Transaction) : null,
+    label,
     rejection: null,
   }
   const highest = last === undefined ? Number.NEGATIVE_INFINITY : highestAfter(lane)

@@ -31,6 +31,7 @@ import type {
   RawMessage,
   Transaction,
 } from '../../services/pipeline/records.ts'
+import { planValidate } from '../../services/pipeline/validate/validate.ts'
 import type { JournalEntry, RestoreLane } from '../../services/restore/plan/history.ts'
 import { type AdmittingStages, admitMessages } from '../../services/restore/read/admit-messages.ts'
 import {
@@ -285,7 +286,7 @@ export const toRestoreLane = ({
   }
 }
 
-function jsonStages({ validate }: PipelineDefinition): AdmittingStages {
+function jsonStages(definition: PipelineDefinition): AdmittingStages {
   const jsonDecoder = <T>(): Decoder<T> => ({
     decode: (bytes) => {
       try {
@@ -297,7 +298,7 @@ function jsonStages({ validate }: PipelineDefinition): AdmittingStages {
     learn: async () => undefined,
   })
   const decoders = { transactions: jsonDecoder<Transaction>(), labels: jsonDecoder<Label>() }
-  return { decoders, validate }
+  return { decoders, validate: planValidate(definition) }
 }
 
 const timeOf = ({ transaction, label }: Arrival): number | null =>
@@ -332,7 +333,10 @@ async function openLane(
     const value = JSON.stringify(
       transaction === null
         ? label
-        : { ...transaction, amountMinor: transaction.amountMinor % limits.amountMinorMax },
+        : {
+            ...transaction,
+            amountMinor: (transaction.amountMinor as number) % limits.amountMinorMax,
+          },
     )
     lane.messages.push({ offset: raw.offset, brokerTimeMs, key: null, value: Buffer.from(value) })
   }

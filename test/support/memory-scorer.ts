@@ -16,13 +16,14 @@ import { planDecide } from '../../services/pipeline/decide/decide.ts'
 import { DecodeFault, type Decoder } from '../../services/pipeline/decode/message-decoder.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { EntityLogStore } from '../../services/pipeline/enrich/log-store.ts'
+import { planSubject } from '../../services/pipeline/entity-key.ts'
 import { type Observe, observeNothing } from '../../services/pipeline/observe/signals.ts'
 import { createPipeline, type Pipeline } from '../../services/pipeline/pipeline.ts'
 import { planPublish } from '../../services/pipeline/publish/compose-records.ts'
 import type { OutputEncoders } from '../../services/pipeline/publish/output-records.ts'
 import type { Label, Transaction } from '../../services/pipeline/records.ts'
-import type { MemoryMember } from './memory-broker.ts'
 import { planValidate } from '../../services/pipeline/validate/validate.ts'
+import type { MemoryMember } from './memory-broker.ts'
 
 export type MemoryScorerOptions = {
   readonly definition: PipelineDefinition
@@ -56,7 +57,11 @@ export function createMemoryScorer(options: MemoryScorerOptions): MemoryScorer {
     },
     validate: planValidate(definition),
     enrich: { plan, store, late: definition.late },
-    classify: { classifier, reasonsFrom: definition.policy.review },
+    classify: {
+      classifier,
+      reasonsFrom: definition.policy.review,
+      subjectOf: planSubject(definition.entities),
+    },
     decide: planDecide(definition.policy, plan.entities),
     publish: {
       context: planPublish(definition, plan.labelEntityCount),

@@ -8,6 +8,7 @@ import type {
   WindowFeature,
 } from '../../services/core/pipeline-definition.ts'
 import type { RolloutRules } from '../../services/core/rollout-rules.ts'
+import { shippedInput } from './shipped-input.ts'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
@@ -53,12 +54,8 @@ export function pipelineOf(parts: PipelineParts): PipelineDefinition {
       modelAudit: 'model.audit',
       modelComparisons: 'model.comparisons',
     },
-    input: {
-      transactionColumns: {},
-      transactionDefaults: {},
-      labelColumns: {},
-      isLabelLookup: false,
-    },
+    input: shippedInput,
+    output: { carry: ['amountMinor', 'currency'] },
     validate: { ageMaxMs: 365 * DAY_MS, futureMaxMs: 60_000 },
     late: { allowedMs: 600_000, then: 'score_only' },
     align: { driftMsMax: 1000, waitMsMax: 1000 },

@@ -3,9 +3,10 @@
 // crawl through days, some crowd many events into one tile, and some have one customer and terminal
 // that get nearly all of them.
 
-import type { Transaction } from '../../services/pipeline/records.ts'
 import {
   addArrival,
+  type CardLabel,
+  type CardTransaction,
   createLane,
   EPOCH_MS,
   fraudLabelOf,
@@ -39,7 +40,7 @@ export function randomStream(random: Random, events: number, labelLanesMax = 2):
     createLane(300 + id, 'labels'),
   )
   const [amountMin, amountMax] = random.pick(amounts)
-  const sent: Transaction[] = []
+  const sent: CardTransaction[] = []
   const stepsMs = random.pick(paces)
   const hotShare = random.pick([0, 0, 0.8])
   const oneOf = <T>(names: readonly [T, ...T[]]): T =>

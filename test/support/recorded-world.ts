@@ -11,7 +11,11 @@ import type { PlacedLabel } from '../../services/parity/labels/label-orders.ts'
 import { enrich } from '../../services/pipeline/enrich/enrich.ts'
 import { planFeatures } from '../../services/pipeline/enrich/feature-plan.ts'
 import type { Ceilings } from '../../services/pipeline/enrich/fold-log.ts'
-import { planPublish } from '../../services/pipeline/publish/compose-records.ts'
+import {
+  composeKeys,
+  planKeys,
+  planPublish,
+} from '../../services/pipeline/publish/compose-records.ts'
 import type { ScoredTransactionRecord } from '../../services/pipeline/publish/output-records.ts'
 import type { EnrichedBatch, Transaction } from '../../services/pipeline/records.ts'
 import { batchOf, type TestLane } from './batches.ts'
@@ -80,12 +84,12 @@ export async function recordWorld(
     const deliver = () => enrich(batch, { plan, store, late: definition.late })
     const enriched = await deliver()
     if (random.chance(0.8)) {
-      publish(published, enriched, featureSet)
+      publish(published, enriched, { definition, featureSet })
       continue
     }
     for (const lane of taken) lane.isBlocked = true
     again.push(async () => {
-      publish(published, await deliver(), featureSet)
+      publish(published, await deliver(), { definition, featureSet })
       for (const lane of taken) lane.isBlocked = false
     })
   }
@@ -116,7 +120,10 @@ function cutBatch(random: Random, free: readonly Held[]) {
 function publish(
   published: Map<number, RecordedEvent[]>,
   enriched: EnrichedBatch,
-  featureSet: string,
+  {
+    definition,
+    featureSet,
+  }: { readonly definition: PipelineDefinition; readonly featureSet: string },
 ): void {
   const { batch, count, arrivalIndexes } = enriched
   const widthOf = (column: { readonly length: number }) => (count === 0 ? 0 : column.length / count)
@@ -130,7 +137,10 @@ function publish(
     const { laneId } = batch.lanes[batch.laneIndexes[index]!]!
     const record: ScoredTransactionRecord = {
       ...plainRecord,
-      ...transaction!,
+      transactionId: transaction!.transactionId,
+      eventTime: transaction!.eventTime,
+      keys: composeKeys(transaction!, planKeys(definition)),
+      carried: {},
       features: rowOf(enriched.vectors, row),
       featureSet,
       ordinals,

@@ -78,7 +78,10 @@ export function enrichedOf(batch: Batch, diverted: readonly number[] = []): Enri
     batch,
     count,
     arrivalIndexes: Uint32Array.from(indexes),
-    vectors: Float32Array.from(indexes, (i) => batch.arrivals[i]!.transaction!.amountMinor),
+    vectors: Float32Array.from(
+      indexes,
+      (i) => batch.arrivals[i]!.transaction!.amountMinor as number,
+    ),
     ordinals: new Float64Array(count),
     eventsSeen: new Float64Array(count),
     labelsSeen: new Float64Array(0),

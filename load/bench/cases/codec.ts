@@ -89,7 +89,7 @@ function batchOf(definition: PipelineDefinition, records: number): Buffer {
     Array.from({ length: records }, (_, i) => {
       const event = scoredOf(definition, i)
       // Length, attributes, deltas and the key's length take about seven bytes.
-      return Buffer.concat([Buffer.alloc(7, i), Buffer.from(event.customerId), encode(event)])
+      return Buffer.concat([Buffer.alloc(7, i), Buffer.from(event.keys.customer!), encode(event)])
     }),
   )
 }
@@ -112,9 +112,12 @@ function scoredOf(
   return {
     transactionId: `t-${1_000_000 + i}`,
     eventTime: 1_767_225_600_000 + i * 37,
-    customerId: `c-${Math.floor(random(1) * 5000)}`,
-    terminalId: `m-${Math.floor(random(2) * 10_000)}`,
-    ...{ amountMinor, currency: 'EUR', score: Math.fround(random(3) * 0.3) },
+    keys: {
+      customer: `c-${Math.floor(random(1) * 5000)}`,
+      terminal: `m-${Math.floor(random(2) * 10_000)}`,
+    },
+    carried: { amountMinor, currency: 'EUR' },
+    ...{ score: Math.fround(random(3) * 0.3) },
     ...{ decision: 'approve', decidedBy: 'policy', reasons: [] },
     ...{ modelName: 'bench', modelVersion: '1.0.0', modelSha256: sha.repeat(4) },
     ...{ modelProvider: 'cpu', modelRole: 'champion', modelMs: 1.25, challengers: [] },

@@ -8,9 +8,9 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { PathStep } from '../../core/input-mapping.ts'
+import { compileFill, wantsOf } from '../../mapping/compile-path.ts'
+import { parseExactJson } from '../../mapping/exact-json.ts'
 import type { ReadRaws } from '../registry/projection/avro-projection.ts'
-import { compileFill, wantsOf } from '../registry/projection/compile-path.ts'
-import { parseExactJson } from '../registry/projection/exact-json.ts'
 
 const byteOrderMark = 0xfeff
 

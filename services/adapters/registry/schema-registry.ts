@@ -12,6 +12,7 @@ import { RestError } from '@confluentinc/schemaregistry/dist/rest-error.js'
 // Not the package's index: it loads every key-management driver, 1 s and 50 MB at each start.
 import {
   type Compatibility,
+  type Reference,
   SchemaRegistryClient,
 } from '@confluentinc/schemaregistry/dist/schemaregistry-client.js'
 import { WeirError } from '../../core/errors.ts'

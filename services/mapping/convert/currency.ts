@@ -5,8 +5,9 @@
 // In: a raw value. Out: the code; null for nothing, blank text and NaN. Refused (undefined): every
 // code and number that the list does not have, and names or signs of currencies.
 
+import { ExactDecimal } from '../../core/raw-values.ts'
 import { iso4217 } from '../iso-4217.ts'
-import { ExactDecimal, toScale } from './exact-decimal.ts'
+import { toScale } from './exact-decimal.ts'
 
 const letters = /^[A-Za-z]{3}$/
 const digits = /^\d{1,3}$/

@@ -6,15 +6,7 @@
 // units, exact or rounded down. Refused (null): what has digits behind that scale, text of another
 // form, more digits than any amount has. Invariant: no digit is ever lost in silence.
 
-export class ExactDecimal {
-  readonly unscaled: bigint
-  readonly scale: number
-
-  constructor(unscaled: bigint, scale: number) {
-    this.unscaled = unscaled
-    this.scale = scale
-  }
-}
+import { ExactDecimal } from '../../core/raw-values.ts'
 
 /** Beyond these nobody's numbers are, and the work per digit would be the sender's choice. */
 const textLengthMax = 100

@@ -5,8 +5,9 @@
 // verdict. Refused (undefined): lists, objects, bytes, times.
 
 import type { FieldType } from '../../core/input-mapping.ts'
+import { ExactDecimal } from '../../core/raw-values.ts'
 import type { Convert } from './convert.ts'
-import { ExactDecimal, toDouble } from './exact-decimal.ts'
+import { toDouble } from './exact-decimal.ts'
 
 type FlagType = Extract<FieldType, { readonly kind: 'flag' }>
 

@@ -3,8 +3,8 @@
 // In: a raw value. Out: words such as 'epoch seconds' or 'day/month/year'; null where its kind says
 // all that can be said. Refuses nothing. Invariant: never the value itself, and no part of it.
 
-import { ExactDecimal, readDecimal, toDouble } from './exact-decimal.ts'
-import { LocalTime } from './local-time.ts'
+import { ExactDecimal, Instant, LocalTime } from '../../core/raw-values.ts'
+import { readDecimal, toDouble } from './exact-decimal.ts'
 
 /** 1990 and 2100, s: what lies between them is taken for a time. */
 const plausibleFrom = 631_152_000
@@ -50,7 +50,7 @@ export function looksLike(raw: unknown): string | null {
   if (typeof raw !== 'object' || raw === null) return null
   if (Array.isArray(raw)) return 'a list'
   if (raw instanceof Uint8Array) return 'bytes'
-  if (raw instanceof Date) return 'an instant'
+  if (raw instanceof Date || raw instanceof Instant) return 'an instant'
   if (raw instanceof LocalTime) return 'a time without a zone'
   return raw instanceof ExactDecimal ? numberLooksLike(toDouble(raw)) : 'an object'
 }

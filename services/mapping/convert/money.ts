@@ -8,9 +8,10 @@
 // everything beyond 2^53 - 1. Invariant: exact; no amount is rounded, and none is guessed.
 
 import type { FieldType } from '../../core/input-mapping.ts'
+import { ExactDecimal } from '../../core/raw-values.ts'
 import { iso4217 } from '../iso-4217.ts'
 import type { Convert } from './convert.ts'
-import { ExactDecimal, readDecimal, toScale } from './exact-decimal.ts'
+import { readDecimal, toScale } from './exact-decimal.ts'
 import { readAmount } from './money-text.ts'
 import { convertInteger, isAbsentNumber } from './number.ts'
 import { readUnitsAndNanos } from './units-and-nanos.ts'

@@ -5,7 +5,8 @@
 // lists, objects; of whole numbers those with a fraction or beyond what a double holds exactly.
 // Invariant: a whole number has the digits that were sent.
 
-import { ExactDecimal, toDouble, toScale } from './exact-decimal.ts'
+import { ExactDecimal } from '../../core/raw-values.ts'
+import { toDouble, toScale } from './exact-decimal.ts'
 import { readDigits, toSafe } from './whole-number.ts'
 
 const digitsOnly = /^[+-]?\d+$/

@@ -5,7 +5,8 @@
 // not whole, lists, objects, bytes, times. Invariant: an id has the same digits whichever way it
 // came: as text, as a number, as a decimal.
 
-import { ExactDecimal, toScale } from './exact-decimal.ts'
+import { ExactDecimal } from '../../core/raw-values.ts'
+import { toScale } from './exact-decimal.ts'
 
 export function convertText(raw: unknown): string | null | undefined {
   if (typeof raw === 'string') return raw.trim() === '' ? null : raw

@@ -5,7 +5,7 @@
 // other objects, another currency than the event's, nanos of a whole unit or more, or of the other
 // sign.
 
-import { ExactDecimal } from './exact-decimal.ts'
+import { ExactDecimal } from '../../core/raw-values.ts'
 import { convertInteger } from './number.ts'
 
 const nanosPerUnit = 1_000_000_000n

@@ -5,6 +5,7 @@
 // that was published twice comes once. Messages that the stages refuse have no outcome here.
 
 import { openTopicRanges } from '../../adapters/kafka/ranges/topic-ranges.ts'
+import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import { type AppliedRejection, asScoredRecord } from '../../pipeline/publish/applied-record.ts'
 import type { ScoredTransactionRecord } from '../../pipeline/publish/output-records.ts'
 import type { ParityEnvironment } from '../topics/parity-environment.ts'
@@ -53,25 +54,28 @@ export async function openPass(
     scored.map(({ partition }, i) => ({ partition, messages: ranges.read(spans.length + i) })),
     { decoder: decoders.scored, tellUnreadable: listener.tellUnreadable },
   )
-  return { lanes, outcomes: join(records, lanes, listener), close: ranges.close }
+  return { lanes, outcomes: join(records, { lanes, definition }, listener), close: ranges.close }
 }
+
+type Received = { readonly lanes: ReceivedLanes; readonly definition: PipelineDefinition }
 
 async function* join(
   runs: AsyncIterable<readonly ScoredTransactionRecord[]>,
-  lanes: ReceivedLanes,
+  received: Received,
   { admit, setAside }: PassListener,
 ): AsyncGenerator<readonly JoinedOutcome[], void, undefined> {
   const waiting = [...setAside.values()]
   const takeAside = async (untilMs: number): Promise<JoinedOutcome[]> => {
     const due = waiting.findIndex(({ rejectedTime }) => rejectedTime > untilMs)
-    return joinAside(waiting.splice(0, due < 0 ? waiting.length : due), lanes)
+    return joinAside(waiting.splice(0, due < 0 ? waiting.length : due), received)
   }
   for await (const run of runs) {
     const joined = await takeAside(run.at(-1)?.scoredTime ?? Number.NEGATIVE_INFINITY)
     for (const record of run) {
       if (!admit(record)) continue
-      const received = await lanes.take(record.sourcePartition, record.sourceOffset)
-      if (received !== null) joined.push({ record, ...received })
+      const { sourcePartition, sourceOffset } = record
+      const message = await received.lanes.take(sourcePartition, sourceOffset)
+      if (message !== null) joined.push({ record, ...message })
     }
     yield joined
   }
@@ -80,13 +84,13 @@ async function* join(
 
 async function joinAside(
   rejections: readonly AppliedRejection[],
-  lanes: ReceivedLanes,
+  { lanes, definition }: Received,
 ): Promise<JoinedOutcome[]> {
   const joined: JoinedOutcome[] = []
   for (const rejection of rejections) {
     const received = await lanes.take(rejection.sourcePartition, rejection.sourceOffset)
     if (received === null) continue
-    const record = asScoredRecord(rejection, received.transaction, received.latenessMs)
+    const record = asScoredRecord(rejection, received.transaction, received.latenessMs, definition)
     joined.push({ record, ...received })
   }
   return joined

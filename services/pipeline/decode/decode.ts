@@ -40,6 +40,6 @@ export function decode<T>(messages: readonly RawMessage[], decoder: Decoder<T>):
 
 export const rejectionOf = ({ code, detail }: DecodeFault): Rejection => ({
   code,
-  stage: 'decode',
+  stage: code.startsWith('WEIR_VALIDATE') ? 'validate' : 'decode',
   detail,
 })

@@ -4,11 +4,10 @@
 // scored record would say of its place and vector. For whoever reads outputs back to follow the
 // logs' order (parity, runs that are collected); never published.
 
+import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { Transaction } from '../records.ts'
-import { composeCarried, composeKeys, type PublishContext } from './compose-records.ts'
+import { composeCarried, composeKeys, planKeys } from './compose-records.ts'
 import type { AppliedRecord, RejectedRecord, ScoredTransactionRecord } from './output-records.ts'
-
-type Context = Pick<PublishContext, 'entities' | 'definition'>
 
 export type AppliedRejection = RejectedRecord & { readonly applied: AppliedRecord }
 
@@ -18,13 +17,14 @@ export const isApplied = (record: RejectedRecord): record is AppliedRejection =>
 export function asScoredRecord(
   { applied, sourcePartition, sourceOffset, brokerTime, rejectedTime, pipeline }: AppliedRejection,
   transaction: Transaction,
-  { latenessMs, context }: { readonly latenessMs: number; readonly context: Context },
+  latenessMs: number,
+  definition: PipelineDefinition,
 ): ScoredTransactionRecord {
   const { transactionId, eventTime } = transaction
   return {
     ...{ transactionId, eventTime },
-    keys: composeKeys(transaction, context),
-    carried: composeCarried(transaction, context),
+    keys: composeKeys(transaction, planKeys(definition)),
+    carried: composeCarried(transaction, { definition }),
     ...applied,
     score: Number.NaN,
     decision: 'review',

@@ -50,6 +50,12 @@ export type PublishContext = {
 /** 64 bits tell two pipelines apart; whole hashes were half of a scored event's bytes. */
 const shortHash = (sha256: string): string => sha256.slice(0, 16)
 
+type EntityReaders = Pick<PublishContext, 'entities'>
+
+export const planKeys = ({ entities }: Pick<PipelineDefinition, 'entities'>): EntityReaders => ({
+  entities: entities.map(({ name, key }) => ({ name, readKey: planKey(key) })),
+})
+
 export const planPublish = (
   definition: PipelineDefinition,
   labelEntityCount: number,
@@ -61,7 +67,7 @@ export const planPublish = (
   featureCount: definition.features.length,
   entityCount: definition.entities.length,
   labelEntityCount,
-  entities: definition.entities.map(({ name, key }) => ({ name, readKey: planKey(key) })),
+  ...planKeys(definition),
   run,
 })
 
@@ -126,10 +132,7 @@ export function composeScored(
   }
 }
 
-export function composeKeys(
-  transaction: Transaction,
-  { entities }: Pick<PublishContext, 'entities'>,
-): EntityKeys {
+export function composeKeys(transaction: Transaction, { entities }: EntityReaders): EntityKeys {
   const keys: Record<string, string> = {}
   for (const { name, readKey } of entities) {
     const key = readKey(transaction)

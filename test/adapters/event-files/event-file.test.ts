@@ -5,13 +5,11 @@ import { join } from 'node:path'
 import { parquetWriteFile } from 'hyparquet-writer'
 import { describe, expect, test } from 'vitest'
 import type { FileEvent } from '../../../services/adapters/event-files/event-block.ts'
-import {
-  type EventFile,
-  openLabelFile,
-  openTransactionFile,
-} from '../../../services/adapters/event-files/event-file.ts'
+import { type EventFile, openEventFile } from '../../../services/adapters/event-files/event-file.ts'
+import { labelRows, transactionRows } from '../../../services/adapters/event-files/row-mappings.ts'
 import { WeirError } from '../../../services/core/errors.ts'
 import { transactionOf } from '../../support/batches.ts'
+import { cardInput, mappedInput } from '../../support/shipped-input.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 async function readAll<T>(file: EventFile<T>): Promise<readonly FileEvent<T>[]> {
@@ -27,14 +25,19 @@ async function readTimes(file: EventFile<unknown>): Promise<readonly number[]> {
 }
 
 const timesMs = [1_700_000_000_123, 1_700_000_001_000]
-const foreignColumns = {
-  transactionId: 'tx',
-  eventTime: 'at',
-  customerId: 'card',
-  terminalId: 'shop',
-  amountMinor: 'cents',
-  currency: 'money',
-}
+const foreign = mappedInput({
+  transactions: {
+    transactionId: 'tx',
+    eventTime: 'at',
+    card: { path: 'card', required: true },
+    shop: 'shop',
+    paid: { path: 'cents', currency: 'money' },
+    money: { type: 'currency' },
+  },
+})
+const openTransactionFile = (path: string, input = cardInput, file = 0) =>
+  openEventFile(path, transactionRows(input), file)
+const openLabelFile = (path: string) => openEventFile(path, labelRows(cardInput), 0)
 
 function writeForeignParquet(): string {
   const path = join(temporaryFolder(), 'foreign.parquet')
@@ -54,27 +57,29 @@ function writeForeignParquet(): string {
 
 describe('event file', () => {
   test('event file - reads a Parquet file with other names and integer ids', async () => {
-    const events = await readAll(openTransactionFile(writeForeignParquet(), foreignColumns, 3))
-    const expected = transactionOf({ customerId: '1', terminalId: 'a', amountMinor: 100 })
+    const events = await readAll(openTransactionFile(writeForeignParquet(), foreign, 3))
     expect(events[0]).toEqual({
       timeMs: timesMs[0],
       file: 3,
       row: 0,
-      value: { ...expected, transactionId: '7', eventTime: timesMs[0] },
+      value: {
+        ...{ transactionId: '7', eventTime: timesMs[0] },
+        ...{ card: '1', shop: 'a', paid: 100, money: 'EUR' },
+      },
       fault: null,
     })
-    expect(events[1]).toMatchObject({ row: 1, value: { transactionId: '8', amountMinor: 250 } })
+    expect(events[1]).toMatchObject({ row: 1, value: { transactionId: '8', paid: 250 } })
   })
 
   test('event file - gives the same times with and without the other columns', async () => {
-    const file = openTransactionFile(writeForeignParquet(), foreignColumns, 0)
+    const file = openTransactionFile(writeForeignParquet(), foreign)
     expect(await readTimes(file)).toEqual((await readAll(file)).map(({ timeMs }) => timeMs))
   })
 
   test('event file - names the column that is missing and where to say its name', async () => {
-    const file = openTransactionFile(writeForeignParquet(), {}, 0)
+    const file = openTransactionFile(writeForeignParquet())
     await expect(readAll(file)).rejects.toThrow(
-      /WEIR_FILE_INVALID.*found no column "transactionId".*input\.columns/,
+      /WEIR_FILE_INVALID.*found no column "transactionId" among tx, at, .*\(fields\)/,
     )
   })
 
@@ -83,29 +88,33 @@ describe('event file', () => {
     const { currency: _currency, ...rest } = transactionOf()
     const rows = [rest, { ...rest, currency: 'USD', channel: 'app' }]
     writeFileSync(path, rows.map((row) => JSON.stringify(row)).join('\n'))
-    const events = await readAll(
-      openTransactionFile(path, {}, 0, { currency: 'EUR', channel: 'pos' }),
-    )
+    const filled = mappedInput({
+      transactions: {
+        ...{ transactionId: {}, eventTime: { unit: 'ms' } },
+        ...{ currency: { absent: 'EUR' }, channel: { absent: 'pos' } },
+      },
+    })
+    const events = await readAll(openTransactionFile(path, filled))
     expect(events.map(({ value }) => [value?.currency, value?.channel])).toEqual([
       ['EUR', 'pos'],
       ['USD', 'app'],
     ])
-    await expect(readAll(openLabelFile(path, {}, 0))).rejects.toThrow(/input\.labelLookup/)
+    await expect(readAll(openLabelFile(path))).rejects.toThrow(/found no column "isFraud"/)
   })
 
-  test('event file - reads times of NDJSON as numbers and as ISO 8601', async () => {
+  test('event file - reads verdicts and times of NDJSON', async () => {
     const path = join(temporaryFolder(), 'labels.ndjson')
     const label = { transactionId: 't', customerId: 'c', terminalId: 'm', isFraud: 1 }
-    const eventTime = '2026-01-01T00:00:00.5Z'
+    const eventTime = Date.UTC(2026, 0, 1) + 500
     writeFileSync(path, `${JSON.stringify({ ...label, eventTime, labelTime: timesMs[0] })}\n\n`)
-    const events = await readAll(openLabelFile(path, {}, 0))
+    const events = await readAll(openLabelFile(path))
     expect(events.map(({ timeMs, value }) => [timeMs, value])).toEqual([
       [
         timesMs[0],
         {
           ...label,
           isFraud: true,
-          eventTime: Date.UTC(2026, 0, 1) + 500,
+          eventTime,
           labelTime: timesMs[0],
           source: 'file',
         },
@@ -118,12 +127,12 @@ describe('event file', () => {
     const good = transactionOf({ eventTime: timesMs[1]! })
     const bad = { ...good, eventTime: 'yesterday' }
     writeFileSync(path, [good, bad, good].map((row) => JSON.stringify(row)).join('\n'))
-    const file = openTransactionFile(path, {}, 0)
+    const file = openTransactionFile(path)
     const events = await readAll(file)
     expect(events.map(({ timeMs }) => timeMs)).toEqual([timesMs[1], timesMs[1], timesMs[1]])
-    expect(events.map(({ fault }) => fault)).toEqual([
+    expect(events.map(({ fault }) => fault?.detail ?? null)).toEqual([
       null,
-      'eventTime is not a time (timestamp, ms since the epoch or ISO 8601)',
+      'eventTime: found string, expected a time in milliseconds since 1970',
       null,
     ])
     expect(await readTimes(file)).toEqual([timesMs[1], timesMs[1], timesMs[1]])
@@ -135,7 +144,7 @@ describe('event file', () => {
       transactionOf({ transactionId: `tä${i}-${'é'.repeat(i % 40)}`, eventTime: i }),
     )
     writeFileSync(path, rows.map((row) => JSON.stringify(row)).join('\n'))
-    const events = await readAll(openTransactionFile(path, {}, 0))
+    const events = await readAll(openTransactionFile(path))
     expect(events.map(({ value }) => value?.transactionId)).toEqual(
       rows.map(({ transactionId }) => transactionId),
     )
@@ -143,9 +152,9 @@ describe('event file', () => {
   })
 
   test('event file - refuses other endings and files that are not there', async () => {
-    expect(() => openTransactionFile('history.csv', {}, 0)).toThrow(WeirError)
+    expect(() => openTransactionFile('history.xlsx')).toThrow(WeirError)
     for (const name of ['none.parquet', 'none.ndjson']) {
-      const file = openTransactionFile(join(temporaryFolder(), name), {}, 0)
+      const file = openTransactionFile(join(temporaryFolder(), name))
       await expect(readAll(file)).rejects.toThrow(/WEIR_FILE_INVALID.*ENOENT/)
     }
   })

@@ -499,18 +499,14 @@ describe('pipeline file', () => {
     },
   )
 
-  test('pipeline file - refuses float fields in windows, because sums would not be exact', () => {
-    const field = (name: string, type: unknown) => ({ name, type })
-    const transactionSchema = {
-      type: 'record',
-      fields: [
-        ...['customerId', 'terminalId', 'channel'].map((name) => field(name, 'string')),
-        field('amountMinor', 'double'),
-      ],
-    }
-    const { faults } = readPipelineText(textWith(), { transactionSchema })
+  test('pipeline file - refuses number fields in windows, because sums would not be exact', () => {
+    const fields =
+      'transactionId: id, eventTime: { path: at, unit: s }, customerId: c, terminalId: t, ' +
+      'channel: ch, amountMinor: { path: amt, type: number }'
+    const input = `input: { transactions: { fields: { ${fields} } } }`
+    const { faults } = readPipelineText(textWith(['entities:', `${input}\nentities:`]))
     expect(faults.map(formatFault)).toEqual([
-      'features[4].of  found mean of the double field amountMinor, expected an int or long field, because window arithmetic is over integers, give the amount in minor units',
+      'features[4].of  found mean of the number field amountMinor, expected a money or integer field, because window arithmetic is over whole numbers, declare it as money or integer',
     ])
   })
 })

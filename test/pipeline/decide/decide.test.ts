@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { type DecideDeps, decide, planDecide } from '../../../services/pipeline/decide/decide.ts'
+import { planKey } from '../../../services/pipeline/entity-key.ts'
 import type { Arrival, Brake, Transaction } from '../../../services/pipeline/records.ts'
 import { createRandom } from '../../support/random.ts'
 import {
@@ -46,8 +47,8 @@ describe('decide - lists', () => {
     allow: [{ entity: 'customer', keys: ['friend', 'other'] }],
   }
   const deps = planDecide({ ...policy, ...lists }, [
-    { name: 'customer', readKey: ({ customerId }: Transaction) => customerId },
-    { name: 'terminal', readKey: ({ terminalId }: Transaction) => terminalId },
+    { name: 'customer', readKey: planKey(['customerId']) },
+    { name: 'terminal', readKey: planKey(['terminalId']) },
   ])
 
   it('a denied key is blocked, an allowed one approved, whatever the score; deny goes first', () => {

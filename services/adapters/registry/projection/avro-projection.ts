@@ -11,10 +11,10 @@
 // its end, so that what does not fit the schema is found, whatever is wanted of it.
 
 import type { PathStep } from '../../../core/input-mapping.ts'
+import { compileFill, groupByStep, type Want, wantsOf } from '../../../mapping/compile-path.ts'
 import { AvroCursor } from './avro-cursor.ts'
 import { type AvroNode, parseAvroSchema, type References } from './avro-schema.ts'
 import { readerOf, type Skip, skipperOf } from './avro-values.ts'
-import { compileFill, groupByStep, type Want, wantsOf } from '../../../mapping/compile-path.ts'
 
 /** Raw values in the order of the wanted paths. */
 export type ReadRaws = (bytes: Buffer, offset: number) => unknown[]

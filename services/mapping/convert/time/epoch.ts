@@ -6,7 +6,8 @@
 // it is written as: 1704110400.123 s is 123 ms, though the double lies a little below.
 
 import type { TimeUnit } from '../../../core/input-mapping.ts'
-import { ExactDecimal, floorToScale, readDecimal } from '../exact-decimal.ts'
+import { ExactDecimal } from '../../../core/raw-values.ts'
+import { floorToScale, readDecimal } from '../exact-decimal.ts'
 import { readDigits } from '../whole-number.ts'
 
 /** How many digits of the unit stand behind or before those of a ms. */

@@ -1,6 +1,6 @@
 // A raw value as a time: ms since the epoch.
 //
-//   Date ─────────────────────────────────────────────┐
+//   Instant, Date ────────────────────────────────────┐
 //   LocalTime ── declared zone ───────────────────────┼─► ms
 //   text, number ── iso | epoch | pattern | step ─────┘
 //
@@ -10,8 +10,8 @@
 // instant stays that instant, whatever is declared.
 
 import type { FieldType } from '../../../core/input-mapping.ts'
+import { Instant, LocalTime } from '../../../core/raw-values.ts'
 import type { Convert } from '../convert.ts'
-import { LocalTime } from '../local-time.ts'
 import { isAbsentNumber } from '../number.ts'
 import { createEpochReader } from './epoch.ts'
 import { readIso, readLocalIso } from './iso.ts'
@@ -33,6 +33,7 @@ export function createTimeConvert(type: TimeType): Convert {
     if (typeof raw === 'string')
       return read(raw, referenceMs) ?? (isAbsentNumber(raw) ? null : undefined)
     if (raw === null || raw === undefined) return null
+    if (raw instanceof Instant) return raw.ms
     if (raw instanceof Date) return Number.isNaN(raw.getTime()) ? undefined : raw.getTime()
     if (raw instanceof LocalTime) {
       return toInstant === null ? undefined : readLocalIso(raw.text, toInstant)

@@ -22,6 +22,16 @@ type YearOffsets = {
 
 const zones = new Map<string, ToInstant>()
 
+/** Whether Intl knows a zone of that name. */
+export function isTimeZone(name: string): boolean {
+  try {
+    zoneOf(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
 export function zoneOf(name: string): ToInstant {
   const known = zones.get(name)
   if (known !== undefined) return known
