@@ -42,7 +42,7 @@ const instead: Readonly<Record<string, string>> = {
 const isLetter = (letter: string): letter is PatternLetter => Object.hasOwn(widths, letter)
 
 /** A quoted text, a letter as often as it repeats, or one other character. */
-const token = /'((?:[^']|'')*)'|([A-Za-z])\2*|[^]/g
+const token = /'((?:[^']|'')*)'|([A-Za-z])\2*|./gs
 
 /** @returns the parts, or the fault in words. */
 export function readPattern(pattern: string): readonly PatternPart[] | string {
