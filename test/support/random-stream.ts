@@ -5,7 +5,6 @@
 
 import {
   addArrival,
-  type CardLabel,
   type CardTransaction,
   createLane,
   EPOCH_MS,

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { type DecideDeps, decide, planDecide } from '../../../services/pipeline/decide/decide.ts'
 import { planKey } from '../../../services/pipeline/entity-key.ts'
-import type { Arrival, Brake, Transaction } from '../../../services/pipeline/records.ts'
+import type { Arrival, Brake } from '../../../services/pipeline/records.ts'
 import { createRandom } from '../../support/random.ts'
 import {
   arrivalOf,
