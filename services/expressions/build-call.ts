@@ -10,11 +10,12 @@ import { nearestName } from '../core/nearest-name.ts'
 import {
   composeNode,
   constantOf,
-  demandType,
   type ExpressionNode,
   FaultAt,
+  nounOf,
   type Run,
 } from './expression-node.ts'
+import type { ExpressionType } from './expression-types.ts'
 import { findFunction, functionNames } from './functions/all-functions.ts'
 import { type ExpressionFunction, signatureOf } from './functions/expression-function.ts'
 import { demandNotNull } from './operators.ts'
@@ -61,7 +62,8 @@ function checkArguments(definition: ExpressionFunction, { nodes, offset }: Call)
   const isVariadic = parameters.at(-1)?.[1].endsWith('...') === true
   const least = parameters.filter(([, type]) => !type.endsWith('?')).length
   if (nodes.length < least || (nodes.length > parameters.length && !isVariadic)) {
-    throw new FaultAt(offset, `found ${nodes.length} values, expected ${signatureOf(definition)}`)
+    const found = nodes.length === 1 ? '1 value' : `${nodes.length} values`
+    throw new FaultAt(offset, `found ${found}, expected ${signatureOf(definition)}`)
   }
   for (const [index, node] of nodes.entries()) {
     const [parameter, type] = parameters[Math.min(index, parameters.length - 1)]!
@@ -76,8 +78,12 @@ function checkArgument(
   type: string,
 ): void {
   demandNotNull(node, name)
-  if (type === 'text' || type === 'number' || type === 'flag') {
-    demandType(node, type, `${name} as its ${parameter}`)
+  if (type !== 'any' && type !== node.type) {
+    const wanted = nounOf(type as ExpressionType)
+    throw new FaultAt(
+      node.offset,
+      `found ${nounOf(node.type)}, ${parameter} of ${name} is ${wanted}`,
+    )
   }
   const value = constantOf(node)
   const refusal = value === undefined ? null : (refuse?.(parameter, value) ?? null)

@@ -12,6 +12,7 @@ export type ExpressionType = 'text' | 'number' | 'flag'
 export type ExpressionField = {
   readonly name: string
   readonly type: 'text' | 'integer' | 'number' | 'flag'
+  /** Changes nothing here: every value is looked at, and may be absent. */
   readonly isOptional: boolean
 }
 

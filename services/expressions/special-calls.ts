@@ -33,8 +33,8 @@ export const specialCalls: Readonly<Record<SpecialName, (call: Call) => Expressi
 
 function demandCount({ name, offset, nodes }: Call, least: number, most: number): void {
   if (nodes.length >= least && nodes.length <= most) return
-  const expected = least === most ? `${least}` : `${least} to ${most}`
-  throw new FaultAt(offset, `${name} takes ${expected} values, found ${nodes.length}`)
+  const expected = least === most ? 'one value' : `${least} to ${most} values`
+  throw new FaultAt(offset, `${name} takes ${expected}, found ${nodes.length}`)
 }
 
 function buildHas(call: Call): ExpressionNode {
@@ -51,6 +51,7 @@ function buildCoalesce(call: Call): ExpressionNode {
       commonType(common, node, (first, second) => `found ${second} beside ${first}`),
     'absent',
   )
+  if (type === 'absent') throw new FaultAt(offset, 'every value is null')
   const runs = nodes.map(({ run }) => run)
   return composeNode(offset, type, nodes, (event) => {
     for (const run of runs) {
