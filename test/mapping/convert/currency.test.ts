@@ -1,8 +1,8 @@
 // Currencies: the table against another one, and every way in which a code may come.
 
 import { describe, expect, it } from 'vitest'
+import { ExactDecimal } from '../../../services/core/raw-values.ts'
 import { createConverter } from '../../../services/mapping/convert/create-converter.ts'
-import { ExactDecimal } from '../../../services/mapping/convert/exact-decimal.ts'
 import { iso4217 } from '../../../services/mapping/iso-4217.ts'
 import { currencies } from '../../../services/pipeline/validate/currencies.ts'
 

@@ -2,9 +2,8 @@
 
 import { expect, it } from 'vitest'
 import type { FieldType } from '../../../services/core/input-mapping.ts'
+import { ExactDecimal, LocalTime } from '../../../services/core/raw-values.ts'
 import { createConverter, looksLike } from '../../../services/mapping/convert/create-converter.ts'
-import { ExactDecimal } from '../../../services/mapping/convert/exact-decimal.ts'
-import { LocalTime } from '../../../services/mapping/convert/local-time.ts'
 
 it.each<[unknown, string | null]>([
   [1_704_110_400, 'epoch seconds'],

@@ -1,8 +1,8 @@
 // Amounts: exact in every notation, and nothing that could be read in two ways.
 
 import { describe, expect, it } from 'vitest'
+import { ExactDecimal } from '../../../services/core/raw-values.ts'
 import { createConverter } from '../../../services/mapping/convert/create-converter.ts'
-import { ExactDecimal } from '../../../services/mapping/convert/exact-decimal.ts'
 import { iso4217 } from '../../../services/mapping/iso-4217.ts'
 import { createRandom } from '../../support/random.ts'
 

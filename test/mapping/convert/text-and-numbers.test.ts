@@ -3,14 +3,13 @@
 import { assert, bigInt, double, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FieldType } from '../../../services/core/input-mapping.ts'
+import { ExactDecimal, LocalTime } from '../../../services/core/raw-values.ts'
 import { createConverter } from '../../../services/mapping/convert/create-converter.ts'
 import {
-  ExactDecimal,
   floorToScale,
   readDecimal,
   toScale,
 } from '../../../services/mapping/convert/exact-decimal.ts'
-import { LocalTime } from '../../../services/mapping/convert/local-time.ts'
 
 const convertAs = (type: FieldType) => createConverter(type).convert
 const decimal = (unscaled: bigint, scale: number) => new ExactDecimal(unscaled, scale)

@@ -2,9 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import type { TimeFormat } from '../../../../services/core/input-mapping.ts'
+import { ExactDecimal, LocalTime } from '../../../../services/core/raw-values.ts'
 import { createConverter } from '../../../../services/mapping/convert/create-converter.ts'
-import { ExactDecimal } from '../../../../services/mapping/convert/exact-decimal.ts'
-import { LocalTime } from '../../../../services/mapping/convert/local-time.ts'
 import { createRandom } from '../../../support/random.ts'
 
 const convertAs = (format: TimeFormat) => createConverter({ kind: 'time', ...format }).convert
