@@ -1,9 +1,9 @@
 // The syntax tree, checked from the leaves up and turned into closures.
 //
 // In: a part of the tree, and what names mean. Out: a checked node; names that it reads are noted
-// in the scope. Refused: unknown names (with the nearest known one), wrong types, and the parts of CEL
-// that an event of texts, numbers and flags has no use for: lists but behind `in`, maps, bytes,
-// unsigned numbers, macros over lists.
+// in the scope. Refused: unknown names (with the nearest known one), wrong types, and the parts of
+// CEL that an event of texts, numbers and flags has no use for: lists but behind `in`, maps,
+// bytes, unsigned numbers, macros over lists.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { nearestName } from '../core/nearest-name.ts'
