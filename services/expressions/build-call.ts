@@ -2,8 +2,8 @@
 //
 // In: a name, checked arguments, and the tables for `lookup`. Out: a checked node. Refused, as
 // `FaultAt`: too few or too many values, values of the wrong type, and values written in the
-// expression that the function itself refuses. Invariant: a function is called only with values that
-// are there; where one is absent, the result is the row's `whenAbsent`.
+// expression that the function itself refuses. Invariant: a function is called only with values
+// that are there; where one is absent, the result is the row's `whenAbsent`.
 
 import type { FieldValue } from '../core/input-mapping.ts'
 import { nearestName } from '../core/nearest-name.ts'

@@ -1,9 +1,9 @@
 // The syntax tree, checked from the leaves up and turned into closures.
 //
-// In: a part of the tree, and what names mean. Out: a checked node; names that it reads are noted in
-// the scope. Refused: unknown names (with the nearest known one), wrong types, and the parts of CEL
-// that an event of texts, numbers and flags has no use for: lists but behind `in`, maps, bytes,
-// unsigned numbers, macros over lists.
+// In: a part of the tree, and what names mean. Out: a checked node; names that it reads are noted
+// in the scope. Refused: unknown names (with the nearest known one), wrong types, and the parts of
+// CEL that an event of texts, numbers and flags has no use for: lists but behind `in`, maps,
+// bytes, unsigned numbers, macros over lists.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { nearestName } from '../core/nearest-name.ts'
@@ -121,7 +121,7 @@ function describeUnknown(name: string, { fields }: Scope): string {
     : `no field is named ${name}; did you mean ${nearest}?`
 }
 
-/** What an event holds against its field's type is absent: nothing behind this has to look again. */
+/** What is not of its field's type is absent: nothing behind this has to look again. */
 const fieldReaders: Readonly<Record<'text' | 'number' | 'flag', (name: string) => Run>> = {
   text: (name) => (event) => {
     const value = event[name]

@@ -1,9 +1,9 @@
 // A checked part of an expression: its type, and the closure that computes it.
 //
-// In: the checked children. Out: a node; where all children are constants it is computed here, once.
-// Refused: values of another type than an operator takes, as `FaultAt`, which
-// `compile-expression.ts` turns into a line and a column. Invariant: `run` gives null or a value of
-// the node's type, finite where it is a number, and never throws.
+// In: the checked children. Out: a node; where all children are constants it is computed here,
+// once. Refused: values of another type than an operator takes, as `FaultAt`, which
+// `compile-expression.ts` turns into a line and a column. Invariant: `run` gives null or a value
+// of the node's type, finite where it is a number, and never throws.
 
 import type { FieldValue } from '../core/input-mapping.ts'
 import type { EventValues, ExpressionType } from './expression-types.ts'

@@ -19,8 +19,8 @@ import {
 } from './expression-node.ts'
 import { expressionLimits } from './expression-types.ts'
 
-export type Arithmetic = '+' | '-' | '*' | '/' | '%'
-export type Order = '<' | '<=' | '>' | '>='
+type Arithmetic = '+' | '-' | '*' | '/' | '%'
+type Order = '<' | '<=' | '>' | '>='
 type Operands = readonly [ExpressionNode, ExpressionNode]
 
 const computations: Readonly<Record<Arithmetic, (left: number, right: number) => number>> = {

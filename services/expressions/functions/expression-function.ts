@@ -10,7 +10,7 @@ import type { ExpressionType } from '../expression-types.ts'
 type Base = ExpressionType | 'any'
 
 /** `?`: may be left out, as may all behind it. `...`: the last one, any number of times. */
-export type ParameterType = Base | `${Base}?` | `${Base}...`
+type ParameterType = Base | `${Base}?` | `${Base}...`
 
 export type ExpressionFunction = {
   readonly name: string

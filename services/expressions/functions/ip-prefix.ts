@@ -2,9 +2,9 @@
 //
 //   192.0.2.77, 24 ─► 192.0.2.0/24          2001:DB8:0::1, 48 ─► 2001:db8::/48 (RFC 5952)
 //
-// In: an address of IPv4 or IPv6 as text, and the bits to keep. Out: address and bits; null for what
-// is no address, for a zone (`%eth0`), and for bits beyond the address's. An IPv4 address within
-// IPv6 (::ffff:192.0.2.1) is the IPv4 address: it is the same sender, seen by another socket.
+// In: an address of IPv4 or IPv6 as text, and the bits to keep. Out: address and bits; null for
+// what is no address, for a zone (`%eth0`), and for bits beyond the address's. An IPv4 address
+// within IPv6 (::ffff:192.0.2.1) is the IPv4 address: the same sender, seen by another socket.
 
 export function ipPrefix(address: string, bits: number): string | null {
   if (!Number.isInteger(bits) || bits < 0 || bits > 128) return null
