@@ -5,7 +5,7 @@
 // alphabetic code the numeric one and the exponent: how many decimals one unit has. Refuses
 // nothing. Invariant: each code and each number stands here once; what was withdrawn is not here.
 
-export type Currency = {
+type Currency = {
   /** Three digits. */
   readonly numeric: string
   /** Minor units are 10^-exponent of the unit; null where there are none, as for gold. */

@@ -2,9 +2,9 @@
 //
 //   unscaled 1234, scale 2 = 12.34
 //
-// In: digits and a scale, or text in plain or exponent form. Out: the same number of whole 10^-scale
-// units, exact or rounded down. Refused (null): what has digits behind that scale, text of another
-// form, more digits than any amount has. Invariant: no digit is ever lost in silence.
+// In: digits and a scale, or text in plain or exponent form. Out: the same number of whole
+// 10^-scale units, exact or rounded down. Refused (null): what has digits behind that scale, text
+// of another form, more digits than any amount has. Invariant: no digit is ever lost in silence.
 
 import { ExactDecimal } from '../../core/raw-values.ts'
 
@@ -42,7 +42,7 @@ export function floorToScale(decimal: ExactDecimal, scale: number): bigint | nul
   return floorDivide(unscaled, 10n ** BigInt(from - scale))
 }
 
-export function floorDivide(value: bigint, divisor: bigint): bigint {
+function floorDivide(value: bigint, divisor: bigint): bigint {
   const quotient = value / divisor
   return value < 0n && value % divisor !== 0n ? quotient - 1n : quotient
 }

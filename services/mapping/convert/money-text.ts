@@ -4,8 +4,8 @@
 //
 // In: text, the currency's exponent and code. Out: a safe integer. Refused (undefined): more than
 // one sign, commas elsewhere than between thousands, a decimal comma that could be something else
-// (1.234,56), other separators, digits behind the minor unit that are not zero, the code or the sign
-// of another currency. Invariant: what can be read in two ways is not read.
+// (1.234,56), other separators, digits behind the minor unit that are not zero, the code or the
+// sign of another currency. Invariant: what can be read in two ways is not read.
 
 import { iso4217 } from '../iso-4217.ts'
 import { readDecimal, toScale } from './exact-decimal.ts'

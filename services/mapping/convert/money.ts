@@ -1,6 +1,7 @@
 // A raw value as an amount of money in whole minor units.
 //
-//   major, EUR: 12.34 '12.34' '€12.34' {units: 12, nanos: 340000000} -> 1234     minor: 1234 -> 1234
+//   major, EUR: 12.34 '12.34' '€12.34' {units: 12, nanos: 340000000} -> 1234
+//   minor:      1234 '1234' -> 1234
 //
 // In: the field's type, once; a raw value and the currency's code. Out: a safe integer; null for
 // nothing, empty text and NaN. Refused (undefined): digits behind the minor unit that are not zero,

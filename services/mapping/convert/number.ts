@@ -1,9 +1,9 @@
 // A raw value as a number: a whole one, or any.
 //
-// In: a raw value. Out: a number; null for nothing, empty text and NaN. Refused (undefined): text in
-// other forms than plain or with an exponent (hexadecimal, thousands separators, Infinity), booleans,
-// lists, objects; of whole numbers those with a fraction or beyond what a double holds exactly.
-// Invariant: a whole number has the digits that were sent.
+// In: a raw value. Out: a number; null for nothing, empty text and NaN. Refused (undefined): text
+// in other forms than plain or with an exponent (hexadecimal, thousands separators, Infinity),
+// booleans, lists, objects; of whole numbers those with a fraction or beyond what a double holds
+// exactly. Invariant: a whole number has the digits that were sent.
 
 import { ExactDecimal } from '../../core/raw-values.ts'
 import { toDouble, toScale } from './exact-decimal.ts'

@@ -1,9 +1,9 @@
 // An amount as google.type.Money has it: { currencyCode, units, nanos }.
 //
-// In: an object and the code of the event's currency. Out: the exact decimal; units and nanos may be
-// text, number or bigint, and either may be missing, as proto3 leaves zeros out. Refused (null):
-// other objects, another currency than the event's, nanos of a whole unit or more, or of the other
-// sign.
+// In: an object and the code of the event's currency. Out: the exact decimal; units and nanos may
+// be text, number or bigint, and either may be missing, as proto3 leaves zeros out. Refused
+// (null): other objects, another currency than the event's, nanos of a whole unit or more, or of
+// the other sign.
 
 import { ExactDecimal } from '../../core/raw-values.ts'
 import { convertInteger } from './number.ts'

@@ -1,8 +1,8 @@
 // Parts of a calendar date and a clock as ms, as if the place were UTC.
 //
-// In: whole numbers. Out: ms since the epoch in the proleptic Gregorian calendar, year 0 on. Refused
-// (NaN): days that the month does not have, hours from 24, minutes and seconds from 60. Invariant:
-// years below 100 are taken as they are.
+// In: whole numbers. Out: ms since the epoch in the proleptic Gregorian calendar, year 0 on.
+// Refused (NaN): days that the month does not have, hours from 24, minutes and seconds from 60.
+// Invariant: years below 100 are taken as they are.
 
 const dayMs = 86_400_000
 const monthDays = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]

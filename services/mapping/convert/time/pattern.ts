@@ -1,10 +1,11 @@
 // A time written after a pattern as ms since the epoch.
 //
 // In: a pattern, compiled once to one expression; text, or a whole number that is written so
-// (20260131). Out: ms; digits behind the ms are cut off; two digits of a year are 2000 on; without a
-// year it is the one that brings the time nearest to the reference. Refused (undefined): text that
-// the pattern does not cover from end to end, days that do not exist, a time without a zone where
-// none is declared, no year and no reference. A faulty pattern throws; `checkPattern` comes first.
+// (20260131). Out: ms; digits behind the ms are cut off; two digits of a year are 2000 on; without
+// a year it is the one that brings the time nearest to the reference. Refused (undefined): text
+// that the pattern does not cover from end to end, days that do not exist, a time without a zone
+// where none is declared, no year and no reference. A faulty pattern throws; `checkPattern` comes
+// first.
 
 import { clockMs, dayStartMs, offsetMs } from './civil.ts'
 import { type PatternLetter, type PatternPart, readPattern } from './pattern-parts.ts'

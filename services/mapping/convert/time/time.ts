@@ -4,10 +4,10 @@
 //   LocalTime ── declared zone ───────────────────────┼─► ms
 //   text, number ── iso | epoch | pattern | step ─────┘
 //
-// In: the declared format, once; a raw value, and a time nearby for formats without a year. Out: ms;
-// null for nothing, blank text and NaN. Refused (undefined): what the format does not say, booleans,
-// objects; a time without a zone where none is declared. Invariant: what a reader knows as an
-// instant stays that instant, whatever is declared.
+// In: the declared format, once; a raw value, and a time nearby for formats without a year. Out:
+// ms; null for nothing, blank text and NaN. Refused (undefined): what the format does not say,
+// booleans, objects; a time without a zone where none is declared. Invariant: what a reader knows
+// as an instant stays that instant, whatever is declared.
 
 import type { FieldType } from '../../../core/input-mapping.ts'
 import { Instant, LocalTime } from '../../../core/raw-values.ts'

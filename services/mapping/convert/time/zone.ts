@@ -62,7 +62,7 @@ function createZone(offsetAt: (instantMs: number) => number): ToInstant {
   }
 }
 
-/** @param startMs local; a year here is 366 days from the epoch's on, whatever the calendar says. */
+/** @param startMs local; a year is 366 days here, from the epoch on, whatever the calendar says. */
 function findOffsets(startMs: number, offsetAt: (instantMs: number) => number): YearOffsets {
   const endMs = startMs + yearDays * dayMs
   const untilMs: number[] = []

@@ -62,7 +62,7 @@ const zones = [
   ...['Europe/Dublin', 'Africa/Cairo', 'Asia/Gaza', 'America/Caracas', 'Antarctica/Troll'],
 ]
 
-/** Parts of the clock in a zone, as Intl writes them: another way than the offsets that are used. */
+/** The clock in a zone, as Intl writes its parts: another way than the offsets that are used. */
 function createClockOf(zone: string): (instantMs: number) => number {
   const format = new Intl.DateTimeFormat('en-US-u-ca-iso8601-nu-latn', {
     timeZone: zone,
