@@ -3,7 +3,7 @@
 // A table of our own, because the one in Node is its ICU's: another version, another amount of the
 // same event, and its decimals are those of shop windows, not of the standard. In: nothing. Out: by
 // alphabetic code the numeric one and the exponent: how many decimals one unit has. Refuses
-// nothing. Invariant: each code and each number stands here once; what was withdrawn is not here.
+// nothing. Invariant: each code and each number stands here once.
 
 type Currency = {
   /** Three digits. */
@@ -45,6 +45,13 @@ const three: Rows = {
 
 const four: Rows = { exponent: 4, codes: 'CLF990 UYW927' }
 
+/** History that is replayed was written while they were in use: each stays for ten years. */
+const withdrawn: Rows = {
+  exponent: 2,
+  codes: 'ANG532 BGN975 CUC931 HRK191 MRO478 SLL694 STD678 VEF937 ZWL932',
+}
+const withdrawnWithoutDecimals: Rows = { exponent: 0, codes: 'BYR974' }
+
 const none: Rows = {
   exponent: null,
   codes:
@@ -53,9 +60,10 @@ const none: Rows = {
 }
 
 export const iso4217: ReadonlyMap<string, Currency> = new Map(
-  [two, zero, three, four, none].flatMap(({ exponent, codes }) =>
-    codes
-      .split(' ')
-      .map((row): [string, Currency] => [row.slice(0, 3), { numeric: row.slice(3), exponent }]),
+  [two, zero, three, four, withdrawn, withdrawnWithoutDecimals, none].flatMap(
+    ({ exponent, codes }) =>
+      codes
+        .split(' ')
+        .map((row): [string, Currency] => [row.slice(0, 3), { numeric: row.slice(3), exponent }]),
   ),
 )

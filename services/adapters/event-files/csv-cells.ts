@@ -125,7 +125,8 @@ function readBlock(
   }
   if (count === 0) return null
   const byColumn = new Map(known.map((column, c) => [column, cells[c]!]))
-  return { firstRow, count, cells: (column) => byColumn.get(column) ?? null, broken }
+  const cellsOf = (column: string) => byColumn.get(column) ?? null
+  return { firstRow, count, cells: cellsOf, broken, header: names }
 }
 
 function findFault(scanner: CsvScanner, width: number): string | null {

@@ -89,7 +89,9 @@ const fieldRules: readonly FieldRule[] = [
   ({ written: { path } }) => {
     if (path === undefined) return null
     const fault = parsePath(path)
-    return typeof fault === 'string' ? { key: 'path', found: quote(path), expected: fault } : null
+    return typeof fault === 'string'
+      ? { key: 'path', found: quote(path), expected: fault.replace(/^expected /, '') }
+      : null
   },
   ({ name, written }) => {
     const kind = kindOf(name, written)

@@ -66,7 +66,9 @@ export function readInput(
     labels: {
       ...readMapping(file, 'labels'),
       isLookup:
-        delay === null && ['eventTime', ...keys].some((name) => !Object.hasOwn(labels, name)),
+        file.keysAt(['input', 'labels', 'fields']) !== null &&
+        delay === null &&
+        ['eventTime', ...keys].some((name) => !Object.hasOwn(labels, name)),
       delayMs: delay === null ? null : parseDuration(delay),
     },
   }
@@ -100,10 +102,14 @@ function readField(name: string, written: WrittenField, all: Written): FieldDefi
     name,
     source: readSource(name, written),
     type: readType(name, written, all),
-    isRequired: absent === null && (written.required ?? requiredRoles.has(name)),
+    isRequired: absent === null && (written.required ?? isRequiredByDefault(name, written)),
     absent,
   }
 }
+
+/** What has no amount cannot be told from what costs nothing. */
+const isRequiredByDefault = (name: string, written: WrittenField): boolean =>
+  requiredRoles.has(name) || kindOf(name, written) === 'money'
 
 export function readSource(name: string, { from, path, of }: WrittenField): FieldSource {
   if (from === undefined || from === 'value') {

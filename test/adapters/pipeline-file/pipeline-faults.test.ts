@@ -52,27 +52,28 @@ const cases: readonly Case[] = [
     faults: ['2:37  topics.labels  found "tx labels", expected a Kafka topic name'],
   },
   {
-    title: 'a column for a field that does not exist',
-    change: ['entities:', 'input: { columns: { transactionID: id } }\nentities:'],
-    faults: [
-      '3:21  input.columns.transactionID  found unknown field "transactionID", expected a field of the Avro schema',
-    ],
-  },
-  {
-    title: 'a label column that is used twice',
-    change: ['entities:', 'input: { labelColumns: { isFraud: y, source: y } }\nentities:'],
-    faults: ['3:46  input.labelColumns.source  found "y", the column of isFraud too'],
-  },
-  {
-    title: 'defaults for an id, a number and a field that does not exist',
+    title: 'fields without what every pipeline has',
     change: [
       'entities:',
-      'input: { defaults: { customerId: x, amountMinor: y, curency: EUR } }\nentities:',
+      'input: { transactions: { fields: { customerId: c, terminalId: t, channel: h, amountMinor: { currency: EUR } } } }\nentities:',
     ],
     faults: [
-      '3:22  input.defaults.customerId  found the string field customerId, expected currency or an optional string field',
-      '3:37  input.defaults.amountMinor  found the long field amountMinor, expected currency or an optional string field',
-      '3:53  input.defaults.curency  found unknown field "curency"',
+      '3:26  input.transactions.fields  found only customerId, terminalId, channel, amountMinor, expected the field transactionId',
+      '3:26  input.transactions.fields  found only customerId, terminalId, channel, amountMinor, expected the field eventTime',
+    ],
+  },
+  {
+    title: 'money without a currency, an unknown currency, and keys of other types',
+    change: [
+      'entities:',
+      'input: { transactions: { fields: { transactionId: id, eventTime: at, customerId: c, terminalId: t, channel: h, amountMinor: { type: money }, a: { path: b, currency: EURO }, d: { zone: Mars/Olympus }, e: { type: text, unit: s }, f: { path: "x[y" } } } }\nentities:',
+    ],
+    faults: [
+      '3:125  input.transactions.fields.amountMinor  found money without a currency, expected an ISO 4217 code',
+      '3:166  input.transactions.fields.a.currency  found "EURO", expected an ISO 4217 code',
+      '3:185  input.transactions.fields.d.zone  found "Mars/Olympus", expected an IANA time zone',
+      '3:224  input.transactions.fields.e.unit  found unit of a text field, expected no such key',
+      '3:240  input.transactions.fields.f.path  found "x[y", expected a dot or [n] at character',
     ],
   },
   {
@@ -81,11 +82,13 @@ const cases: readonly Case[] = [
     faults: ['4:21  entities.customer.key[0]  found unknown field "customerID"'],
   },
   {
-    title: 'a key field that is no text, and one that may be absent',
-    change: ['key: [customerId]', 'key: [amountMinor, deviceId]'],
+    title: 'a key field that no key is made of',
+    change: [
+      'entities:\n  customer: { key: [customerId] }',
+      'input: { transactions: { fields: { transactionId: id, eventTime: at, customerId: c, terminalId: t, channel: h, amountMinor: { currency: EUR }, r: { type: number } } } }\nentities:\n  customer: { key: [amountMinor, r] }',
+    ],
     faults: [
-      '4:21  entities.customer.key[0]  found the long field amountMinor, expected a string field',
-      '4:34  entities.customer.key[1]  found the string field deviceId, which may be absent',
+      '5:34  entities.customer.key[1]  found the number field r, expected a text or integer field',
     ],
   },
   {
@@ -132,20 +135,20 @@ const cases: readonly Case[] = [
     title: 'a text field as a number',
     change: ['field: amountMinor', 'field: currency'],
     faults: [
-      '7:28  features[0].field  found the string field currency, expected a number field, add equals or in',
+      '7:28  features[0].field  found the currency field currency, expected a number field, add equals or in',
     ],
   },
   {
     title: 'a time field as a number',
     change: ['field: amountMinor', 'field: eventTime'],
     faults: [
-      '7:28  features[0].field  found the timestamp-millis field eventTime, expected a number field, use calendar',
+      '7:28  features[0].field  found the time field eventTime, expected a number field, use calendar',
     ],
   },
   {
     title: 'a number field compared with texts',
     change: ['field: channel,', 'field: amountMinor,'],
-    faults: ['8:31  features[1].field  found the long field amountMinor compared with a text'],
+    faults: ['8:31  features[1].field  found the money field amountMinor compared with a text'],
   },
   {
     title: 'a flag with a scale, by equals and in at once',
@@ -242,7 +245,7 @@ const cases: readonly Case[] = [
     title: 'a sum of texts',
     change: ['of: amountMinor', 'of: terminalId'],
     faults: [
-      '11:54  features[4].of  found mean of the string field terminalId, expected an int or long field, op: distinct counts',
+      '11:54  features[4].of  found mean of the text field terminalId, expected a money or integer field, op: distinct counts',
     ],
   },
   {
