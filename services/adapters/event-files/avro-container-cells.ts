@@ -6,10 +6,9 @@
 // not known, a damaged or cut file. Invariants: memory holds one block; a record that cannot be
 // read refuses the file, as nobody knows where the next one begins.
 
-import type avsc from 'avsc'
 import { Instant } from '../../core/raw-values.ts'
 import { type AvroBlock, openAvroContainer } from './avro-container.ts'
-import { isInstantField, parseFileSchema } from './avro-file-types.ts'
+import { createRecordReader, isInstantField, type ReadRecord } from './avro-file-types.ts'
 import { type NormalRecord, normalizeSchema } from './avro-schema-text.ts'
 import { refuseFile } from './refuse-file.ts'
 import type { TypedCells } from './typed-cells.ts'
@@ -24,12 +23,12 @@ export async function* readAvroCells(
     const { schemaText, blocks, close } = await openAvroContainer(path)
     try {
       const schema = normalizeSchema(schemaText)
-      const type = parseFileSchema(schema)
+      const readRecord = createRecordReader(schema)
       const instants = instantsOf(schema, columns)
       const known = new Set(schema.fields.map(({ name }) => name))
       let firstRow = 0
       for await (const block of blocks) {
-        const rows = readRecords(type, block)
+        const rows = readRecords(readRecord, block)
         const cells = (column: string) =>
           known.has(column) ? cellsOf(rows, column, instants.has(column)) : null
         const count = rows.length
@@ -51,14 +50,14 @@ const instantsOf = ({ fields }: NormalRecord, columns: readonly string[]): Reado
       .map(({ name }) => name),
   )
 
-function readRecords(type: avsc.Type, { count, bytes }: AvroBlock): Row[] {
+function readRecords(readRecord: ReadRecord, { count, bytes }: AvroBlock): Row[] {
   const rows: Row[] = []
   let at = 0
   for (let i = 0; i < count; i++) {
-    const { value, offset } = type.decode(bytes, at) as { value: Row; offset: number }
-    if (offset < 0) throw new Error('a record ends behind its block')
+    const { value, end } = readRecord(bytes, at)
+    if (end < 0) throw new Error('a record ends behind its block')
     rows.push(value)
-    at = offset
+    at = end
   }
   if (at !== bytes.length) throw new Error('a block has bytes behind its last record')
   return rows

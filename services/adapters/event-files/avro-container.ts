@@ -20,7 +20,7 @@ const markerBytes = 16
 
 export type AvroBlock = { readonly count: number; readonly bytes: Buffer }
 
-export type AvroContainer = {
+type AvroContainer = {
   readonly schemaText: string
   readonly blocks: AsyncGenerator<AvroBlock, void, undefined>
   /** Must be called once the blocks are not read any more. */

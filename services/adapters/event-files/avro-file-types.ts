@@ -26,11 +26,22 @@ type TypeOptions = NonNullable<Parameters<typeof avsc.Type.forSchema>[1]>
 
 type StoredTime = { readonly unit: StoredUnit; readonly isInstant: boolean }
 
-export const parseFileSchema = (schema: NormalRecord): avsc.Type =>
-  avsc.Type.forSchema(schema as unknown as avsc.Schema, {
+/** Reads the record that begins at a place of a buffer; `end` is behind it, -1 if it is cut. */
+export type ReadRecord = (
+  bytes: Buffer,
+  at: number,
+) => { readonly value: Readonly<Record<string, unknown>>; readonly end: number }
+
+export function createRecordReader(schema: NormalRecord): ReadRecord {
+  const type = avsc.Type.forSchema(schema as unknown as avsc.Schema, {
     omitRecordMethods: true,
     typeHook: chooseType as NonNullable<TypeOptions['typeHook']>,
   })
+  return (bytes, at) => {
+    const { value, offset } = type.decode(bytes, at)
+    return { value, end: offset }
+  }
+}
 
 /** Whether all values of a field are moments in time, or absent. */
 export function isInstantField(schema: NormalSchema): boolean {

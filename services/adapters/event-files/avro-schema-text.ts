@@ -9,7 +9,7 @@
 export type NormalSchema = string | NormalSchema[] | NormalObject
 export type NormalObject = { readonly type: string; readonly [key: string]: unknown }
 export type NormalRecord = NormalObject & { readonly fields: readonly NormalField[] }
-export type NormalField = { readonly name: string; readonly type: NormalSchema }
+type NormalField = { readonly name: string; readonly type: NormalSchema }
 
 const kept = ['logicalType', 'precision', 'scale', 'adjust-to-utc', 'size', 'symbols'] as const
 
