@@ -77,13 +77,28 @@ export type FieldDefinition = {
 }
 
 /** How the messages of a topic are written; files tell by their names. */
-export const messageFormats = ['avro', 'json', 'json_schema', 'protobuf'] as const
-export type MessageFormat = (typeof messageFormats)[number]
+export type MessageFormat = 'avro' | 'json' | 'json_schema' | 'protobuf'
+
+/** How CSV files are written, as far as they do not tell themselves. */
+export type CsvDialect = {
+  /** Guessed where it is not said. */
+  readonly delimiter?: string
+  /** `"` where it is not said; empty where nothing is quoted. */
+  readonly quote?: string
+  /**
+   * true (the default): the first record has the names. false: the columns are called column1,
+   * column2 and so on. Names: those of the columns of a file without a header.
+   */
+  readonly header?: boolean | readonly string[]
+  /** Of files without a byte order mark; UTF-8 where it is not said. */
+  readonly encoding?: 'utf-8' | 'latin1' | 'utf-16le'
+}
 
 export type InputMapping = {
   readonly format: MessageFormat
   /** File with the writer's schema, for topics without a registry; null = ids of a registry. */
   readonly schemaFile: string | null
+  readonly csv: CsvDialect
   /** The pipeline file names the fields: they are not those of the shipped schemas. */
   readonly isDeclared: boolean
   readonly fields: readonly FieldDefinition[]

@@ -9,17 +9,26 @@
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 
-/** Of a scored event without its vector: five ids of full length, hashes, names, times. */
-const FIXED_BYTES = 900
+/** Of a scored event without its vector: its id and its key at full length, hashes, names, times. */
+const FIXED_BYTES = 700
 const CHALLENGER_BYTES = 150
-const ENTITY_BYTES = 30
+/** Numbers, and the entity's name. */
+const ENTITY_BYTES = 70
+/** Escaped to twice its length at most. */
+const KEY_PART_BYTES = 2 * limits.idLengthMax + 1
+/** Its name, and a text of full length. */
+const CARRIED_BYTES = 40 + limits.textLengthMax
 const FEATURE_BYTES = 4
 
-export function batchEventsFor({ features, entities, model }: PipelineDefinition): number {
+export function batchEventsFor(definition: PipelineDefinition): number {
+  const { features, entities, model, output } = definition
+  const keyParts = entities.reduce((sum, { key }) => sum + key.length, 0)
   const eventBytes =
     FIXED_BYTES +
     features.length * FEATURE_BYTES +
     entities.length * ENTITY_BYTES +
+    keyParts * KEY_PART_BYTES +
+    output.carry.length * CARRIED_BYTES +
     model.challengers.length * CHALLENGER_BYTES
   return Math.min(limits.batchEventsMax, Math.floor(limits.recordBatchBytesMax / eventBytes))
 }

@@ -3,7 +3,8 @@
 // A table of our own, because the one in Node is its ICU's: another version, another amount of the
 // same event, and its decimals are those of shop windows, not of the standard. In: nothing. Out: by
 // alphabetic code the numeric one and the exponent: how many decimals one unit has. Refuses
-// nothing. Invariant: each code and each number stands here once.
+// nothing. Invariant: each code stands here once; a number
+// that went from one currency to the next means the one in use.
 
 type Currency = {
   /** Three digits. */
@@ -60,7 +61,7 @@ const none: Rows = {
 }
 
 export const iso4217: ReadonlyMap<string, Currency> = new Map(
-  [two, zero, three, four, withdrawn, withdrawnWithoutDecimals, none].flatMap(
+  [withdrawn, withdrawnWithoutDecimals, two, zero, three, four, none].flatMap(
     ({ exponent, codes }) =>
       codes
         .split(' ')

@@ -6,6 +6,7 @@
 // same batches' content, however they are spread over files.
 
 import { openEventFile } from '../adapters/event-files/event-file.ts'
+import { expandPaths } from '../adapters/event-files/expand-paths.ts'
 import { transactionRows } from '../adapters/event-files/row-mappings.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 import { createBrake } from '../pipeline/decide/decide.ts'
@@ -27,7 +28,7 @@ export async function openFileSource(
   signal?: AbortSignal,
 ): Promise<ReplaySource> {
   const transactions: ExaminedFile<Transaction>[] = []
-  for (const [i, path] of transactionFiles.entries()) {
+  for (const [i, path] of (await expandPaths(transactionFiles)).entries()) {
     const file = openEventFile(path, transactionRows(definition), i)
     transactions.push(await examineFile(file, signal))
   }

@@ -7,6 +7,7 @@
 
 import type { FileEvent, RowMapping } from '../adapters/event-files/event-block.ts'
 import { openEventFile } from '../adapters/event-files/event-file.ts'
+import { expandPaths, type NamedPath } from '../adapters/event-files/expand-paths.ts'
 import {
   type BareLabel,
   bareLabelRows,
@@ -35,7 +36,7 @@ export async function openLabelFiles(
 ): Promise<LabelFiles> {
   const { isLookup, delayMs } = definition.input.labels
   const rules = planValidate(definition)
-  const examineAll = async <T>(all: readonly string[], rows: RowMapping<T>) => {
+  const examineAll = async <T>(all: readonly NamedPath[], rows: RowMapping<T>) => {
     const examined: ExaminedFile<T>[] = []
     for (const [i, path] of all.entries()) {
       examined.push(await examineFile(openEventFile(path, rows, i), signal))
@@ -43,10 +44,10 @@ export async function openLabelFiles(
     return examined
   }
   if (delayMs !== null || !isLookup) {
-    const beside = transactions.map(({ file }) => file.path)
+    const beside = transactions.map(({ file }) => file)
     const files =
       delayMs === null
-        ? await examineAll(paths, labelRows(definition))
+        ? await examineAll(await expandPaths(paths), labelRows(definition))
         : await examineAll(beside, labelRowsBeside(definition))
     const refuse = (label: Label, raw: RawMessage) => validateLabel(label, raw, rules)
     return {
@@ -55,12 +56,12 @@ export async function openLabelFiles(
       readInOrder: () => mergeByTime(files),
     }
   }
-  const files = await examineAll(paths, bareLabelRows(definition))
+  const files = await examineAll(await expandPaths(paths), bareLabelRows(definition))
   const readKeys = () =>
     mergeByTime(
       transactions.map(({ file, ...examined }, i) => ({
         ...examined,
-        file: openEventFile(file.path, keyRows(definition), i),
+        file: openEventFile(file, keyRows(definition), i),
       })),
     )
   return {

@@ -48,12 +48,14 @@ const texts = ['2019-01-01 00:04:00', '2019-03-10T02:30', '2019-07-01', '03/04/2
 /** Flags and cells of a file with these texts, read where the machine stands elsewhere. */
 function readIn(zone: string): { flags: (number | null)[]; cells: (number | null)[] } {
   const script = `
-    const { createTransactionDecoder } = await import('./services/adapters/event-files/event-block.ts')
+    const { createRowDecoder } = await import('./services/adapters/event-files/event-block.ts')
+    const { transactionRows } = await import('./services/adapters/event-files/row-mappings.ts')
+    const { mappedInput } = await import('./test/support/shipped-input.ts')
     const { readTime } = await import('./services/cli/read-time.ts')
     const texts = ${JSON.stringify(texts)}
-    const cells = (column) => column === 'eventTime' ? texts
-      : texts.map((_, i) => (column === 'amountMinor' ? 5 : column + i))
-    const decode = createTransactionDecoder({}, 0)
+    const cells = (column) => texts.map((text, i) => (column === 'at' ? text : column + i))
+    const fields = { transactionId: 'id', eventTime: { path: 'at', zone: 'UTC' } }
+    const decode = createRowDecoder(transactionRows(mappedInput({ transactions: fields })), 0)
     const events = decode({ firstRow: 0, count: texts.length, broken: new Map(), cells })
     const read = (text) => { try { return readTime(text) } catch { return null } }
     process.stdout.write(JSON.stringify({

@@ -29,10 +29,18 @@ function largestEvent(features: number, entities: number, challengers: number): 
   return encode({
     transactionId: id,
     eventTime: large,
-    customerId: id,
-    terminalId: id,
-    amountMinor: limits.amountMinorMax,
-    currency: 'EUR',
+    keys: Object.fromEntries(
+      Array.from({ length: entities }, (_, e) => {
+        const parts = base.entities[0]!.key.map(() => '|'.repeat(limits.idLengthMax))
+        return [
+          `entity-${e}`.padEnd(30, 'x'),
+          parts.map((part) => part.replaceAll('|', '\\|')).join('|'),
+        ]
+      }),
+    ),
+    carried: Object.fromEntries(
+      base.output.carry.map((field) => [field, 'x'.repeat(limits.textLengthMax)]),
+    ),
     score: 1,
     decision: 'block',
     decidedBy: 'policy',
@@ -41,6 +49,8 @@ function largestEvent(features: number, entities: number, challengers: number): 
     modelVersion: 'v'.repeat(20),
     modelSha256: 'f'.repeat(64),
     modelProvider: 'webgpu+cpu',
+    modelRole: 'champion',
+    modelMs: 1,
     challengers: times(challengers, { name, version: 'v'.repeat(20), score: 1 }),
     features: times(features, 1),
     featureSet: 'f'.repeat(16),

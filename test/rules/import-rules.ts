@@ -38,7 +38,7 @@ type Layer = {
   readonly mayImport: readonly string[]
 }
 
-const below = ['core', 'models', 'statistics', 'records', 'observe']
+const below = ['core', 'models', 'statistics', 'expressions', 'records', 'observe']
 const engine = [...below, 'stage', 'pipeline', 'lane port', 'lanes', 'adapter', 'roster']
 const pages = ['backtest', 'pages']
 
@@ -49,7 +49,15 @@ const layers: readonly Layer[] = [
   { name: 'statistics', holds: /^services\/statistics\//, mayImport: ['core'] },
   // Which models score, and who said so.
   { name: 'roster', holds: /^services\/roster\//, mayImport: ['core'] },
-  { name: 'records', holds: /^services\/pipeline\/records\.ts$/, mayImport: ['core'] },
+  // A text of the pipeline file as a function over an event.
+  { name: 'expressions', holds: /^services\/expressions\//, mayImport: ['core'] },
+  // Raw values of any source as an event's fields.
+  { name: 'mapping', holds: /^services\/mapping\//, mayImport: ['core', 'expressions'] },
+  {
+    name: 'records',
+    holds: /^services\/pipeline\/(?:records|entity-key|event-roles)\.ts$/,
+    mayImport: ['core'],
+  },
   { name: 'observe', holds: /^services\/pipeline\/observe\//, mayImport: ['core', 'records'] },
   { name: 'stage', holds: /^(services\/pipeline\/[^/]+)\//, mayImport: below },
   {
@@ -77,7 +85,7 @@ const layers: readonly Layer[] = [
   {
     name: 'adapter',
     holds: /^(services\/adapters\/[^/]+)\//,
-    mayImport: [...below, 'stage', 'lane port', 'restore port', 'replay port', 'roster'],
+    mayImport: [...below, 'mapping', 'stage', 'lane port', 'restore port', 'replay port', 'roster'],
   },
   // What a replay found, as figures.
   { name: 'backtest', holds: /^services\/backtest\//, mayImport: [...below] },
@@ -229,6 +237,7 @@ export function findAdapterMixers(files: readonly RepositoryFile[]): string[] {
 /** Who may import a package. What is not listed may be imported nowhere outside of test/. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   '@confluentinc/schemaregistry': ['services/adapters/registry'],
+  '@marcbachmann/cel-js': ['services/expressions'],
   '@node-rs/crc32': ['services/adapters/kafka'],
   // Checks shapes, without any I/O; the manifest's shape belongs to those who read it.
   ajv: ['services/adapters/pipeline-file', 'services/models'],

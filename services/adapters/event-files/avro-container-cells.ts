@@ -1,15 +1,15 @@
 // The cells of an Avro object container file (.avro), block after block.
 //
 // In: a path and the columns wanted: fields of the file's record. Out: blocks of the file's records
-// in their order: raw values as avro-file-types.ts reads them; timestamps of a field as ms, named
-// as `instants`. Refused with WEIR_FILE_INVALID: what is no container of records, a codec that is
-// not known, a damaged or cut file. Invariants: memory holds one block; a record that cannot be
-// read refuses the file, as nobody knows where the next one begins.
+// in their order, with raw values as topics give them (mapping/avro). Refused with
+// WEIR_FILE_INVALID: what is no container of records, a codec that is not known, a damaged or cut
+// file. Invariants: memory holds one block; a record that cannot be read refuses the file, as
+// nobody knows where the next one begins.
 
-import { Instant } from '../../core/raw-values.ts'
+import { AvroCursor } from '../../mapping/avro/avro-cursor.ts'
+import { parseAvroSchema } from '../../mapping/avro/avro-schema.ts'
+import { readerOf } from '../../mapping/avro/avro-values.ts'
 import { type AvroBlock, openAvroContainer } from './avro-container.ts'
-import { createRecordReader, isInstantField, type ReadRecord } from './avro-file-types.ts'
-import { type NormalRecord, normalizeSchema } from './avro-schema-text.ts'
 import { refuseFile } from './refuse-file.ts'
 import type { TypedCells } from './typed-cells.ts'
 
@@ -22,17 +22,20 @@ export async function* readAvroCells(
   try {
     const { schemaText, blocks, close } = await openAvroContainer(path)
     try {
-      const schema = normalizeSchema(schemaText)
-      const readRecord = createRecordReader(schema)
-      const instants = instantsOf(schema, columns)
-      const known = new Set(schema.fields.map(({ name }) => name))
+      const node = parseAvroSchema(schemaText, [])
+      if (node.kind !== 'record') {
+        throw new Error('found a schema that is no record, expected a record per event')
+      }
+      const read = readerOf(node) as (cursor: AvroCursor) => Row
+      const header = node.fields.map(({ name }) => name)
+      const known = new Set(columns.filter((column) => header.includes(column)))
       let firstRow = 0
       for await (const block of blocks) {
-        const rows = readRecords(readRecord, block)
+        const rows = readRecords(read, block)
         const cells = (column: string) =>
-          known.has(column) ? cellsOf(rows, column, instants.has(column)) : null
+          known.has(column) ? rows.map((row) => row[column]) : null
         const count = rows.length
-        if (count > 0) yield { firstRow, count, cells, broken: new Map(), instants }
+        if (count > 0) yield { firstRow, count, cells, broken: new Map(), header }
         firstRow += count
       }
     } finally {
@@ -43,28 +46,10 @@ export async function* readAvroCells(
   }
 }
 
-const instantsOf = ({ fields }: NormalRecord, columns: readonly string[]): ReadonlySet<string> =>
-  new Set(
-    fields
-      .filter(({ name, type }) => columns.includes(name) && isInstantField(type))
-      .map(({ name }) => name),
-  )
-
-function readRecords(readRecord: ReadRecord, { count, bytes }: AvroBlock): Row[] {
+function readRecords(read: (cursor: AvroCursor) => Row, { count, bytes }: AvroBlock): Row[] {
+  const cursor = new AvroCursor(bytes, 0)
   const rows: Row[] = []
-  let at = 0
-  for (let i = 0; i < count; i++) {
-    const { value, end } = readRecord(bytes, at)
-    if (end < 0) throw new Error('a record ends behind its block')
-    rows.push(value)
-    at = end
-  }
-  if (at !== bytes.length) throw new Error('a block has bytes behind its last record')
+  for (let i = 0; i < count; i++) rows.push(read(cursor))
+  if (cursor.at !== bytes.length) throw new Error('a block has bytes behind its last record')
   return rows
 }
-
-const cellsOf = (rows: readonly Row[], column: string, isInstant: boolean): unknown[] =>
-  rows.map((row) => {
-    const cell = row[column]
-    return isInstant && cell instanceof Instant ? cell.ms : cell
-  })

@@ -5,9 +5,9 @@
 // another ending, with those that are known. Invariant: nothing is opened here.
 
 import { extname } from 'node:path'
+import type { CsvDialect } from '../../core/input-mapping.ts'
 import { readAvroCells } from './avro-container-cells.ts'
 import { readCsvCells } from './csv-cells.ts'
-import type { CsvDialect } from './csv-dialect.ts'
 import { readNdjsonCells } from './ndjson-events.ts'
 import { compressedEndings } from './open-text.ts'
 import { readParquetCells } from './parquet-events.ts'

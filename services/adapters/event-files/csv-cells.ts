@@ -7,7 +7,8 @@
 // that is never closed, a record beyond the ceiling. Invariants: memory holds one chunk; cells are
 // their own text, so whoever keeps one does not keep the chunk.
 
-import { type CsvDialect, resolveMarks } from './csv-dialect.ts'
+import type { CsvDialect } from '../../core/input-mapping.ts'
+import { resolveMarks } from './csv-dialect.ts'
 import { CsvScanner } from './csv-scanner.ts'
 import { readText } from './open-text.ts'
 import { refuseFile } from './refuse-file.ts'

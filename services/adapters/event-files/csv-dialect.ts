@@ -5,22 +5,8 @@
 // in each line; the line break is that of the header. Refused (thrown): a quote of more than one
 // character, an empty delimiter. Invariant: the same beginning gives the same dialect.
 
+import type { CsvDialect } from '../../core/input-mapping.ts'
 import { type CsvMarks, CsvScanner } from './csv-scanner.ts'
-import type { FileEncoding } from './open-text.ts'
-
-export type CsvDialect = {
-  /** Guessed where it is not said. */
-  readonly delimiter?: string
-  /** `"` where it is not said; empty where nothing is quoted. */
-  readonly quote?: string
-  /**
-   * true (the default): the first record has the names. false: the columns are called column1,
-   * column2 and so on. Names: those of the columns of a file without a header.
-   */
-  readonly header?: boolean | readonly string[]
-  /** Of files without a byte order mark; UTF-8 where it is not said. */
-  readonly encoding?: FileEncoding
-}
 
 const candidates = [',', ';', '\t', '|'] as const
 /** Records that a guess looks at. */

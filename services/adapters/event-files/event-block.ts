@@ -8,7 +8,7 @@
 
 import type { RejectionCode } from '../../core/errors.ts'
 import { WeirError } from '../../core/errors.ts'
-import type { FieldDefinition, PathStep } from '../../core/input-mapping.ts'
+import type { CsvDialect, FieldDefinition, PathStep } from '../../core/input-mapping.ts'
 import { Instant } from '../../core/raw-values.ts'
 import { createAssembler, type EventFields, FieldFault } from '../../mapping/assemble-event.ts'
 import { compilePath } from '../../mapping/compile-path.ts'
@@ -46,6 +46,7 @@ export type BlockDecoder<T> = (block: CellBlock) => FileEvent<T>[]
 /** What a kind of event is made of. */
 export type RowMapping<T> = {
   readonly fields: readonly FieldDefinition[]
+  readonly csv: CsvDialect
   /** The pipeline file names these fields: a column that is not there is a mistake. */
   readonly isDeclared: boolean
   /** The field whose time the rows stand in order of. */

@@ -6,8 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { basename, extname } from 'node:path'
-import { WeirError } from '../../core/errors.ts'
+import { chooseReader } from './choose-reader.ts'
 import {
   type CellBlock,
   columnsOf,
@@ -17,12 +16,11 @@ import {
   onlyTimes,
   type RowMapping,
 } from './event-block.ts'
-import { readNdjsonCells } from './ndjson-events.ts'
-import { readParquetCells } from './parquet-events.ts'
+import type { NamedPath } from './expand-paths.ts'
 
 export type EventFile<T> = {
   readonly path: string
-  /** Without its folder: what reports say. */
+  /** What reports say: its shortest name that no other file of the run has. */
   readonly name: string
   readonly readEvents: () => AsyncGenerator<readonly FileEvent<T>[], void, undefined>
   /** The times of `readEvents`, in the same order. */
@@ -30,28 +28,20 @@ export type EventFile<T> = {
   readonly fingerprint: () => Promise<{ readonly sha256: string; readonly bytes: number }>
 }
 
-type CellReader = (path: string, columns: readonly string[]) => AsyncGenerator<CellBlock>
-
-const readers: Readonly<Record<string, CellReader>> = {
-  '.parquet': readParquetCells,
-  '.ndjson': readNdjsonCells,
-  '.jsonl': readNdjsonCells,
-}
-
 /** Rows handed on at a time, whatever the file's row groups are. */
 const blockRowsMax = 4096
 
 /** @param file index of the file among those given. */
-export function openEventFile<T>(path: string, rows: RowMapping<T>, file: number): EventFile<T> {
-  const readCells = readers[extname(path).toLowerCase()]
-  if (readCells === undefined) {
-    const endings = Object.keys(readers).join(', ')
-    throw new WeirError('WEIR_FILE_INVALID', `${path}: expected a name that ends in ${endings}.`)
-  }
+export function openEventFile<T>(
+  { path, name }: NamedPath,
+  rows: RowMapping<T>,
+  file: number,
+): EventFile<T> {
+  const readCells = chooseReader(path, rows.csv)
   const timed = onlyTimes(rows)
   return {
     path,
-    name: basename(path),
+    name,
     fingerprint: () => fingerprint(path),
     readEvents: async function* () {
       const decode = createRowDecoder(rows, file)

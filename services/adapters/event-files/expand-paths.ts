@@ -12,7 +12,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
 import { refuseFile } from './refuse-file.ts'
 
-type NamedPath = {
+export type NamedPath = {
   readonly path: string
   /** The end of the path, as long as it takes to tell the file from the others. */
   readonly name: string

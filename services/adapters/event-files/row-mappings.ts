@@ -57,6 +57,7 @@ export function labelRowsBeside(definition: Input): RowMapping<Label> {
   const own = labels.fields.filter(({ name }) => name === 'isFraud' || name === 'source')
   return {
     fields: [...keyFields(definition), ...own],
+    csv: definition.input.transactions.csv,
     isDeclared: labels.isDeclared,
     time: 'eventTime',
     delayMs,

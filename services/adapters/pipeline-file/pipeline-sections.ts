@@ -37,7 +37,6 @@ export const defaults = {
     modelAudit: 'model.audit',
     modelComparisons: 'model.comparisons',
   },
-  input: { format: 'avro' },
   validate: { ageMax: '400d', futureMax: '60s' },
   late: { allowed: '10m', then: 'score_only' },
   align: { maxDrift: '1s', maxWait: '2s' },

@@ -8,6 +8,7 @@
 // Invariant: `transactionId` and `eventTime` are always there, and always required.
 
 import {
+  type CsvDialect,
   type FieldDefinition,
   type FieldSource,
   type FieldType,
@@ -91,6 +92,7 @@ function readMapping(file: SoundValue, stream: InputStream): InputMapping {
   return {
     format: file.read<MessageFormat>(['input', stream, 'format'], 'avro'),
     schemaFile: file.read<string | null>(['input', stream, 'schema'], null),
+    csv: file.read<CsvDialect>(['input', stream, 'csv'], {}),
     isDeclared: file.keysAt(['input', stream, 'fields']) !== null,
     fields: Object.entries(written).map(([name, field]) => readField(name, field, written)),
   }

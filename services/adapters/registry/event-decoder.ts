@@ -19,12 +19,12 @@ import {
   type EventFields,
   FieldFault,
 } from '../../mapping/assemble-event.ts'
+import { projectAvro } from '../../mapping/avro/avro-projection.ts'
+import { projectJson } from '../../mapping/project-json.ts'
+import type { ReadRaws } from '../../mapping/read-raws.ts'
 import { DecodeFault, type Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { RawMessage } from '../../pipeline/records.ts'
-import { projectJson } from '../json/json-message.ts'
 import { createIdDecoder, judgePrefix, prefixSize, type ReadBody } from './id-decoder.ts'
-import { projectAvro, type ReadRaws } from './projection/avro-projection.ts'
-import { projectProtobuf } from './projection/protobuf-projection.ts'
 import type { WriterSchema } from './schema-registry.ts'
 
 type FetchWriter = (id: number) => Promise<WriterSchema | null>
@@ -37,9 +37,7 @@ export function createEventDecoder<T>(
   const assembler = createAssembler(mapping.fields)
   const { paths } = assembler
   const project = (writer: WriterSchema): ReadRaws =>
-    mapping.format === 'protobuf'
-      ? projectProtobuf(writer.schemaText, writer.references, paths)
-      : projectAvro(writer.schemaText, writer.references, paths)
+    projectAvro(writer.schemaText, writer.references, paths)
   if (mapping.format === 'json') return withoutIds(planRead(projectJson(paths), 0, assembler))
   if (mapping.format === 'json_schema') {
     return withPrefix(planRead(projectJson(paths), prefixSize, assembler))

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { readCsvCells } from '../../../services/adapters/event-files/csv-cells.ts'
-import type { CsvDialect } from '../../../services/adapters/event-files/csv-dialect.ts'
+import type { CsvDialect } from '../../../services/core/input-mapping.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { dialectFolder, noDialects, readRows } from './read-rows.ts'
 

@@ -1,7 +1,7 @@
 // Files of transactions and labels: what the pipeline's column map and the files' types become.
 
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parquetWriteFile } from 'hyparquet-writer'
 import { describe, expect, test } from 'vitest'
 import type { FileEvent } from '../../../services/adapters/event-files/event-block.ts'
@@ -36,8 +36,9 @@ const foreign = mappedInput({
   },
 })
 const openTransactionFile = (path: string, input = cardInput, file = 0) =>
-  openEventFile(path, transactionRows(input), file)
-const openLabelFile = (path: string) => openEventFile(path, labelRows(cardInput), 0)
+  openEventFile({ path, name: basename(path) }, transactionRows(input), file)
+const openLabelFile = (path: string) =>
+  openEventFile({ path, name: basename(path) }, labelRows(cardInput), 0)
 
 function writeForeignParquet(): string {
   const path = join(temporaryFolder(), 'foreign.parquet')

@@ -37,12 +37,15 @@ const schema = JSON.parse(
 const follow = (node: Node): Node =>
   node.$ref === undefined ? node : (schema.definitions[node.$ref.split('/').at(-1)!] as Node)
 
-/** Every key of the file as the page writes it; the features have a page of their own. */
+/** Features and fields have pages of their own. */
+const ofOtherPages = new Set(['features', 'fields'])
+
+/** Every key of the file as the page writes it. */
 function keysOf(written: Node, prefix: string): readonly string[] {
   const node = follow(written)
   const own = Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
     const key = prefix === '' ? name : `${prefix}.${name}`
-    return key === 'features' ? [key] : [key, ...keysOf(child, key)]
+    return ofOtherPages.has(name) ? [key] : [key, ...keysOf(child, key)]
   })
   const open =
     typeof node.additionalProperties === 'object' ? follow(node.additionalProperties) : null
@@ -66,6 +69,13 @@ const sectionOf = (text: string, heading: string): string =>
   text.split(/^## /m).find((section) => section.startsWith(`${heading}\n`)) ?? ''
 
 describe('reference pages', () => {
+  test('input.md - has every key of a field, and no other', () => {
+    const field = schema.definitions.inputFieldMap!
+    const [, section = ''] = page('input.md').split('## A field')
+    const rows = [...section.split('## Types')[0]!.matchAll(/^\| `(\w+)` \|/gm)]
+    expect(rows.map(([, key]) => key)).toEqual(Object.keys(field.properties ?? {}))
+  })
+
   const rows = rowsOf(page('pipeline-file.md'))
 
   test('pipeline-file.md - has every key of the schema, and no other', () => {

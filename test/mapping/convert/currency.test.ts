@@ -10,7 +10,8 @@ const { convert } = createConverter({ kind: 'currency' })
 describe('the list of currencies', () => {
   it('has each code and each number once', () => {
     expect(iso4217.size).toBe(188)
-    expect(new Set([...iso4217.values()].map(({ numeric }) => numeric)).size).toBe(188)
+    // ANG handed its number on to XCG.
+    expect(new Set([...iso4217.values()].map(({ numeric }) => numeric)).size).toBe(187)
     for (const [code, { numeric }] of iso4217) {
       expect(code).toMatch(/^[A-Z]{3}$/)
       expect(numeric).toMatch(/^\d{3}$/)
@@ -58,7 +59,7 @@ describe('the list of currencies', () => {
 
 /** Funds and units of account, the young ones, bonds and metals, testing, no currency. */
 const unknownToIntl = (
-  'BOV CHE CHW CLF COU MXV USN UYI UYW VED XAD XCG ' +
+  'BOV BYR CHE CHW CLF COU MRO MXV STD USN UYI UYW VED VEF XAD XCG ' +
   'XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX'
 ).split(' ')
 
@@ -86,7 +87,7 @@ describe('currency', () => {
   })
 
   it.each([
-    ...['EURO', 'EU', '€', 'HRK', 'CUC', 'ANG', 'ZZZ', '000', '0978', '978.0', '-978', 'ınr'],
+    ...['EURO', 'EU', '€', 'DEM', 'FRF', 'ZZZ', '000', '0978', '978.0', '-978', 'ınr'],
     ...[0, -978, 978.5, 1e9, 10n ** 30n, true, {}, ['EUR'], Buffer.from('EUR'), new Date(0)],
     new ExactDecimal(9785n, 1),
   ])('refuses %o', (raw) => {
@@ -95,6 +96,8 @@ describe('currency', () => {
 
   it('takes every code of the list, by letters and by number', () => {
     for (const [code, { numeric }] of iso4217) {
+      // Its number went on to XCG.
+      if (code === 'ANG') continue
       const raws = [code, code.toLowerCase(), numeric, Number(numeric), String(Number(numeric))]
       expect(raws.map((raw) => convert(raw))).toEqual(raws.map(() => code))
     }

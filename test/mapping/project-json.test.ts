@@ -1,9 +1,9 @@
 // JSON bodies: digits are kept, prototypes are not seen, and what is no object is refused.
 
 import { describe, expect, test } from 'vitest'
-import { projectJson } from '../../../services/adapters/json/json-message.ts'
-import type { PathStep } from '../../../services/core/input-mapping.ts'
-import { randomOf } from '../registry/projection/seeded-bytes.ts'
+import type { PathStep } from '../../services/core/input-mapping.ts'
+import { projectJson } from '../../services/mapping/project-json.ts'
+import { randomOf } from './seeded-bytes.ts'
 
 const at = (...parts: readonly (string | number)[]): PathStep[] =>
   parts.map((part) => {

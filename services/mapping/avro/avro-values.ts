@@ -6,10 +6,10 @@
 // functions are built once, and a type that contains itself is read only as deep as the cursor
 // lets it.
 
-import type { ExactDecimal } from '../../../core/raw-values.ts'
+import type { ExactDecimal } from '../../core/raw-values.ts'
+import { decimalOf } from '../source-times.ts'
 import type { AvroCursor } from './avro-cursor.ts'
 import type { AvroNode, RecordNode } from './avro-schema.ts'
-import { decimalOf } from './source-times.ts'
 
 export type Read = (cursor: AvroCursor) => unknown
 export type Skip = (cursor: AvroCursor) => void

@@ -13,7 +13,7 @@ import {
   msOf,
   uuidText,
   type Whole,
-} from './source-times.ts'
+} from '../source-times.ts'
 
 export type Convert = (value: never) => unknown
 

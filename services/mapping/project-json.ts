@@ -7,10 +7,10 @@
 // object. Invariant: no two different texts become one, so bytes are never replaced.
 
 import { isUtf8 } from 'node:buffer'
-import type { PathStep } from '../../core/input-mapping.ts'
-import { compileFill, wantsOf } from '../../mapping/compile-path.ts'
-import { parseExactJson } from '../../mapping/exact-json.ts'
-import type { ReadRaws } from '../registry/projection/avro-projection.ts'
+import type { PathStep } from '../core/input-mapping.ts'
+import { compileFill, wantsOf } from './compile-path.ts'
+import { parseExactJson } from './exact-json.ts'
+import type { ReadRaws } from './read-raws.ts'
 
 const byteOrderMark = 0xfeff
 

@@ -6,11 +6,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import avsc from 'avsc'
 import { expect, test } from 'vitest'
-import { projectAvro } from '../../../../services/adapters/registry/projection/avro-projection.ts'
-import type { PathStep } from '../../../../services/core/input-mapping.ts'
-import type { ExactDecimal, Instant } from '../../../../services/core/raw-values.ts'
+import type { PathStep } from '../../../services/core/input-mapping.ts'
+import type { ExactDecimal, Instant } from '../../../services/core/raw-values.ts'
+import { projectAvro } from '../../../services/mapping/avro/avro-projection.ts'
 
-const folder = resolve(import.meta.dirname, '../../../../../shared/data/dialects/09-avro-proto')
+const folder = resolve(import.meta.dirname, '../../../../shared/data/dialects/09-avro-proto')
 const lines = (): string[] =>
   readFileSync(`${folder}/transaction.confluent.jsonl`, 'utf8').trim().split('\n')
 const schemaText = (): string =>

@@ -10,14 +10,12 @@
 // that are cut, forged or longer than their schema says. Invariant: the body is stepped through to
 // its end, so that what does not fit the schema is found, whatever is wanted of it.
 
-import type { PathStep } from '../../../core/input-mapping.ts'
-import { compileFill, groupByStep, type Want, wantsOf } from '../../../mapping/compile-path.ts'
+import type { PathStep } from '../../core/input-mapping.ts'
+import { compileFill, groupByStep, type Want, wantsOf } from '../compile-path.ts'
+import type { ReadRaws } from '../read-raws.ts'
 import { AvroCursor } from './avro-cursor.ts'
 import { type AvroNode, parseAvroSchema, type References } from './avro-schema.ts'
 import { readerOf, type Skip, skipperOf } from './avro-values.ts'
-
-/** Raw values in the order of the wanted paths. */
-export type ReadRaws = (bytes: Buffer, offset: number) => unknown[]
 
 /** Reads one value at the cursor, and puts what is wanted of it into its slots. */
 type Step = (cursor: AvroCursor, raws: unknown[]) => void

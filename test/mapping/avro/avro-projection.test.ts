@@ -2,11 +2,11 @@
 
 import avsc from 'avsc'
 import { describe, expect, test } from 'vitest'
-import { parseSchema } from '../../../../services/adapters/registry/avro-types.ts'
-import { projectAvro } from '../../../../services/adapters/registry/projection/avro-projection.ts'
-import type { PathStep } from '../../../../services/core/input-mapping.ts'
-import { ExactDecimal, Instant, LocalTime } from '../../../../services/core/raw-values.ts'
-import { randomOf } from './seeded-bytes.ts'
+import { parseSchema } from '../../../services/adapters/registry/avro-types.ts'
+import type { PathStep } from '../../../services/core/input-mapping.ts'
+import { ExactDecimal, Instant, LocalTime } from '../../../services/core/raw-values.ts'
+import { projectAvro } from '../../../services/mapping/avro/avro-projection.ts'
+import { randomOf } from '../seeded-bytes.ts'
 
 /** `a.b[0].{}.c`: names, an index in brackets, {} for JSON inside of a text. */
 function path(text: string): PathStep[] {

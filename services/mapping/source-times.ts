@@ -6,7 +6,7 @@
 // a LocalTime that no field's type takes, so that it costs its field and not the event. Invariant:
 // what is finer than a millisecond is cut off, towards the past.
 
-import { ExactDecimal, Instant, LocalTime } from '../../../core/raw-values.ts'
+import { ExactDecimal, Instant, LocalTime } from '../core/raw-values.ts'
 
 export type Whole = number | bigint
 
