@@ -108,7 +108,8 @@ export type LabelMapping = InputMapping & {
   /** Time and keys of the transaction are looked up by its id: the labels do not have them. */
   readonly isLookup: boolean
   /**
-   * Labels stand in the transactions' own files and become known so long after the event, ms; null =
+   * Labels stand in the transactions' own files and become known so long after the event, ms; null
+   * =
    * labels come by themselves.
    */
   readonly delayMs: number | null
@@ -118,7 +119,9 @@ export type LabelMapping = InputMapping & {
 export const moneyFieldOf = ({ fields }: InputMapping): FieldDefinition | null =>
   fields.find(({ type }) => type.kind === 'money') ?? null
 
-/** Name of the field that has the currency of that money; null where all has one, or there is none. */
+/**
+ * Name of the field that has the currency of that money; null where all has one, or there is none.
+ */
 export function currencyFieldOf(mapping: InputMapping): string | null {
   const money = moneyFieldOf(mapping)
   if (money?.type.kind !== 'money') return null

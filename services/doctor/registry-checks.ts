@@ -27,9 +27,9 @@ const checks: readonly Check<readonly SubjectSight[]>[] = [
     worst: 'fatal',
     judge: (subjects, { plan }) => {
       const faults = subjects.flatMap(({ subject, schema, isRegistered, latestVersion }, i) => {
-        const { role } = plan[i]!
+        const { role, isForeign } = plan[i]!
         // A producer's own schema is as good: what cannot be read of it is rejected and says so.
-        if (isRegistered || (isInput(role) && latestVersion !== null)) return []
+        if (isRegistered || isForeign || (isInput(role) && latestVersion !== null)) return []
         const others = latestVersion === null ? 'nothing' : `version ${latestVersion}, another one`
         const found = `${subject} has ${others} for ${schema}.avsc`
         return (written.includes(role) ? fatal : warning)(found, APPLY)
@@ -43,8 +43,8 @@ const checks: readonly Check<readonly SubjectSight[]>[] = [
     worst: 'warning',
     judge: (subjects, { plan }) => {
       const faults = subjects.flatMap(({ subject, level }, i) => {
-        const { role, compatibility: wanted } = plan[i]!
-        if (isAsStrict(level, wanted)) return []
+        const { role, isForeign, compatibility: wanted } = plan[i]!
+        if (isForeign || isAsStrict(level, wanted)) return []
         const isOwners = isInput(role) || !isAsStrict(wanted, level ?? 'NONE')
         const change = `${wanted} (${isOwners ? OWNER : APPLY})`
         return warning(`${subject}: ${level ?? 'no level of its own'}`, change)

@@ -9,7 +9,9 @@
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 
-/** Of a scored event without its vector: its id and its key at full length, hashes, names, times. */
+/**
+ * Of a scored event without its vector: its id and its key at full length, hashes, names, times.
+ */
 const FIXED_BYTES = 700
 const CHALLENGER_BYTES = 150
 /** Numbers, and the entity's name. */

@@ -22,7 +22,7 @@ import { Instant } from '../core/raw-values.ts'
 import { type Convert, createConverter, looksLike } from './convert/create-converter.ts'
 
 /** Where a message stands and what it brings besides its value. */
-export type EventOrigin = {
+type EventOrigin = {
   readonly partition?: number
   readonly offset: number
   /** ms since the epoch; of a row of a file its own time, where it is known. */

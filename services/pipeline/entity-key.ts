@@ -1,7 +1,8 @@
 // What an entity is known by: the fields of its key as one text.
 //
 // In: an event (a transaction, or a label with the fields of the key). Out: the key; of several
-// fields, joined by `|` and escaped so that no two keys meet; NO_KEY where a part is absent: such an
+// fields, joined by `|` and escaped so that no two keys meet; NO_KEY where a part is absent: such
+// an
 // event has no history there, and never shares one. Refuses nothing.
 
 import type { Label, Transaction } from './records.ts'

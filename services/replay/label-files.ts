@@ -2,7 +2,8 @@
 //
 // In: paths, the pipeline's input section, the files of transactions. Out: examined files; their
 // labels as they stand; their labels in the order of time, made whole where the files hold ids and
-// verdicts alone, or taken from the transactions' own rows (`input.labels.delay`). Refused: files that cannot be read (WEIR_FILE_INVALID).
+// verdicts alone, or taken from the transactions' own rows (`input.labels.delay`). Refused: files
+// that cannot be read (WEIR_FILE_INVALID).
 // Invariant: what the transactions are asked for is never later than the label that asks.
 
 import type { FileEvent, RowMapping } from '../adapters/event-files/event-block.ts'

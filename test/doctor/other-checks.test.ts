@@ -41,8 +41,8 @@ test('doctor, registry - a schema that is written has to be registered, one that
 
 const owner = 'its owner decides: `weir topics check` has the command'
 test.each([
-  ['labels-value', 'NONE', 'NONE', `BACKWARD_TRANSITIVE (${owner})`],
-  ['labels-value', null, 'no level of its own', `BACKWARD_TRANSITIVE (${owner})`],
+  ['labels-value', 'NONE', 'NONE', `FULL_TRANSITIVE (${owner})`],
+  ['labels-value', null, 'no level of its own', `FULL_TRANSITIVE (${owner})`],
   ['fraud.alerts-value', 'BACKWARD', 'BACKWARD', 'FULL (run `weir topics apply`)'],
   ['fraud.alerts-value', 'BACKWARD_TRANSITIVE', 'BACKWARD_TRANSITIVE', `FULL (${owner})`],
 ] as const)(

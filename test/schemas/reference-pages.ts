@@ -157,7 +157,7 @@ function renderTopics(): string {
     '- Outputs that would be made with fewer partitions than the transactions have: set `--partitions`.',
     "- Fewer replicas of an output than planned: replicas are moved with Kafka's own tool.",
     '- A schema that cannot follow the latest one of its subject, with the reason. Inputs that apply makes are',
-    '  BACKWARD_TRANSITIVE (a new scorer reads all old events); outputs are FULL (old and new readers agree).',
+    '  FULL_TRANSITIVE (what producers may register, the scorer can read); outputs are FULL (old and new readers agree).',
     '',
     'Subjects come first, then topics. If it fails in the middle (a registry or broker that went away), the error',
     'says what was done and what was not; run it again, it goes on where that ended.',

@@ -3,8 +3,9 @@
 // `shippedInput`: a file that maps nothing, whose events are those of schemas/transaction.avsc and
 // label.avsc; `mappedInput`: fields as they are written under input.transactions.fields.
 
-import { readInput, type WrittenField } from '../../services/adapters/pipeline-file/read-input.ts'
+import { readInput } from '../../services/adapters/pipeline-file/read-input.ts'
 import { readSoundly } from '../../services/adapters/pipeline-file/sound-value.ts'
+import type { WrittenField } from '../../services/adapters/pipeline-file/written-field.ts'
 import type { PipelineDefinition } from '../../services/core/pipeline-definition.ts'
 
 type Input = Pick<PipelineDefinition, 'input' | 'entities'>

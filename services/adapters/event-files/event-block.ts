@@ -41,7 +41,7 @@ export type FileEvent<T> = {
   readonly fault: RowFault | null
 }
 
-export type BlockDecoder<T> = (block: CellBlock) => FileEvent<T>[]
+type BlockDecoder<T> = (block: CellBlock) => FileEvent<T>[]
 
 /** What a kind of event is made of. */
 export type RowMapping<T> = {

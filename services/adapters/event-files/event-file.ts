@@ -1,6 +1,7 @@
 // A file of events, opened by its name's ending.
 //
-// In: a path, and what its rows are (row-mappings.ts). Out: its events in the file's order, as often
+// In: a path, and what its rows are (row-mappings.ts). Out: its events in the file's order, as
+// often
 // as asked for; their times alone; its SHA-256. Refused with WEIR_FILE_INVALID: an ending that
 // nobody reads, and what the readers refuse.
 

@@ -14,7 +14,7 @@ import { pipeline, type Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { splitZstdFrames } from './zstd-frames.ts'
 
-export type FileEncoding = 'utf-8' | 'latin1' | 'utf-16le'
+type FileEncoding = 'utf-8' | 'latin1' | 'utf-16le'
 
 const chunkBytes = 1024 * 1024
 /** As many bytes as the longest byte order mark has. */

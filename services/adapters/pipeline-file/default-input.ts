@@ -4,7 +4,7 @@
 // In: nothing; a table. Out: mappings. Invariant: a test holds the names, and which of them may be
 // absent, against the schemas.
 
-import type { WrittenField } from './read-input.ts'
+import type { WrittenField } from './written-field.ts'
 
 const ms = { type: 'time', unit: 'ms' } as const
 const text = { required: true } as const

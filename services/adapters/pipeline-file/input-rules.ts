@@ -12,8 +12,9 @@ import { isTimeZone } from '../../mapping/convert/time/zone.ts'
 import { iso4217 } from '../../mapping/iso-4217.ts'
 import { parsePath } from '../../mapping/parse-path.ts'
 import { type Fault, quote, suggest } from './pipeline-fault.ts'
-import { type InputStream, kindOf, type WrittenField, writtenFields } from './read-input.ts'
+import { type InputStream, kindOf, writtenFields } from './read-input.ts'
 import type { SoundValue } from './sound-value.ts'
+import type { WrittenField } from './written-field.ts'
 
 type FieldContext = {
   readonly name: string

@@ -25,6 +25,7 @@ const matchesSchema = new Ajv({
   allErrors: true,
   verbose: true,
   strictRequired: false,
+  allowUnionTypes: true,
 }).compile(schema)
 
 const featureKinds = ['fieldFeature', 'calendarFeature', 'windowFeature', 'ratioFeature']

@@ -15,7 +15,6 @@ import {
   type InputMapping,
   type MessageFormat,
   type TimeFormat,
-  type TimeUnit,
   timeUnits,
 } from '../../core/input-mapping.ts'
 import { readIsoTime } from '../../core/iso-time.ts'
@@ -24,25 +23,7 @@ import { parsePath } from '../../mapping/parse-path.ts'
 import { defaultInput } from './default-input.ts'
 import { parseDuration } from './duration.ts'
 import type { SoundValue } from './sound-value.ts'
-
-/** A field as the file writes it, beyond the short form of a path alone. */
-export type WrittenField = {
-  readonly path?: string
-  readonly from?: string
-  readonly of?: readonly string[]
-  readonly type?: FieldType['kind']
-  readonly unit?: TimeUnit | 'minor' | 'major'
-  readonly zone?: string
-  readonly pattern?: string
-  readonly step?: string
-  readonly origin?: string
-  readonly currency?: string
-  readonly negative?: boolean
-  readonly yes?: readonly string[]
-  readonly no?: readonly string[]
-  readonly absent?: string | number | boolean
-  readonly required?: boolean
-}
+import type { WrittenField } from './written-field.ts'
 
 type Written = Readonly<Record<string, WrittenField>>
 export type InputStream = 'transactions' | 'labels'
@@ -113,7 +94,7 @@ function readField(name: string, written: WrittenField, all: Written): FieldDefi
 const isRequiredByDefault = (name: string, written: WrittenField): boolean =>
   requiredRoles.has(name) || kindOf(name, written) === 'money'
 
-export function readSource(name: string, { from, path, of }: WrittenField): FieldSource {
+function readSource(name: string, { from, path, of }: WrittenField): FieldSource {
   if (from === undefined || from === 'value') {
     const steps = path === undefined ? [{ kind: 'name', name } as const] : parsePath(path)
     // What is no path is a fault of its own (input-rules.ts).

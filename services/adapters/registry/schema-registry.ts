@@ -13,6 +13,7 @@ import { RestError } from '@confluentinc/schemaregistry/dist/rest-error.js'
 import {
   type Compatibility,
   type Reference,
+  type SchemaInfo,
   SchemaRegistryClient,
 } from '@confluentinc/schemaregistry/dist/schemaregistry-client.js'
 import { WeirError } from '../../core/errors.ts'
@@ -104,19 +105,8 @@ export function connectRegistry(
     return true
   }
 
-  const collectReferences = async (
-    referred: readonly Reference[],
-    found: Map<string, string>,
-  ): Promise<void> => {
-    for (const { name, subject, version } of referred) {
-      if (found.has(name)) continue
-      const { schema: text = '', references = [] } = await demand(() =>
-        client.getSchemaMetadata(subject, version),
-      )
-      found.set(name, text)
-      await collectReferences(references, found)
-    }
-  }
+  const fetchReferred = ({ subject, version }: Reference) =>
+    demand(() => client.getSchemaMetadata(subject, version))
   return {
     address: place,
     register: (subject, schemaText) => demand(() => client.register(subject, schema(schemaText))),
@@ -133,7 +123,7 @@ export function connectRegistry(
       const found = await find(() => client.getBySubjectAndId(subject, id))
       if (found === null) return null
       const references = new Map<string, string>()
-      await collectReferences(found.references ?? [], references)
+      await collectReferences(found.references, references, fetchReferred)
       return { schemaText: found.schema, references }
     },
     testCompatibility,
@@ -142,6 +132,19 @@ export function connectRegistry(
       await demand(() => client.updateCompatibility(subject, level as Compatibility))
     },
     close: () => client.close(),
+  }
+}
+
+async function collectReferences(
+  referred: readonly Reference[] = [],
+  found: Map<string, string>,
+  fetch: (reference: Reference) => Promise<SchemaInfo>,
+): Promise<void> {
+  for (const reference of referred) {
+    if (found.has(reference.name)) continue
+    const { schema = '', references } = await fetch(reference)
+    found.set(reference.name, schema)
+    await collectReferences(references, found, fetch)
   }
 }
 

@@ -56,7 +56,9 @@ export function conversionOf(base: string, attributes: Attributes, size = 16): C
   const names = [attributes.logicalType, attributes['connect.name']]
   for (const name of names) {
     if (typeof name !== 'string') continue
-    const key = `${base}:${name}`
+    // Iceberg has no local timestamps, but this.
+    const isLocal = attributes['adjust-to-utc'] === false && name.startsWith('timestamp-')
+    const key = `${base}:${isLocal ? `local-${name}` : name}`
     if (isDecimal(base, name)) return decimalConversion(attributes)
     if (!Object.hasOwn(conversions, key) || (key === 'fixed:uuid' && size !== 16)) continue
     return conversions[key]!

@@ -207,7 +207,9 @@ function distinctWindows(features: readonly WindowFeature[]): PlannedWindow[] {
   return windows
 }
 
-/** Numbers are stored as they are, flags as 1 and 0; text as a 52-bit hash; what is absent as -1. */
+/**
+ * Numbers are stored as they are, flags as 1 and 0; text as a 52-bit hash; what is absent as -1.
+ */
 function planStoredValue(field: string): (transaction: Transaction) => number {
   return (transaction) => {
     const value = transaction[field]

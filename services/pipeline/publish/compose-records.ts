@@ -276,7 +276,9 @@ export function composeRejected(
   }
 }
 
-/** The key of all that an event becomes: its own. The partition is chosen by the lane, not by it. */
+/**
+ * The key of all that an event becomes: its own. The partition is chosen by the lane, not by it.
+ */
 export const keyOf = ({ raw }: Arrival): Buffer | null => cut(raw.key, limits.originalKeyBytesMax)
 
 function cut(bytes: Buffer | null, bytesMax: number): Buffer | null {

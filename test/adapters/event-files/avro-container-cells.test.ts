@@ -49,8 +49,8 @@ const recordOf = (...fields: (readonly [string, unknown])[]) => ({
 /** Field x of records that are written as the given bytes. */
 async function readField(type: unknown, values: readonly Buffer[]) {
   const block = { count: values.length, stored: Buffer.concat(values) }
-  const { rows, blocks } = await readFile(container(recordOf(['x', type]), null, [block]), ['x'])
-  return { cells: rows.map(({ x }) => x), isInstant: blocks[0]!.instants!.has('x') }
+  const { rows } = await readFile(container(recordOf(['x', type]), null, [block]), ['x'])
+  return { cells: rows.map(({ x }) => x) }
 }
 
 /** A literal run of Snappy's, as long as it takes no length of its own. */
@@ -114,17 +114,18 @@ describe('avro container cells', () => {
     const time = (logicalType: string) => ({ type: 'long', logicalType })
     const micros = 1_704_110_400_123_456n
     const ms = 1_704_110_400_123
+    const at = new Instant(ms)
     const optional = ['null', time('timestamp-micros')]
     const some = [Buffer.concat([long(1), long(micros)]), long(0)]
     for (const [type, values, cells] of [
-      [time('timestamp-millis'), [long(ms)], [ms]],
-      [time('timestamp-micros'), [long(micros), long(-1)], [ms, -1]],
-      [time('timestamp-nanos'), [long(micros * 1000n)], [ms]],
-      [optional, some, [ms, null]],
+      [time('timestamp-millis'), [long(ms)], [at]],
+      [time('timestamp-micros'), [long(micros), long(-1)], [at, new Instant(-1)]],
+      [time('timestamp-nanos'), [long(micros * 1000n)], [at]],
+      [optional, some, [at, null]],
     ] as const) {
-      expect(await readField(type, values)).toEqual({ cells, isInstant: true })
+      expect(await readField(type, values)).toEqual({ cells })
     }
-    const local = new LocalTime('2024-01-01T12:00:00.123456')
+    const local = new LocalTime('2024-01-01T12:00:00.123')
     const iceberg = { ...time('timestamp-micros'), 'adjust-to-utc': false }
     for (const [type, value, cell] of [
       [time('local-timestamp-micros'), micros, local],
@@ -132,12 +133,12 @@ describe('avro container cells', () => {
       [{ type: 'int', logicalType: 'date' }, 19723, new LocalTime('2024-01-01')],
       ['long', ms, ms],
     ] as const) {
-      expect(await readField(type, [long(value)])).toEqual({ cells: [cell], isInstant: false })
+      expect(await readField(type, [long(value)])).toEqual({ cells: [cell] })
     }
     const list = await readField({ type: 'array', items: time('timestamp-millis') }, [
       Buffer.concat([long(1), long(ms), long(0)]),
     ])
-    expect(list).toEqual({ cells: [[new Instant(ms)]], isInstant: false })
+    expect(list).toEqual({ cells: [[at]] })
   })
 
   test('avro container cells - the value of a union is bare, whatever its branches are', async () => {
@@ -189,7 +190,7 @@ describe('avro container cells', () => {
       await expect(readFile(good.subarray(0, length), ['id'])).rejects.toThrow(/WEIR_FILE_INVALID/)
     }
     for (const [count, fault] of [
-      [4, /ends behind its block/],
+      [4, /ends too early/],
       [2, /bytes behind its last record/],
       [2 ** 40, /more records than bytes/],
       [-1, /found the size -1/],
@@ -209,7 +210,9 @@ describe('avro container cells', () => {
   test('avro container cells - refuses schemas that are no record', async () => {
     for (const schema of ['"string"', 'no json', { type: 'array', items: 'int' }, 'null']) {
       const file = container(schema, null, [])
-      await expect(readFile(file, ['x'])).rejects.toThrow(/WEIR_FILE_INVALID.*schema/)
+      await expect(readFile(file, ['x'])).rejects.toThrow(
+        /WEIR_FILE_INVALID.*(schema|text is no JSON)/,
+      )
     }
   })
 })
@@ -220,12 +223,12 @@ describe.skipIf(dialectFolder === null)('avro container cells of other makers', 
     const facts = JSON.parse(readFileSync(join(folder, 'facts.json'), 'utf8'))['transaction.avro']
     const columns = ['id', 'amount', 'timestamp', 'status', 'recipientId', 'metadata']
     const path = join(folder, 'transaction.avro')
-    const { rows, blocks } = await readRows(readAvroCells, path, columns)
+    const { rows } = await readRows(readAvroCells, path, columns)
     const counts: Record<string, number> = {}
     for (const { status } of rows) counts[String(status)] = (counts[String(status)] ?? 0) + 1
     const customers = rows.map(({ metadata }) => (metadata as { customerId: string }).customerId)
     const minors = rows.map(({ amount }) => (amount as ExactDecimal).unscaled)
-    const times = rows.map(({ timestamp }) => timestamp as number)
+    const times = rows.map(({ timestamp }) => (timestamp as Instant).ms)
     expect({
       rows: rows.length,
       status: counts,
@@ -243,6 +246,5 @@ describe.skipIf(dialectFolder === null)('avro container cells of other makers', 
       first_ms: facts.first_ms,
       last_ms: facts.last_ms,
     })
-    expect([...blocks[0]!.instants!]).toEqual(['timestamp'])
   })
 })

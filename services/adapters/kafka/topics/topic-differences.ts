@@ -150,6 +150,7 @@ function compareSetting(
 
 function compareLevel(one: Case): TopicDifference[] {
   const { planned, subject, isWeirs, addresses } = one
+  if (planned.isForeign) return []
   const { level } = subject
   const { compatibility: wanted } = planned
   if (isAsStrict(level, wanted)) return []
@@ -168,7 +169,7 @@ function compareLevel(one: Case): TopicDifference[] {
 function compareSchema(one: Case): TopicDifference[] {
   const { planned, subject, isWeirs } = one
   const { latest, isRegistered } = subject
-  if (isRegistered) return []
+  if (isRegistered || planned.isForeign) return []
   const found = latest === null ? 'none' : `version ${latest.version}, another schema`
   const values = ['schema', found, `${planned.schema}.avsc`] as const
   const tell = (outcome: Outcome) => [difference(one, 'schema', values, outcome)]

@@ -38,6 +38,8 @@ export type TopicOverrides = {
    * Of the topics that state is put back from; as for a pipeline that is not known unless given.
    */
   readonly journalRetentionMs?: number
+  /** Inputs whose messages are not those of schemas/: their subjects are their producers'. */
+  readonly foreign?: readonly TopicRole[]
   readonly partitions?: number
   readonly replication?: number
 }
@@ -46,6 +48,8 @@ export type PlannedTopic = {
   readonly role: TopicRole
   readonly topic: string
   readonly schema: SchemaFile
+  /** Somebody else says what is in it: no schema is compared, and no level. */
+  readonly isForeign: boolean
   readonly compatibility: CompatibilityLevel
   readonly isReadBack: boolean
   readonly partitions: number
@@ -94,7 +98,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     key: 'customerId',
     madeBy: 'producers',
     schema: 'transaction',
-    compatibility: 'BACKWARD_TRANSITIVE',
+    compatibility: 'FULL_TRANSITIVE',
     hasLanes: true,
     isReadBack: true,
     config: input,
@@ -104,14 +108,14 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
     key: 'customerId',
     madeBy: 'case tools',
     schema: 'label',
-    compatibility: 'BACKWARD_TRANSITIVE',
+    compatibility: 'FULL_TRANSITIVE',
     hasLanes: true,
     isReadBack: true,
     config: input,
   },
   scored: {
     defaultName: 'transactions.scored',
-    key: 'customerId',
+    key: "as the transaction's",
     madeBy: 'scorer',
     schema: 'scored-transaction',
     compatibility: 'FULL',
@@ -122,7 +126,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
   },
   alerts: {
     defaultName: 'fraud.alerts',
-    key: 'customerId',
+    key: "as the transaction's",
     madeBy: 'scorer',
     schema: 'fraud-alert',
     compatibility: 'FULL',
@@ -132,7 +136,7 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
   },
   driftSamples: {
     defaultName: 'drift.samples',
-    key: 'customerId',
+    key: "as the transaction's",
     madeBy: 'scorer',
     schema: 'drift-sample',
     compatibility: 'FULL',
@@ -206,6 +210,9 @@ export const topicShapes: Readonly<Record<TopicRole, TopicShape>> = {
 /** What a pipeline file says of its topics. */
 export const topicsOf = (definition: PipelineDefinition) => ({
   names: definition.topics,
+  foreign: (['transactions', 'labels'] as const).filter(
+    (role) => definition.input[role].isDeclared,
+  ),
   journalRetentionMs: journalRetentionMs(definition),
 })
 
@@ -224,6 +231,7 @@ export function topicPlan(overrides: TopicOverrides = {}): readonly PlannedTopic
       role,
       topic: (overrides.prefix ?? '') + (given ?? shape.defaultName),
       schema: shape.schema,
+      isForeign: overrides.foreign?.includes(role) ?? false,
       compatibility: shape.compatibility,
       isReadBack: shape.isReadBack,
       partitions: shape.hasLanes ? partitions : 1,

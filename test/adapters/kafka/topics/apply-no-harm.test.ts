@@ -179,7 +179,7 @@ test('apply - changes nothing of an input that was there, and tells its owner wh
   )
   expect(left[1]!.command).toBe(
     "curl -X PUT -H 'Content-Type: application/vnd.schemaregistry.v1+json' " +
-      `--data '{"compatibility": "BACKWARD_TRANSITIVE"}' ${stack.registryUrl}/config/${topic}-value`,
+      `--data '{"compatibility": "FULL_TRANSITIVE"}' ${stack.registryUrl}/config/${topic}-value`,
   )
 })
 

@@ -25,7 +25,7 @@ test('topics - lets the broker stamp inputs, and compacts only the roster', () =
   for (const { role, config, compatibility } of topicPlan()) {
     const isInput = role === 'transactions' || role === 'labels'
     expect(config['message.timestamp.type']).toBe(isInput ? 'LogAppendTime' : 'CreateTime')
-    expect(compatibility).toBe(isInput ? 'BACKWARD_TRANSITIVE' : 'FULL')
+    expect(compatibility).toBe(isInput ? 'FULL_TRANSITIVE' : 'FULL')
     expect(config['cleanup.policy']).toBe(role === 'modelControl' ? 'compact' : 'delete')
   }
 })
