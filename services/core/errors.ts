@@ -66,6 +66,10 @@ export const errorTable = {
     'A label names a transaction that is not there, or too long ago.',
     'Give the transactions that the labels are about; a label beyond every window changes nothing.',
   ),
+  WEIR_DECODE_SKIPPED: badData(
+    'Not picked by `where`, or a label without a verdict: counted, and published nowhere.',
+    'Nothing, where that is meant; else look at `where` and `yes`, `no` in the input section.',
+  ),
   WEIR_DECODE_ROW: badData(
     'A line of a file cannot be taken apart.',
     'Mend the line, or write the file anew with a tool that knows the format.',

@@ -25,6 +25,8 @@ export type FieldSource =
   /** An id for events without one: where the message stands, or what some fields hold. */
   | { readonly from: 'position' }
   | { readonly from: 'hash'; readonly fields: readonly string[] }
+  /** CEL over the fields that stand before it (services/expressions). */
+  | { readonly from: 'expression'; readonly text: string }
 
 export const timeUnits = ['s', 'ms', 'us', 'ns'] as const
 export type TimeUnit = (typeof timeUnits)[number]
@@ -102,6 +104,8 @@ export type InputMapping = {
   /** The pipeline file names the fields: they are not those of the shipped schemas. */
   readonly isDeclared: boolean
   readonly fields: readonly FieldDefinition[]
+  /** CEL: which messages count; the others are skipped. null = all. */
+  readonly where: string | null
 }
 
 export type LabelMapping = InputMapping & {

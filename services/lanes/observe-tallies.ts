@@ -16,10 +16,10 @@ type ObserveDeps = { readonly observe: Observe; readonly clock: Clock }
 /** One lane's share of a batch that readers can see now. */
 export function observeCommitted(lane: Lane, tally: LaneTally, observe: Observe): void {
   const { stream, partition } = lane.address
-  const { scored, labels, diverted, review, block, braked, rejected, samples } = tally
+  const { scored, labels, diverted, skipped, review, block, braked, rejected, samples } = tally
   const { committedOffset } = lane
   const flagged = { review, block }
-  const outcomes = { scored, labels, diverted, flagged, braked, rejected, samples }
+  const outcomes = { scored, labels, diverted, skipped, flagged, braked, rejected, samples }
   observe({ kind: 'committed', stream, partition, ...outcomes, committedOffset })
   if (braked > 0) observe({ kind: 'braked', partition, share: flaggedShare(lane.brake) })
   observeLag(lane, observe)

@@ -8,10 +8,9 @@
 // Invariant: all events of a mapping share one shape, whatever they lack.
 
 import { createHash } from 'node:crypto'
-import type { RejectionCode } from '../core/errors.ts'
+import { assertInvariant, type RejectionCode } from '../core/errors.ts'
 import type {
   FieldDefinition,
-  FieldSource,
   FieldType,
   FieldValue,
   MessageHeaders,
@@ -19,7 +18,14 @@ import type {
 } from '../core/input-mapping.ts'
 import { limits } from '../core/limits.ts'
 import { Instant } from '../core/raw-values.ts'
+import {
+  compileExpression,
+  type Expression,
+  type ExpressionType,
+  isExpressionFault,
+} from '../expressions/compile-expression.ts'
 import { type Convert, createConverter, looksLike } from './convert/create-converter.ts'
+import { asExpressionField, resultOf } from './expression-fields.ts'
 
 /** Where a message stands and what it brings besides its value. */
 type EventOrigin = {
@@ -44,6 +50,10 @@ export class FieldFault {
   }
 }
 
+const skipped = (why: string) => new FieldFault('WEIR_DECODE_SKIPPED', '', why)
+const notPicked = skipped('not picked by where')
+const noVerdict = skipped('no verdict')
+
 export type EventFields = Readonly<Record<string, FieldValue>>
 
 export type Assembler = {
@@ -61,53 +71,83 @@ type PlannedField = {
   /** Amounts beyond the limit, which sums of them could not hold. */
   readonly isBeyond: (value: FieldValue) => boolean
   readonly definition: FieldDefinition
+  /** What means neither fraud nor genuine makes no label. */
+  readonly isVerdict: boolean
   readonly expectation: string
 }
 
-export function createAssembler(fields: readonly FieldDefinition[]): Assembler {
+/** @param where CEL: which events count; null = all. */
+export function createAssembler(
+  fields: readonly FieldDefinition[],
+  where: string | null = null,
+): Assembler {
   const ofValue = fields.filter(({ source }) => source.from === 'value')
-  const planned = inOrder(fields).map((field) => planField(field, ofValue.indexOf(field)))
+  const planned = inOrder(fields).map((field) => planField(field, ofValue.indexOf(field), fields))
+  const isWanted = where === null ? null : demandExpression(where, fields, 'flag')
   const blank = Object.fromEntries(fields.map(({ name }) => [name, null]))
   return {
     paths: ofValue.map(({ source }) => (source as { path: readonly PathStep[] }).path),
     assemble: (raws, origin) => {
       const event: Record<string, FieldValue> = { ...blank }
+      let fault: FieldFault | null = null
       for (const field of planned) {
-        const raw = field.read(raws, origin, event)
-        const currency = field.currencyOf === null ? null : field.currencyOf(event)
-        const value = field.convert(raw, currency, origin.brokerTimeMs)
-        if (value === undefined || field.isBeyond(value)) return misfit(field, raw)
-        if (value !== null) event[field.name] = typeof value === 'string' ? bound(value) : value
-        else if (field.definition.isRequired) return missing(field)
-        else event[field.name] = field.definition.absent
+        const value = convertField(field, raws, origin, event)
+        if (value instanceof FieldFault) fault ??= value
+        else event[field.name] = value
       }
-      return event
+      // Who is not meant is not faulty: other types of event lack what this one has to have.
+      if (isWanted !== null && isWanted(event) !== true) return notPicked
+      return fault ?? event
     },
   }
+}
+
+function convertField(
+  field: PlannedField,
+  raws: ArrayLike<unknown>,
+  origin: EventOrigin,
+  event: EventFields,
+): FieldValue | FieldFault {
+  const raw = field.read(raws, origin, event)
+  const currency = field.currencyOf === null ? null : field.currencyOf(event)
+  const value = field.convert(raw, currency, origin.brokerTimeMs)
+  if (value === undefined || field.isBeyond(value)) return misfit(field, raw)
+  if (value !== null) return typeof value === 'string' ? bound(value) : value
+  if (!field.definition.isRequired) return field.definition.absent
+  return field.isVerdict ? noVerdict : missing(field)
 }
 
 /** Who needs other fields comes after them: money after currencies, hashes last. */
 const inOrder = (fields: readonly FieldDefinition[]): readonly FieldDefinition[] => {
   const rank = ({ source, type }: FieldDefinition): number =>
-    source.from === 'hash' ? 2 : type.kind === 'money' ? 1 : 0
+    source.from === 'hash' || source.from === 'expression' ? 2 : type.kind === 'money' ? 1 : 0
   return fields.toSorted((a, b) => rank(a) - rank(b))
 }
 
-function planField(definition: FieldDefinition, index: number): PlannedField {
-  const { name, source, type } = definition
+function planField(
+  definition: FieldDefinition,
+  index: number,
+  all: readonly FieldDefinition[],
+): PlannedField {
+  const { name, type } = definition
   const { convert, expectation } = createConverter(type)
   return {
     name,
-    read: planRead(source, index),
+    read: planRead(definition, index, all),
     convert,
     currencyOf: planCurrency(type),
     isBeyond: type.kind === 'money' ? isBeyondSums : () => false,
     definition,
+    isVerdict: name === 'isFraud' && type.kind === 'flag',
     expectation,
   }
 }
 
-function planRead(source: FieldSource, index: number): PlannedField['read'] {
+function planRead(
+  { source, name, type }: FieldDefinition,
+  index: number,
+  all: readonly FieldDefinition[],
+): PlannedField['read'] {
   switch (source.from) {
     case 'value':
       return (raws) => raws[index]
@@ -119,6 +159,14 @@ function planRead(source: FieldSource, index: number): PlannedField['read'] {
       return (_, { partition = 0, offset }) => `${partition}-${offset}`
     case 'hash':
       return (_, __, event) => hashOf(source.fields.map((field) => event[field]))
+    case 'expression': {
+      const before = all.slice(
+        0,
+        all.findIndex((field) => field.name === name),
+      )
+      const evaluate = demandExpression(source.text, before, resultOf(type))
+      return (_, __, event) => evaluate(event)
+    }
     case 'brokerTime':
       return (_, { brokerTimeMs }) =>
         Number.isNaN(brokerTimeMs) ? undefined : new Instant(brokerTimeMs)
@@ -131,6 +179,17 @@ function planRead(source: FieldSource, index: number): PlannedField['read'] {
 
 const lastOf = (header: MessageHeaders[string]) =>
   Array.isArray(header) ? header.at(-1) : (header as Buffer | string | undefined)
+
+/** Checked when the pipeline file is read; here it only cannot be. */
+function demandExpression(
+  text: string,
+  fields: readonly FieldDefinition[],
+  wanted: ExpressionType,
+): (event: EventFields) => FieldValue {
+  const compiled = compileExpression(text, fields.map(asExpressionField), wanted)
+  assertInvariant(!isExpressionFault(compiled), 'An expression was not checked when it was read.')
+  return (compiled as Expression).evaluate
+}
 
 /** Lengths stand before the values, so that no two lists of them meet. */
 const hashOf = (values: readonly unknown[]): string => {

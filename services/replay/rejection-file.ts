@@ -13,6 +13,8 @@ export type RejectionFile = {
   readonly add: (refused: Refused) => void
   readonly close: () => void
   readonly counts: () => Readonly<Record<Refused['stream'], number>>
+  /** What `where` did not pick, and labels without a verdict: they have no line. */
+  readonly skipped: () => Readonly<Record<Refused['stream'], number>>
   readonly countsByCode: () => Readonly<Partial<Record<RejectionCode, number>>>
 }
 
@@ -21,6 +23,7 @@ const bufferedLinesMax = 1000
 export function openRejectionFile(path: string): RejectionFile {
   const file = openSync(path, 'w')
   const counts = { transactions: 0, labels: 0 }
+  const skipped = { transactions: 0, labels: 0 }
   const byCode = new Map<RejectionCode, number>()
   let lines: string[] = []
   const flush = (): void => {
@@ -30,6 +33,10 @@ export function openRejectionFile(path: string): RejectionFile {
   return {
     add: ({ stream, place, rejection }) => {
       const { stage, code, detail } = rejection
+      if (code === 'WEIR_DECODE_SKIPPED') {
+        skipped[stream]++
+        return
+      }
       counts[stream]++
       byCode.set(code, (byCode.get(code) ?? 0) + 1)
       lines.push(JSON.stringify({ stream, ...place, stage, code, detail }))
@@ -40,6 +47,7 @@ export function openRejectionFile(path: string): RejectionFile {
       closeSync(file)
     },
     counts: () => ({ ...counts }),
+    skipped: () => ({ ...skipped }),
     countsByCode: () => Object.fromEntries([...byCode].sort(([a], [b]) => (a < b ? -1 : 1))),
   }
 }

@@ -34,8 +34,12 @@ export type ReplayReport = {
   readonly scored: number
   readonly rejected: number
   readonly rejectedByCode: Readonly<Record<string, number>>
+  /** Not picked by `where`. */
+  readonly skipped: number
   readonly labels: number
   readonly labelsRejected: number
+  /** Without a verdict, or not picked. */
+  readonly labelsSkipped: number
   readonly review: number
   readonly block: number
   readonly flaggedShare: number | null
@@ -61,14 +65,17 @@ export function composeReport(
 ): ReplayReport {
   const { received, counts, rejections, backtest, verdicts, rowsName } = outcome
   const rejected = rejections.counts()
+  const skipped = rejections.skipped()
   const { transactions: events, labels } = received
   assertInvariant(
-    counts.transactions + rejected.transactions === events,
-    `${counts.transactions} rows + ${rejected.transactions} rejected is not ${events} transactions`,
+    counts.transactions + rejected.transactions + skipped.transactions === events,
+    `${counts.transactions} rows + ${rejected.transactions} rejected + ${skipped.transactions} ` +
+      `skipped is not ${events} transactions`,
   )
   assertInvariant(
-    counts.labels + rejected.labels === labels,
-    `${counts.labels} labels entered + ${rejected.labels} rejected is not ${labels}`,
+    counts.labels + rejected.labels + skipped.labels === labels,
+    `${counts.labels} labels entered + ${rejected.labels} rejected + ${skipped.labels} skipped ` +
+      `is not ${labels}`,
   )
   const isScored = rowsName === 'scored.parquet'
   return {
@@ -76,8 +83,10 @@ export function composeReport(
     scored: isScored ? counts.transactions : 0,
     rejected: rejected.transactions,
     rejectedByCode: rejections.countsByCode(),
+    skipped: skipped.transactions,
     labels,
     labelsRejected: rejected.labels,
+    labelsSkipped: skipped.labels,
     review: counts.review,
     block: counts.block,
     flaggedShare:

@@ -14,6 +14,11 @@ import {
   metricTable,
 } from '../../services/adapters/prometheus/metric-table.ts'
 import { type ErrorEntry, errorTable } from '../../services/core/errors.ts'
+import {
+  expressionFunctions,
+  specialForms,
+} from '../../services/expressions/functions/all-functions.ts'
+import { signatureOf } from '../../services/expressions/functions/expression-function.ts'
 import { commandRows, programNames, sectionOf } from './command-rows.ts'
 import { limitRows } from './limit-rows.ts'
 
@@ -71,6 +76,18 @@ const pages: readonly Page[] = [
     heading: '## Limits',
     columns: ['Limit', 'Value', 'Why'],
     rows: limitRows(),
+  },
+  {
+    file: 'docs/reference/input.md',
+    heading: '## Functions',
+    columns: ['Function', 'Meaning'],
+    rows: [
+      ...expressionFunctions.map((row) => [`\`${signatureOf(row)}\``, row.sentence]),
+      // There is no way yet to name a table in a pipeline file.
+      ...specialForms
+        .filter(({ name }) => name !== 'lookup')
+        .map(({ signature, sentence }) => [`\`${signature}\``, sentence]),
+    ],
   },
   ...programNames.map((name) => ({
     file: 'docs/reference/commands.md',

@@ -49,12 +49,12 @@ export type RowMapping<T> = {
   readonly csv: CsvDialect
   /** The pipeline file names these fields: a column that is not there is a mistake. */
   readonly isDeclared: boolean
+  readonly where: string | null
   /** The field whose time the rows stand in order of. */
   readonly time: string
   /** Added to that time, ms: labels that become known so long after their event. */
   readonly delayMs: number
-  /** From the fields to the event; null where the row says nothing (a verdict that is none). */
-  readonly toEvent: (fields: EventFields) => T | null
+  readonly toEvent: (fields: EventFields) => T
 }
 
 /** The columns that a reader asks a file for. */
@@ -91,28 +91,27 @@ export function createRowDecoder<T>(mapping: RowMapping<T>, file: number): Block
         continue
       }
       timeMs = (found[time] as number) + delayMs
-      const value = toEvent(found)
-      if (value !== null) events.push({ timeMs, ...place, value, fault: null })
+      events.push({ timeMs, ...place, value: toEvent(found), fault: null })
     }
     return events
   }
 }
 
-/** As few fields as tell which rows are events, and when. */
+/** The time alone: a row that is no event for another reason has its time all the same. */
 export const onlyTimes = <T>({ fields, ...rows }: RowMapping<T>): RowMapping<T> => ({
   ...rows,
-  fields: fields.filter(({ name }) => name === rows.time || name === 'isFraud'),
+  fields: fields.filter(({ name }) => name === rows.time),
+  where: null,
 })
 
-/** The times of the same rows, and of those alone that are events. */
+/** The times of the same rows. */
 export function createTimeDecoder<T>(mapping: RowMapping<T>, file: number) {
   const decode = createRowDecoder(mapping, file)
   return (block: CellBlock): Float64Array => Float64Array.from(decode(block), (e) => e.timeMs)
 }
 
 function createRowReader<T>(mapping: RowMapping<T>, file: number) {
-  const { fields } = mapping
-  const assembler = createAssembler(fields)
+  const assembler = createAssembler(mapping.fields, mapping.where)
   const walks = assembler.paths.map((path) => ({
     column: columnOf(path),
     walk: path.length > 1 ? compilePath(path.slice(1)) : null,

@@ -28,6 +28,7 @@ export const transactionRows = ({ input }: Input): RowMapping<Transaction> => ({
 export const keyRows = (input: Input): RowMapping<TransactionKeys> => ({
   ...transactionRows(input),
   fields: keyFields(input),
+  where: null,
 })
 
 /** Labels that bring all that they need. */
@@ -35,7 +36,7 @@ export const labelRows = ({ input }: Input): RowMapping<Label> => ({
   ...input.labels,
   time: 'labelTime',
   delayMs: 0,
-  toEvent: (fields) => withVerdict<Label>(fields),
+  toEvent: asIs,
 })
 
 /** Labels that are an id and a verdict: the rest is looked up. */
@@ -46,7 +47,7 @@ export const bareLabelRows = ({ input, entities }: Input): RowMapping<BareLabel>
     fields: input.labels.fields.filter(({ name }) => !repeated.has(name)),
     time: 'labelTime',
     delayMs: 0,
-    toEvent: (fields) => withVerdict<BareLabel>(fields),
+    toEvent: asIs,
   }
 }
 
@@ -59,22 +60,20 @@ export function labelRowsBeside(definition: Input): RowMapping<Label> {
     fields: [...keyFields(definition), ...own],
     csv: definition.input.transactions.csv,
     isDeclared: labels.isDeclared,
+    where: null,
     time: 'eventTime',
     delayMs,
     toEvent: (fields) =>
-      withVerdict<Label>({ ...fields, labelTime: (fields.eventTime as number) + delayMs }),
+      ({ ...fields, labelTime: (fields.eventTime as number) + delayMs }) as unknown as Label,
   }
 }
-
-/** What means neither fraud nor genuine is no verdict, and no label. */
-const withVerdict = <T>(fields: EventFields): T | null =>
-  fields.isFraud === null ? null : (fields as T)
 
 function keyFields({ input, entities }: Input): readonly FieldDefinition[] {
   const wanted = new Set(['transactionId', 'eventTime', ...entities.flatMap(({ key }) => key)])
   const { fields } = input.transactions
   for (const { name, source, type } of fields) {
     if (!wanted.has(name)) continue
+    if (source.from === 'expression') return fields
     if (source.from === 'hash') for (const field of source.fields) wanted.add(field)
     if (type.kind === 'money' && 'field' in type.currency) wanted.add(type.currency.field)
   }

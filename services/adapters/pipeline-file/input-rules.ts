@@ -7,8 +7,14 @@ import type { FieldDefinition, InputMapping } from '../../core/input-mapping.ts'
 import { readIsoTime } from '../../core/iso-time.ts'
 import { nearestName } from '../../core/nearest-name.ts'
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
+import {
+  compileExpression,
+  type ExpressionType,
+  isExpressionFault,
+} from '../../expressions/compile-expression.ts'
 import { checkPattern } from '../../mapping/convert/time/pattern.ts'
 import { isTimeZone } from '../../mapping/convert/time/zone.ts'
+import { asExpressionField, resultOf } from '../../mapping/expression-fields.ts'
 import { iso4217 } from '../../mapping/iso-4217.ts'
 import { parsePath } from '../../mapping/parse-path.ts'
 import { type Fault, quote, suggest } from './pipeline-fault.ts'
@@ -35,8 +41,25 @@ export function findInputFaults(
     return [
       ...findMissing(stream, input[stream], input.labels.delayMs !== null),
       ...findFieldFaults(file, stream, input[stream]),
+      ...findWhereFaults(stream, input[stream]),
     ]
   })
+}
+
+function findWhereFaults(stream: InputStream, { where, fields }: InputMapping): readonly Fault[] {
+  const found = where === null ? null : findExpressionFault(where, fields, 'flag')
+  return found === null ? [] : [{ path: ['input', stream, 'where'], at: 'value', ...found }]
+}
+
+function findExpressionFault(
+  text: string,
+  fields: readonly FieldDefinition[],
+  wanted: ExpressionType,
+): Pick<Fault, 'found' | 'expected'> | null {
+  const compiled = compileExpression(text, fields.map(asExpressionField), wanted)
+  if (!isExpressionFault(compiled)) return null
+  const { line, column, message } = compiled
+  return { found: quote(text), expected: `CEL (at ${line}:${column}: ${message})` }
 }
 
 const rolesOf = {
@@ -144,6 +167,12 @@ const fieldRules: readonly FieldRule[] = [
     origin === undefined || readIsoTime(origin) !== null
       ? null
       : { key: 'origin', found: quote(origin), expected: 'a time such as 2026-01-01T00:00:00Z' },
+  ({ written, field, all }) => {
+    if (written.expression === undefined) return null
+    const before = all.slice(0, all.indexOf(field))
+    const found = findExpressionFault(written.expression, before, resultOf(field.type))
+    return found === null ? null : { key: 'expression', ...found }
+  },
   ({ written, name, all }) => {
     if (written.from !== 'hash') return null
     const unknown = (written.of ?? ['']).find(

@@ -105,7 +105,8 @@ function readSoundPart(
   const definition = toDefinition(file, context, { entries, retentionMsMin })
   const transactionFields = knownFields(definition.input.transactions.fields)
   const labelFields = knownFields(definition.input.labels.fields)
-  const { isLookup } = definition.input.labels
+  const { isLookup: isByIdAlone, delayMs } = definition.input.labels
+  const isLookup = isByIdAlone || delayMs !== null
   const entities = file.keysAt(['entities']) === null ? null : keysByEntity(definition)
   const hasLabels = definition.topics.labels !== null
   const featureContext = { entries, entities, transactionFields, labelFields, hasLabels, isLookup }

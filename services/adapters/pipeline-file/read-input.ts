@@ -75,6 +75,7 @@ function readMapping(file: SoundValue, stream: InputStream): InputMapping {
     schemaFile: file.read<string | null>(['input', stream, 'schema'], null),
     csv: file.read<CsvDialect>(['input', stream, 'csv'], {}),
     isDeclared: file.keysAt(['input', stream, 'fields']) !== null,
+    where: file.read<string | null>(['input', stream, 'where'], null),
     fields: Object.entries(written).map(([name, field]) => readField(name, field, written)),
   }
 }
@@ -94,7 +95,8 @@ function readField(name: string, written: WrittenField, all: Written): FieldDefi
 const isRequiredByDefault = (name: string, written: WrittenField): boolean =>
   requiredRoles.has(name) || kindOf(name, written) === 'money'
 
-function readSource(name: string, { from, path, of }: WrittenField): FieldSource {
+function readSource(name: string, { from, path, of, expression }: WrittenField): FieldSource {
+  if (expression !== undefined) return { from: 'expression', text: expression }
   if (from === undefined || from === 'value') {
     const steps = path === undefined ? [{ kind: 'name', name } as const] : parsePath(path)
     // What is no path is a fault of its own (input-rules.ts).

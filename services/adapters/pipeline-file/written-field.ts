@@ -7,6 +7,7 @@ export type WrittenField = {
   readonly path?: string
   readonly from?: string
   readonly of?: readonly string[]
+  readonly expression?: string
   readonly type?: FieldType['kind']
   readonly unit?: TimeUnit | 'minor' | 'major'
   readonly zone?: string

@@ -1,6 +1,6 @@
 // The books of one process: what came in, what went out, what is still inside, per stream.
 //
-//   received = scored + labels + rejected + diverted + inFlight          (at every moment)
+//   received = scored + labels + rejected + diverted + skipped + inFlight  (at every moment)
 //
 // In: signals. Out: `read()`. `received` goes up with `received`, when events are taken in, and
 // down with `abandoned`, when they are given up and will be read again; so a redelivery is received
@@ -23,6 +23,7 @@ export type StreamBooks = {
   readonly rejected: number
   readonly rejectedByCode: Readonly<Record<string, number>>
   readonly diverted: number
+  readonly skipped: number
   readonly flagged: { readonly review: number; readonly block: number }
   readonly braked: number
   readonly abandoned: number
@@ -49,6 +50,7 @@ type Account = {
   rejected: number
   readonly rejectedByCode: Map<RejectionCode, number>
   diverted: number
+  skipped: number
   review: number
   block: number
   braked: number
@@ -64,6 +66,7 @@ const openAccount = (): Account => ({
   rejected: 0,
   rejectedByCode: new Map(),
   diverted: 0,
+  skipped: 0,
   review: 0,
   block: 0,
   braked: 0,
@@ -116,6 +119,7 @@ function enterCommitted(account: Account, committed: Extract<Signal, { kind: 'co
   account.scored += committed.scored
   account.labels += committed.labels
   account.diverted += committed.diverted
+  account.skipped += committed.skipped
   account.review += committed.flagged.review
   account.block += committed.flagged.block
   account.braked += committed.braked
@@ -126,9 +130,9 @@ function enterCommitted(account: Account, committed: Extract<Signal, { kind: 'co
 }
 
 function readAccount(account: Account, counted: number | null): StreamBooks {
-  const { scored, labels, rejected, diverted, abandoned } = account
+  const { scored, labels, rejected, diverted, skipped, abandoned } = account
   const received = account.takenIn - abandoned
-  const balance = received - scored - labels - rejected - diverted
+  const balance = received - scored - labels - rejected - diverted - skipped
   const inFlight = counted ?? Math.max(0, balance)
   let lag = 0
   for (const events of account.lags.values()) lag += events
@@ -139,6 +143,7 @@ function readAccount(account: Account, counted: number | null): StreamBooks {
     rejected,
     rejectedByCode: Object.fromEntries(account.rejectedByCode),
     diverted,
+    skipped,
     flagged: { review: account.review, block: account.block },
     braked: account.braked,
     abandoned,

@@ -144,6 +144,10 @@ export const metricTable = {
     'events',
     'Transactions later than late.allowed, committed to the late topic.',
   ),
+  weir_skipped_events_total: counter(
+    'events',
+    'Messages that `where` did not pick, and labels without a verdict: committed, not published.',
+  ),
   weir_flagged_events_total: counter('events', 'Scored transactions by the decision that flags.', {
     decision: oneOf(flagDecisions),
   }),

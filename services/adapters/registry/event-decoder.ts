@@ -34,7 +34,7 @@ export function createEventDecoder<T>(
   fetch: FetchWriter,
   clock: Clock = systemClock,
 ): Decoder<T> {
-  const assembler = createAssembler(mapping.fields)
+  const assembler = createAssembler(mapping.fields, mapping.where)
   const { paths } = assembler
   const project = (writer: WriterSchema): ReadRaws =>
     projectAvro(writer.schemaText, writer.references, paths)

@@ -7,6 +7,7 @@
 // for last and the furthest read, which outputs have not named yet.
 
 import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
+import type { Decoded } from '../../pipeline/decode/decode.ts'
 import { decodeLearning } from '../../pipeline/decode/decode-learning.ts'
 import type { Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { RawMessage, Transaction } from '../../pipeline/records.ts'
@@ -101,7 +102,7 @@ export function openReceivedLanes(
 
 function admitAll(
   lane: Lane,
-  { values }: { readonly values: readonly (Transaction | null)[] },
+  { values, rejections }: Pick<Decoded<Transaction>, 'values' | 'rejections'>,
   messages: readonly RawMessage[],
   { definition, wasUnknown, wasSetAside, expect }: ReceivedOptions,
 ): void {
@@ -111,6 +112,7 @@ function admitAll(
   for (const [i, raw] of messages.entries()) {
     const transaction = values[i]!
     lane.next = raw.offset + 1
+    if (rejections[i]?.code === 'WEIR_DECODE_SKIPPED') continue
     const isAccepted =
       transaction !== null &&
       validateTransaction(transaction, raw, rules) === null &&

@@ -37,6 +37,7 @@ export type Signal =
       readonly scored: number
       readonly labels: number
       readonly diverted: number
+      readonly skipped: number
       readonly flagged: { readonly review: number; readonly block: number }
       readonly braked: number
       readonly rejected: ReadonlyMap<RejectionCode, number>

@@ -3,7 +3,7 @@
 // Every arrival of the batch leaves here with exactly one outcome: scored, rejected or diverted (a
 // label has none: its offset alone moves). Nothing is refused; a lane whose delivery is in doubt is
 // reported to the pipeline. Invariant (conservation): per lane, scored + rejected + diverted +
-// labels = arrivals, checked on every batch.
+// skipped + labels = arrivals, checked on every batch.
 
 import { assertInvariant, type RejectionCode } from '../../core/errors.ts'
 import { hashToShare } from '../../core/hash.ts'
@@ -40,6 +40,8 @@ export type LaneTally = {
   readonly scored: number
   readonly labels: number
   readonly diverted: number
+  /** Not picked by `where`, and labels without a verdict. */
+  readonly skipped: number
   readonly review: number
   readonly block: number
   readonly braked: number
@@ -52,6 +54,7 @@ type LaneDraft = {
   scored: number
   labels: number
   diverted: number
+  skipped: number
   review: number
   block: number
   braked: number
@@ -91,6 +94,7 @@ const createDraft = (): LaneDraft => ({
   scored: 0,
   labels: 0,
   diverted: 0,
+  skipped: 0,
   review: 0,
   block: 0,
   braked: 0,
@@ -155,6 +159,10 @@ function addRefused(
     if (arrival.label !== null) draft.labels++
     const { rejection } = arrival
     if (rejection === null) continue
+    if (rejection.code === 'WEIR_DECODE_SKIPPED') {
+      draft.skipped++
+      continue
+    }
     const lane = batch.lanes[batch.laneIndexes[i]!]!
     const refused = { arrival, lane, rejection, rejectedTimeMs, latenessMs: null }
     const value = encoders.rejected(composeRejected(refused, context))
@@ -199,11 +207,12 @@ function addSetAside(
   }
 }
 
-function assertConserved({ events, scored, labels, diverted, rejected }: LaneDraft): void {
+function assertConserved({ events, scored, labels, diverted, skipped, rejected }: LaneDraft): void {
   let refused = 0
   for (const count of rejected.values()) refused += count
   assertInvariant(
-    scored + labels + diverted + refused === events,
-    `${scored} scored + ${labels} labels + ${diverted} diverted + ${refused} rejected is not ${events}`,
+    scored + labels + diverted + skipped + refused === events,
+    `${scored} scored + ${labels} labels + ${diverted} diverted + ${skipped} skipped + ${refused} ` +
+      `rejected is not ${events}`,
   )
 }

@@ -103,6 +103,7 @@ export const oneOfEach: { readonly [K in Kind]: Extract<Signal, { kind: K }> } =
     scored: 985,
     labels: 0,
     diverted: 3,
+    skipped: 0,
     flagged: { review: 5, block: 2 },
     braked: 4,
     rejected: new Map([
@@ -210,6 +211,7 @@ function splitOutcomes(lane: Lane, events: number, upTo: (max: number) => number
     scored: isLabels ? 0 : rest,
     labels: isLabels ? rest : 0,
     diverted,
+    skipped: 0,
     flagged: { review: 0, block: 0 },
     braked: 0,
     rejected: new Map([
