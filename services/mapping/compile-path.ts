@@ -12,7 +12,7 @@ import { parseExactJson } from './exact-json.ts'
 /** What is to be found below a value, and the place in a row of raw values that it goes to. */
 export type Want = { readonly slot: number; readonly steps: readonly PathStep[] }
 /** Puts what it finds into its slots; slots of what is absent are left as they are. */
-type Fill = (value: unknown, raws: unknown[]) => void
+export type Fill = (value: unknown, raws: unknown[]) => void
 
 export function compilePath(steps: readonly PathStep[]): (root: unknown) => unknown {
   const walks = steps.map(compileStep)

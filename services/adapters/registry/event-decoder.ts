@@ -21,6 +21,7 @@ import {
 } from '../../mapping/assemble-event.ts'
 import { projectAvro } from '../../mapping/avro/avro-projection.ts'
 import { projectJson } from '../../mapping/project-json.ts'
+import { projectProtobuf } from '../../mapping/protobuf/protobuf-projection.ts'
 import type { ReadRaws } from '../../mapping/read-raws.ts'
 import { DecodeFault, type Decoder } from '../../pipeline/decode/message-decoder.ts'
 import type { RawMessage } from '../../pipeline/records.ts'
@@ -37,14 +38,17 @@ export function createEventDecoder<T>(
   const assembler = createAssembler(mapping.fields, mapping.where)
   const { paths } = assembler
   const project = (writer: WriterSchema): ReadRaws =>
-    projectAvro(writer.schemaText, writer.references, paths)
+    mapping.format === 'protobuf'
+      ? projectProtobuf(writer.schemaText, writer.references, paths)
+      : projectAvro(writer.schemaText, writer.references, paths)
   if (mapping.format === 'json') return withoutIds(planRead(projectJson(paths), 0, assembler))
   if (mapping.format === 'json_schema') {
     return withPrefix(planRead(projectJson(paths), prefixSize, assembler))
   }
   if (mapping.schemaFile !== null) {
     const schemaText = readSchemaFile(mapping.schemaFile)
-    return withoutIds(planRead(project({ schemaText, references: new Map() }), 0, assembler))
+    const read = project({ schemaText, references: new Map() })
+    return withoutIds(planRead(mapping.format === 'protobuf' ? bare(read) : read, 0, assembler))
   }
   return createIdDecoder<T, WriterSchema>({
     fetch,
@@ -59,6 +63,12 @@ export function createEventDecoder<T>(
     clock,
   })
 }
+
+/** Bare Protobuf is of the file's first message; the projection wants to be told so. */
+const bare =
+  (read: ReadRaws): ReadRaws =>
+  (bytes) =>
+    read(Buffer.concat([Buffer.of(0), bytes]), 0)
 
 /** Schemas of the registry are not asked for: nothing is to be learned. */
 const withoutIds = <T>(read: ReadBody<EventFields>): Decoder<T> => ({
