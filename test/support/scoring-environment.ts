@@ -16,7 +16,7 @@ import { findSchemaId, type SchemaIds } from '../../load/generator/wire.ts'
 import { type ScorerProcess, startScorerProcess } from '../../load/scorer/scorer-process.ts'
 import { createKafka, type Kafka } from '../../services/adapters/kafka/client/kafka-client.ts'
 import { applyTopics } from '../../services/adapters/kafka/topics/topic-admin.ts'
-import { topicPlan } from '../../services/adapters/kafka/topics/topics.ts'
+import { topicPlan, topicsOf } from '../../services/adapters/kafka/topics/topics.ts'
 import { loadPipelineFile } from '../../services/adapters/pipeline-file/pipeline-file.ts'
 import { readManifest } from '../../services/adapters/pipeline-file/pipeline-manifest.ts'
 import { connectRegistry } from '../../services/adapters/registry/schema-registry.ts'
@@ -145,21 +145,24 @@ export function replaceLine(begins: string, line: string): string {
 async function makeTopics(
   { registryUrl }: TestStack,
   kafka: Kafka,
-  { topics }: PipelineDefinition,
+  definition: PipelineDefinition,
   partitions: number,
 ): Promise<SchemaIds> {
   const admin = kafka.admin()
   const registry = connectRegistry(registryUrl)
   await admin.connect()
   try {
-    await applyTopics({ admin, registry, plan: topicPlan({ names: topics, partitions }) })
+    await applyTopics({ admin, registry, plan: topicPlan({ ...topicsOf(definition), partitions }) })
   } finally {
     await registry.close()
     await admin.disconnect()
   }
-  const [transactions, labels] = await Promise.all([
-    findSchemaId(registryUrl, topics.transactions),
-    topics.labels === null ? 0 : findSchemaId(registryUrl, topics.labels),
-  ])
+  // Of events of another shape the test registers the schema, if there is one.
+  const idOf = (role: 'transactions' | 'labels') => {
+    const topic = definition.topics[role]
+    const isOurs = topic !== null && !definition.input[role].isDeclared
+    return isOurs ? findSchemaId(registryUrl, topic) : 0
+  }
+  const [transactions, labels] = await Promise.all([idOf('transactions'), idOf('labels')])
   return { transactions, labels }
 }
