@@ -98,7 +98,7 @@ function stepThroughFields(fields: Fields, wants: readonly Want[], compiled: Com
   }
 }
 
-/** An entry that comes again counts for all of its key, as in Java: nothing is left of the first. */
+/** An entry that comes again counts for all of its key, as in Java. */
 function stepThroughMap(items: AvroNode, wants: readonly Want[], compiled: Compiled): Step {
   const skip = skipperOf(items)
   const entries = new Map<string, { step: Step; slots: number[] }>()

@@ -11,7 +11,7 @@ import type { AvroCursor } from './avro-cursor.ts'
 import type { AvroNode, RecordNode } from './avro-schema.ts'
 import { decimalOf } from './source-times.ts'
 
-export type Read = (cursor: AvroCursor) => unknown
+type Read = (cursor: AvroCursor) => unknown
 export type Skip = (cursor: AvroCursor) => void
 
 const readers = new WeakMap<AvroNode, Read>()
