@@ -76,8 +76,8 @@ const verdict = {
 }
 
 /** avsc takes no dash in a namespace; Java has let it pass for years. */
-const typeOf = (schema: { readonly namespace?: string }) => {
-  const { namespace: _, ...named } = schema
+const typeOf = (schema: object) => {
+  const { namespace: _, ...named } = schema as { readonly namespace?: string }
   return avsc.Type.forSchema(named as avsc.Schema, { wrapUnions: 'never' as never })
 }
 
@@ -149,7 +149,7 @@ const json: Dialect = {
       'terminalId: { from: "header:shop", required: true }, ' +
       'currency: { path: data.money.ccy, type: currency }, ' +
       'amountMinor: { path: data.money.value, unit: major, currency: currency }, ' +
-      'mcc: data.tags[0], country: data.tags[1], channel: data.tags[2], ' +
+      'mcc: "data.tags[0]", country: "data.tags[1]", channel: "data.tags[2]", ' +
       'deviceId: data.$json.nothing, raw: payload, device: payload.$json.device, ' +
       'deviceIdentity: { expression: "coalesce(device, deviceId)" }',
     labels:

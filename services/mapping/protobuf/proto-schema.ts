@@ -9,13 +9,13 @@
 import { ProtoTokens } from './proto-tokens.ts'
 import { wellKnownProtos } from './proto-well-known.ts'
 
-export const scalarNames = [
+const scalarNames = [
   ...(['double', 'float', 'int32', 'int64', 'uint32', 'uint64', 'sint32', 'sint64'] as const),
   ...(['fixed32', 'fixed64', 'sfixed32', 'sfixed64', 'bool', 'string', 'bytes'] as const),
 ] as const
 export type ScalarName = (typeof scalarNames)[number]
 
-export type ProtoEnum = { readonly kind: 'enum'; readonly names: Map<number, string> }
+type ProtoEnum = { readonly kind: 'enum'; readonly names: Map<number, string> }
 export type ProtoMessage = {
   readonly kind: 'message'
   readonly fullName: string

@@ -6,9 +6,9 @@
 //   text, nested ones within their parents; a single 0 is the first message
 //
 // In: a .proto text with those that it imports, and paths; later bodies. Out: raw values in the
-// order of the paths. Refused (thrown): text that cannot be read, with a sentence; indexes that lead
-// to no message; bodies that are cut inside a field or forged. A body that is cut between two
-// fields is a body: Protobuf cannot tell. Invariant: each message of the text is compiled once.
+// order of the paths. Refused (thrown): text that cannot be read, with a sentence; indexes of no
+// message; bodies that are cut inside a field or forged. A body that is cut between two fields is
+// a body: Protobuf cannot tell. Invariant: each message of the text is compiled once.
 
 import type { PathStep } from '../../core/input-mapping.ts'
 import { wantsOf } from '../compile-path.ts'
