@@ -51,7 +51,7 @@ const holder = {
 const payment = {
   type: 'record',
   name: 'CardPayment',
-  namespace: 'com.bank-x.payments',
+  namespace: 'com.bank.payments',
   fields: [
     { name: 'version', type: 'int' },
     { name: 'id', ...optional('string') },
@@ -75,11 +75,9 @@ const verdict = {
   ],
 }
 
-/** avsc takes no dash in a namespace; Java has let it pass for years. */
-const typeOf = (schema: object) => {
-  const { namespace: _, ...named } = schema as { readonly namespace?: string }
-  return avsc.Type.forSchema(named as avsc.Schema, { wrapUnions: 'never' as never })
-}
+/** Nullable unions are written bare. */
+const typeOf = (schema: object) =>
+  avsc.Type.forSchema(schema as avsc.Schema, { wrapUnions: 'never' as never })
 
 const bigEndian = (minor: number): Buffer => {
   const bytes = Buffer.alloc(8)
