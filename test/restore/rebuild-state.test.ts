@@ -7,13 +7,10 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { repositoryFolder } from '../../dev/stack/repository.ts'
 import { prefillTopic } from '../../load/generator/prefill.ts'
-import { createDecoder } from '../../services/adapters/registry/avro-codec.ts'
-import { readSchema, type SchemaFile } from '../../services/adapters/registry/schema-files.ts'
-import { connectRegistry, subjectOf } from '../../services/adapters/registry/schema-registry.ts'
 import type { ParityReport } from '../../services/parity/parity-report.ts'
-import { runParity } from '../../services/parity/run-parity.ts'
 import { untilCommitted } from '../support/committed-offsets.ts'
 import { killWithWorkInFlight } from '../support/kill-in-flight.ts'
+import { parityOf } from '../support/parity-of-environment.ts'
 import { openScoringEnvironment, type ScoringEnvironment } from '../support/scoring-environment.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -64,7 +61,7 @@ beforeAll(async () => {
   await untilCommitted(place)
   second.signal('SIGTERM')
   expect(await second.ended).toBe('exited with code 0')
-  parity = await runParityHere()
+  parity = await parityOf(place)
 })
 afterAll(async () => {
   await place?.close()
@@ -103,27 +100,6 @@ async function deleteKeys(): Promise<number> {
   }
   redis.disconnect()
   return deleted
-}
-
-async function runParityHere(): Promise<ParityReport> {
-  const { kafka, definition, groupId, stack } = place
-  const { topics } = definition
-  const registry = connectRegistry(stack.registryUrl)
-  const decoderOf = <T>(file: SchemaFile, topic: string) =>
-    createDecoder<T>(readSchema(file), (id) => registry.schemaById(id, subjectOf(topic)))
-  const decoders = {
-    transactions: decoderOf<never>('transaction', topics.transactions),
-    labels: decoderOf<never>('label', topics.labels!),
-    scored: decoderOf<never>('scored-transaction', topics.scored),
-    rejected: decoderOf<never>('rejected-transaction', topics.rejected),
-    late: decoderOf<never>('late-transaction', topics.late),
-  }
-  try {
-    const everything = { fromMs: null, toMs: null, sample: 0 }
-    return await runParity({ kafka, definition, groupId, decoders }, everything)
-  } finally {
-    await registry.close()
-  }
 }
 
 describe('rebuild', () => {
