@@ -12,17 +12,21 @@ import type { PipelineDefinition } from '../../core/pipeline-definition.ts'
 import type { Label, RawMessage, Rejection, Transaction } from '../records.ts'
 
 export type ValidateRules = PipelineDefinition['validate'] & {
-  /** Fields whose texts are keys: transactionId and those of the entities' keys. */
+  /** Fields whose texts have to be short: ids, parts of entities' keys, what is required. */
   readonly idFields: readonly string[]
 }
 
 export const planValidate = ({
   validate,
   entities,
-}: Pick<PipelineDefinition, 'validate' | 'entities'>): ValidateRules => ({
-  ...validate,
-  idFields: [...new Set(['transactionId', ...entities.flatMap(({ key }) => key)])],
-})
+  input,
+}: Pick<PipelineDefinition, 'validate' | 'entities' | 'input'>): ValidateRules => {
+  const required = input.transactions.fields.filter(
+    ({ type, isRequired }) => type.kind === 'text' && isRequired,
+  )
+  const ids = ['transactionId', ...entities.flatMap(({ key }) => key)]
+  return { ...validate, idFields: [...new Set([...ids, ...required.map(({ name }) => name)])] }
+}
 
 const reject = (code: RejectionCode, detail: string): Rejection => ({
   code,
