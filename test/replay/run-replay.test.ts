@@ -226,9 +226,9 @@ describe('replay - the run folder', () => {
       .split('\n')
       .map((line) => JSON.parse(line))
     expect(refused.map(({ file, row, code }) => [file, row, code])).toEqual([
-      ['mixed.ndjson', 2, 'WEIR_DECODE_BAD_BODY'],
-      ['mixed.ndjson', 3, 'WEIR_DECODE_BAD_BODY'],
-      ['mixed.ndjson', 4, 'WEIR_DECODE_BAD_BODY'],
+      ['mixed.ndjson', 2, 'WEIR_DECODE_ROW'],
+      ['mixed.ndjson', 3, 'WEIR_VALIDATE_ID'],
+      ['mixed.ndjson', 4, 'WEIR_VALIDATE_AMOUNT'],
       ['mixed.ndjson', 5, 'WEIR_VALIDATE_AMOUNT'],
       ['mixed.ndjson', 6, 'WEIR_VALIDATE_CURRENCY'],
     ])
@@ -236,8 +236,9 @@ describe('replay - the run folder', () => {
       events: 7,
       rejected: 5,
       rejectedByCode: {
-        WEIR_DECODE_BAD_BODY: 3,
-        WEIR_VALIDATE_AMOUNT: 1,
+        WEIR_DECODE_ROW: 1,
+        WEIR_VALIDATE_ID: 1,
+        WEIR_VALIDATE_AMOUNT: 2,
         WEIR_VALIDATE_CURRENCY: 1,
       },
     })
