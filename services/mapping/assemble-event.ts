@@ -68,8 +68,8 @@ type PlannedField = {
   readonly convert: Convert
   /** Code of the currency for money; null for all else. */
   readonly currencyOf: ((event: EventFields) => string | null) | null
-  /** Amounts beyond the limit, which sums of them could not hold. */
-  readonly isBeyond: (value: FieldValue) => boolean
+  /** Amounts beyond the limit are refused: sums of them could not be held. */
+  readonly isMoney: boolean
   readonly definition: FieldDefinition
   /** What means neither fraud nor genuine makes no label. */
   readonly isVerdict: boolean
@@ -90,9 +90,10 @@ export function createAssembler(
     assemble: (raws, origin) => {
       const event: Record<string, FieldValue> = { ...blank }
       let fault: FieldFault | null = null
-      for (const field of planned) {
+      for (let f = 0; f < planned.length; f++) {
+        const field = planned[f]!
         const value = convertField(field, raws, origin, event)
-        if (value instanceof FieldFault) fault ??= value
+        if (typeof value === 'object' && value !== null) fault ??= value
         else event[field.name] = value
       }
       // Who is not meant is not faulty: other types of event lack what this one has to have.
@@ -111,8 +112,9 @@ function convertField(
   const raw = field.read(raws, origin, event)
   const currency = field.currencyOf === null ? null : field.currencyOf(event)
   const value = field.convert(raw, currency, origin.brokerTimeMs)
-  if (value === undefined || field.isBeyond(value)) return misfit(field, raw)
-  if (value !== null) return typeof value === 'string' ? bound(value) : value
+  if (typeof value === 'string') return bound(value)
+  if (value === undefined || (field.isMoney && isBeyondSums(value))) return misfit(field, raw)
+  if (value !== null) return value
   if (!field.definition.isRequired) return field.definition.absent
   return field.isVerdict ? noVerdict : missing(field)
 }
@@ -136,7 +138,7 @@ function planField(
     read: planRead(definition, index, all),
     convert,
     currencyOf: planCurrency(type),
-    isBeyond: type.kind === 'money' ? isBeyondSums : () => false,
+    isMoney: type.kind === 'money',
     definition,
     isVerdict: name === 'isFraud' && type.kind === 'flag',
     expectation,
