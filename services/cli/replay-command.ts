@@ -8,7 +8,7 @@
 // Runs of several processes (--into-topics, --collect,
 // --discard) are shared-run.ts.
 
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readCostFile } from '../adapters/event-files/cost-file.ts'
 import {
   fetchModels,
@@ -36,6 +36,9 @@ import type { TopicHistory } from '../replay/topic-source.ts'
 import { readOffsets } from './read-offsets.ts'
 import { readTime } from './read-time.ts'
 
+/** Of files; a topic's rejections are what they are. */
+const REJECTED_SHARE_MAX = 0.01
+
 type Flags = {
   readonly pipeline: string
   readonly transactions?: readonly string[]
@@ -58,8 +61,15 @@ type Flags = {
   readonly intoTopics?: string
   readonly collect?: string
   readonly discard?: string
+  readonly maxRejected?: number
   readonly out?: string
   readonly json?: boolean
+}
+
+function readShare(text: string): number {
+  const share = Number(text)
+  if (text.trim() !== '' && share >= 0 && share <= 1) return share
+  throw new InvalidArgumentError('Expected a share from 0 to 1, such as 0.01.')
 }
 
 export function addReplay(program: Command): void {
@@ -67,8 +77,11 @@ export function addReplay(program: Command): void {
     .command('replay')
     .description('history in files through the same stages: features, scores and a report')
     .option('--pipeline <file>', 'pipeline file', 'pipelines/card-fraud.yaml')
-    .option('--transactions <file...>', 'Parquet or NDJSON files of transactions')
-    .option('--labels <file...>', 'Parquet or NDJSON files of labels')
+    .option(
+      '--transactions <file...>',
+      'files or folders of transactions: Parquet, CSV, NDJSON, Avro',
+    )
+    .option('--labels <file...>', 'the same of labels')
     .option('--topics', "in place of files: read the pipeline's input topics")
     .option('--from <time>', 'first broker time of the topics, such as 2026-01-31T08:00Z', readTime)
     .option('--to <time>', 'the broker time behind the last transaction', readTime)
@@ -106,6 +119,11 @@ export function addReplay(program: Command): void {
     .option('--into-topics <run>', 'with --topics: score as one of several processes of this run')
     .option('--collect <run>', 'make the folder of a run that --into-topics has scored, and end it')
     .option('--discard <run>', 'remove a run of --into-topics, whatever has become of it')
+    .option(
+      '--max-rejected <share>',
+      'share of transactions that may be rejected before the run fails; 0.01 for files, 1 for topics',
+      readShare,
+    )
     .option('--out <folder>', 'new or empty folder for the run')
     .option('--json', 'print the report as one JSON object')
     .action(replay)
@@ -133,7 +151,9 @@ async function replay(flags: Flags): Promise<void> {
   }
   try {
     const report = await replayAs(flags, run)
-    if (report !== null) tell(report, (performance.now() - startedMs) / 1000, flags)
+    if (report === null) return
+    tell(report, (performance.now() - startedMs) / 1000, flags)
+    judgeRejected(report, flags)
   } catch (error) {
     if (!stop.signal.aborted) throw error
     process.exitCode = exitCodes[stop.signal.reason as keyof typeof exitCodes]
@@ -317,11 +337,12 @@ function createProgress(startedMs: number): (progress: ReplayProgress) => void {
 }
 
 function tell(report: ReplayReport, seconds: number, { out, json }: Flags): void {
-  const { events, rejected, rocAuc, averagePrecision } = report
+  const { events, rejected, skipped, rocAuc, averagePrecision } = report
   const eventsPerSecond = Math.round(events / seconds)
+  const left = skipped === 0 ? '' : `, ${skipped} skipped`
   process.stderr.write(
-    `${events} transactions, ${rejected} rejected, ${seconds.toFixed(1)} s ` +
-      `(${eventsPerSecond}/s) into ${out}\n`,
+    `${events} transactions, ${rejected} rejected${left}, ${seconds.toFixed(1)} s ` +
+      `(${eventsPerSecond}/s) into ${out}\n${sayLabels(report)}`,
   )
   if (json === true) {
     process.stdout.write(`${JSON.stringify({ ...report, seconds, eventsPerSecond, out })}\n`)
@@ -330,4 +351,28 @@ function tell(report: ReplayReport, seconds: number, { out, json }: Flags): void
       `average precision ${averagePrecision.toFixed(4)}, ROC AUC ${rocAuc.toFixed(4)}\n`,
     )
   }
+}
+
+function sayLabels({ labels, labelsRejected, labelsSkipped }: ReplayReport): string {
+  if (labels === 0) return ''
+  const without = labelsSkipped === 0 ? '' : `, ${labelsSkipped} without a verdict`
+  return `${labels} labels, ${labelsRejected} rejected${without}\n`
+}
+
+/** Rows of files that are refused mostly share a reason, and it is the mapping's. */
+function judgeRejected(report: ReplayReport, { maxRejected, topics }: Flags): void {
+  const most = maxRejected ?? (topics === true ? 1 : REJECTED_SHARE_MAX)
+  const { events, rejected, rejectedByCode, labels, labelsRejected } = report
+  const isTooMuch = rejected > most * events || (labels > 0 && labelsRejected === labels)
+  if (!isTooMuch) return
+  const codes = Object.entries(rejectedByCode)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 3)
+    .map(([code, count]) => `${count} ${code}`)
+  process.stderr.write(
+    `Found ${rejected} of ${events} transactions and ${labelsRejected} of ${labels} labels rejected ` +
+      `(${codes.join(', ')}), expected at most ${most * 100} % and some labels: rejected.ndjson ` +
+      'says what each lacks (--max-rejected).\n',
+  )
+  process.exitCode = 1
 }

@@ -4,33 +4,36 @@
 // single lane may fill a whole batch. In: the pipeline. Out: an event count, at most
 // limits.batchEventsMax. Invariant: a record batch of that many scored events stays below the
 // max.message.bytes that `weir topics` gives the output topics (8 MiB): the broker would refuse it
-// every time it is tried again.
+// every time it is tried again; keys and texts beyond what is reckoned with are
+// found by halving (isolation.ts).
 
 import { limits } from '../core/limits.ts'
 import type { PipelineDefinition } from '../core/pipeline-definition.ts'
 
-/**
- * Of a scored event without its vector: its id and its key at full length, hashes, names, times.
- */
-const FIXED_BYTES = 700
+/** Of a scored event without its vector: id and key at full length, hashes, names, times. */
+const FIXED_BYTES = 640
 const CHALLENGER_BYTES = 150
-/** Numbers, and the entity's name. */
-const ENTITY_BYTES = 70
-/** Escaped to twice its length at most. */
-const KEY_PART_BYTES = 2 * limits.idLengthMax + 1
-/** Its name, and a text of full length. */
-const CARRIED_BYTES = 40 + limits.textLengthMax
+/** Its numbers; its name and key come on top. */
+const ENTITY_BYTES = 30
+const KEY_PART_BYTES = limits.idLengthMax + 2
+const NUMBER_BYTES = 10
 const FEATURE_BYTES = 4
 
 export function batchEventsFor(definition: PipelineDefinition): number {
-  const { features, entities, model, output } = definition
-  const keyParts = entities.reduce((sum, { key }) => sum + key.length, 0)
+  const { features, entities, model } = definition
   const eventBytes =
     FIXED_BYTES +
     features.length * FEATURE_BYTES +
-    entities.length * ENTITY_BYTES +
-    keyParts * KEY_PART_BYTES +
-    output.carry.length * CARRIED_BYTES +
+    sumOf(entities, ({ name, key }) => ENTITY_BYTES + name.length + key.length * KEY_PART_BYTES) +
+    sumOf(definition.output.carry, (field) => field.length + carriedBytes(field, definition)) +
     model.challengers.length * CHALLENGER_BYTES
   return Math.min(limits.batchEventsMax, Math.floor(limits.recordBatchBytesMax / eventBytes))
+}
+
+const sumOf = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((sum, item) => sum + of(item), 0)
+
+function carriedBytes(field: string, { input }: PipelineDefinition): number {
+  const kind = input.transactions.fields.find(({ name }) => name === field)?.type.kind
+  return kind === 'text' ? limits.textLengthMax : NUMBER_BYTES
 }

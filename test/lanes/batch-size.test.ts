@@ -30,17 +30,12 @@ function largestEvent(features: number, entities: number, challengers: number): 
     transactionId: id,
     eventTime: large,
     keys: Object.fromEntries(
-      Array.from({ length: entities }, (_, e) => {
-        const parts = base.entities[0]!.key.map(() => '|'.repeat(limits.idLengthMax))
-        return [
-          `entity-${e}`.padEnd(30, 'x'),
-          parts.map((part) => part.replaceAll('|', '\\|')).join('|'),
-        ]
-      }),
+      Array.from({ length: entities }, (_, e) => [
+        `${base.entities[0]!.name}${e % 10}`,
+        base.entities[0]!.key.map(() => id).join('|'),
+      ]),
     ),
-    carried: Object.fromEntries(
-      base.output.carry.map((field) => [field, 'x'.repeat(limits.textLengthMax)]),
-    ),
+    carried: Object.fromEntries(base.output.carry.map((field) => [field, limits.amountMinorMax])),
     score: 1,
     decision: 'block',
     decidedBy: 'policy',
