@@ -64,6 +64,9 @@ export type Assembler = {
 
 type PlannedField = {
   readonly name: string
+  /** Among the raw values; -1 where it is read elsewhere. */
+  readonly index: number
+  readonly isText: boolean
   readonly read: (raws: ArrayLike<unknown>, origin: EventOrigin, event: EventFields) => unknown
   readonly convert: Convert
   /** Code of the currency for money; null for all else. */
@@ -84,7 +87,7 @@ export function createAssembler(
   const ofValue = fields.filter(({ source }) => source.from === 'value')
   const planned = inOrder(fields).map((field) => planField(field, ofValue.indexOf(field), fields))
   const isWanted = where === null ? null : demandExpression(where, fields, 'flag')
-  const blank = Object.fromEntries(fields.map(({ name }) => [name, null]))
+  const blank = Object.fromEntries(fields.map((field) => [field.name, blankOf(field)]))
   return {
     paths: ofValue.map(({ source }) => (source as { path: readonly PathStep[] }).path),
     assemble: (raws, origin) => {
@@ -93,8 +96,10 @@ export function createAssembler(
       for (let f = 0; f < planned.length; f++) {
         const field = planned[f]!
         const value = convertField(field, raws, origin, event)
-        if (typeof value === 'object' && value !== null) fault ??= value
-        else event[field.name] = value
+        if (typeof value === 'object' && value !== null) {
+          fault ??= value
+          event[field.name] = null
+        } else event[field.name] = value
       }
       // Who is not meant is not faulty: other types of event lack what this one has to have.
       if (isWanted !== null && isWanted(event) !== true) return notPicked
@@ -109,7 +114,9 @@ function convertField(
   origin: EventOrigin,
   event: EventFields,
 ): FieldValue | FieldFault {
-  const raw = field.read(raws, origin, event)
+  const raw = field.index >= 0 ? raws[field.index] : field.read(raws, origin, event)
+  // What nearly all fields are, without a call.
+  if (field.isText && isPlainText(raw)) return raw
   const currency = field.currencyOf === null ? null : field.currencyOf(event)
   const value = field.convert(raw, currency, origin.brokerTimeMs)
   if (typeof value === 'string') return bound(value)
@@ -118,6 +125,11 @@ function convertField(
   if (!field.definition.isRequired) return field.definition.absent
   return field.isVerdict ? noVerdict : missing(field)
 }
+
+/** A number that is always there is kept as one: what may be null is kept as an object. */
+const blankOf = ({ type, isRequired }: FieldDefinition): FieldValue =>
+  isRequired && numbers.has(type.kind) ? 0.5 : null
+const numbers: ReadonlySet<FieldType['kind']> = new Set(['integer', 'number', 'time', 'money'])
 
 /** Who needs other fields comes after them: money after currencies, hashes last. */
 const inOrder = (fields: readonly FieldDefinition[]): readonly FieldDefinition[] => {
@@ -135,6 +147,8 @@ function planField(
   const { convert, expectation } = createConverter(type)
   return {
     name,
+    index,
+    isText: type.kind === 'text',
     read: planRead(definition, index, all),
     convert,
     currencyOf: planCurrency(type),
@@ -212,6 +226,10 @@ function planCurrency(type: FieldType): PlannedField['currencyOf'] {
 
 const isBeyondSums = (value: FieldValue): boolean =>
   typeof value === 'number' && Math.abs(value) > limits.amountMinorMax
+
+/** Neither empty nor blank at its start, nor too long: it is what it is. */
+const isPlainText = (raw: unknown): raw is string =>
+  typeof raw === 'string' && raw.length <= limits.textLengthMax && raw.charCodeAt(0) > 0x20
 
 /** A text that nobody keys by may be of any length: the payment is scored all the same. */
 const bound = (text: string): string =>

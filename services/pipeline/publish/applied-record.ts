@@ -24,7 +24,7 @@ export function asScoredRecord(
   return {
     ...{ transactionId, eventTime },
     keys: composeKeys(transaction, planKeys(definition)),
-    carried: composeCarried(transaction, { definition }),
+    carried: composeCarried(transaction, definition.output),
     ...applied,
     score: Number.NaN,
     decision: 'review',

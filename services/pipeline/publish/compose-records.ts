@@ -43,6 +43,7 @@ export type PublishContext = {
   readonly entityCount: number
   readonly labelEntityCount: number
   readonly entities: readonly { readonly name: string; readonly readKey: ReadKey }[]
+  readonly blankKeys: EntityKeys
   /** Identity of a replay that publishes into topics of its own; null = live. */
   readonly run: string | null
 }
@@ -50,10 +51,11 @@ export type PublishContext = {
 /** 64 bits tell two pipelines apart; whole hashes were half of a scored event's bytes. */
 const shortHash = (sha256: string): string => sha256.slice(0, 16)
 
-type EntityReaders = Pick<PublishContext, 'entities'>
+type EntityReaders = Pick<PublishContext, 'entities' | 'blankKeys'>
 
 export const planKeys = ({ entities }: Pick<PipelineDefinition, 'entities'>): EntityReaders => ({
   entities: entities.map(({ name, key }) => ({ name, readKey: planKey(key) })),
+  blankKeys: Object.fromEntries(entities.map(({ name }) => [name, NO_KEY])),
 })
 
 export const planPublish = (
@@ -102,7 +104,7 @@ export function composeScored(
     transactionId: transaction!.transactionId,
     eventTime: transaction!.eventTime,
     keys: composeKeys(transaction!, context),
-    carried: composeCarried(transaction!, context),
+    carried: composeCarried(transaction!, context.definition.output),
     score: scoreOf(scored, decider, row),
     decision: decided.decisions[row]!,
     decidedBy: decided.decidedBy[row]!,
@@ -132,21 +134,32 @@ export function composeScored(
   }
 }
 
-export function composeKeys(transaction: Transaction, { entities }: EntityReaders): EntityKeys {
-  const keys: Record<string, string> = {}
-  for (const { name, readKey } of entities) {
+/** Copies of one shape: nearly all events name all entities. */
+export function composeKeys(
+  transaction: Transaction,
+  { entities, blankKeys }: EntityReaders,
+): EntityKeys {
+  const keys: Record<string, string> = { ...blankKeys }
+  for (let e = 0; e < entities.length; e++) {
+    const { name, readKey } = entities[e]!
     const key = readKey(transaction)
-    if (key !== NO_KEY) keys[name] = key
+    if (key === NO_KEY) delete keys[name]
+    else keys[name] = key
   }
   return keys
 }
 
 export function composeCarried(
   transaction: Transaction,
-  { definition }: Pick<PublishContext, 'definition'>,
+  { carry }: PipelineDefinition['output'],
 ): CarriedFields {
+  const [first, second] = carry
+  // What nearly all pipelines carry, the money and its currency, in one step.
+  if (carry.length === 2) {
+    return { [first!]: transaction[first!] ?? null, [second!]: transaction[second!] ?? null }
+  }
   const carried: Record<string, FieldValue> = {}
-  for (const field of definition.output.carry) carried[field] = transaction[field] ?? null
+  for (const field of carry) carried[field] = transaction[field] ?? null
   return carried
 }
 
