@@ -199,14 +199,17 @@ function awaitRows(work: Work, outcome: Outcome, slots: readonly Slot[]): void {
     work.ready.push(event)
   }
   for (const [e, slot] of slots.entries()) {
-    if (!waitFor(slot, rowsBefore(outcome.record, e) + (isCounted(outcome) ? 1 : 0), release))
-      continue
+    const own = isCountedIn(outcome.record, e) ? 1 : 0
+    if (!waitFor(slot, rowsBefore(outcome.record, e) + own, release)) continue
     event.missing++
     work.holed.add(slot)
   }
   if (event.missing === 0) work.ready.push(event)
   else work.waiting.add(event)
 }
+
+/** An entity that the event does not name has no place for it, whatever the others have. */
+const isCountedIn = ({ ordinals }: ScoredTransactionRecord, e: number): boolean => ordinals[e]! >= 0
 
 const isCounted = ({ record }: Outcome): boolean => record.ordinals.every((ordinal) => ordinal >= 0)
 
@@ -245,7 +248,7 @@ function placeEvent(work: Work, event: PlacedOutcome): boolean {
   else {
     event.places = slots.map(({ log }, e) => {
       const visible = rowsBefore(record, e) - log.base
-      return { log, position: isCounted(event) ? visible : -1, visible }
+      return { log, position: isCountedIn(record, e) ? visible : -1, visible }
     })
     const labels = labelPlaces.place(event, isCounted(event))
     if (labels.refusal === null) {
