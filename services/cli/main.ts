@@ -17,6 +17,7 @@ import { addParity } from './parity-command.ts'
 import { addRebuild } from './rebuild-command.ts'
 import { addReplay } from './replay-command.ts'
 import { addRollout } from './rollout-command.ts'
+import { addTry } from './try-command.ts'
 import { addTopics } from './wire-topics.ts'
 
 program.name('weir').description('streaming fraud classification: Kafka in, scored Kafka out')
@@ -41,6 +42,7 @@ addRebuild(program)
 addReplay(program)
 addRollout(program)
 addTopics(program)
+addTry(program)
 
 throwOnExit(program)
 try {

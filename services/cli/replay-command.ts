@@ -360,10 +360,11 @@ function sayLabels({ labels, labelsRejected, labelsSkipped }: ReplayReport): str
 }
 
 /** Rows of files that are refused mostly share a reason, and it is the mapping's. */
-function judgeRejected(report: ReplayReport, { maxRejected, topics }: Flags): void {
-  const most = maxRejected ?? (topics === true ? 1 : REJECTED_SHARE_MAX)
+function judgeRejected(report: ReplayReport, { maxRejected, transactions }: Flags): void {
+  const most = maxRejected ?? (transactions === undefined ? 1 : REJECTED_SHARE_MAX)
   const { events, rejected, rejectedByCode, labels, labelsRejected } = report
-  const isTooMuch = rejected > most * events || (labels > 0 && labelsRejected === labels)
+  const areLabelsUseless = transactions !== undefined && labels > 0 && labelsRejected === labels
+  const isTooMuch = rejected > most * events || areLabelsUseless
   if (!isTooMuch) return
   const codes = Object.entries(rejectedByCode)
     .sort(([, a], [, b]) => b - a)

@@ -155,6 +155,7 @@ test('replay command - has no flag that could name live state', () => {
     '--into-topics',
     '--collect',
     '--discard',
+    '--max-rejected',
     '--out',
     '--json',
   ])

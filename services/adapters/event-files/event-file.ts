@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { WeirError } from '../../core/errors.ts'
 import { chooseReader } from './choose-reader.ts'
 import {
   type CellBlock,
@@ -52,9 +53,28 @@ export function openEventFile<T>(
     },
     readTimes: async function* () {
       const decode = createTimeDecoder(timed, file)
-      for await (const block of readCells(path, columnsOf(timed))) yield decode(block)
+      for await (const block of readCells(path, columnsOf(timed))) {
+        const timesMs = decode(block)
+        if (rows.isDeclared && block.firstRow === 0) demandPlausible(path, timesMs, rows.time)
+        yield timesMs
+      }
     },
   }
+}
+
+/** 1990 and 2100, ms: a history without a time between them is in another unit. */
+const plausibleFromMs = 631_152_000_000
+const plausibleUntilMs = 4_102_444_800_000
+
+function demandPlausible(path: string, timesMs: Float64Array, field: string): void {
+  const known = timesMs.filter((timeMs) => timeMs !== 0)
+  const isPlausible = (timeMs: number) => timeMs >= plausibleFromMs && timeMs < plausibleUntilMs
+  if (known.length === 0 || known.some(isPlausible)) return
+  const year = new Date(known[0]!).getUTCFullYear()
+  const detail =
+    `${path}: found times of the year ${year}, expected 1990 to 2100: say the unit of ` +
+    `${field} in the pipeline file's input section (unit: s, ms, us or ns).`
+  throw new WeirError('WEIR_FILE_INVALID', detail)
 }
 
 function* splitBlock(block: CellBlock): Generator<CellBlock, void, undefined> {
